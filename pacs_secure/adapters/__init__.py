@@ -1,0 +1,1 @@
+"""With what: each library in one place, behind a port."""

@@ -1,0 +1,1 @@
+"""What the archive does, one verb a module."""

@@ -1,0 +1,1 @@
+"""What things are: the archive's nouns, with no input, no output and no clock."""

@@ -1,0 +1,91 @@
+"""What the ledger says of an act: the content of an entry, before it gets its place in the chain."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from pacs_secure.core.access import Action, Door, Purpose, Role
+from pacs_secure.core.identifiers import Institution, KeyId
+
+
+class Outcome(StrEnum):
+    """How far an act came."""
+
+    BEGUN = "begun"
+    COMPLETED = "completed"
+    ABORTED = "aborted"
+    FAILED = "failed"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class SealedDetails:
+    """Facts that may name a person, as ciphertext under a forgettable ledger key."""
+
+    key_id: KeyId
+    box: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """One ledger entry as its writer knows it (ISO 27789; LOG-01): who, role, whose, what, when, where from, why, outcome."""
+
+    at: datetime
+    """UTC."""
+    act: UUID
+    action: Action
+    outcome: Outcome
+    institution: Institution
+    actor: str
+    """Keyed pseudonym of the subject; the name itself is in ``details``."""
+    role: Role
+    department: str
+    door: Door
+    address: str
+    purpose: Purpose | None
+    rule: str
+    policy_version: str
+    study_alias: UUID | None = None
+    patient_alias: UUID | None = None
+    facts: dict[str, str | int] = field(default_factory=dict)
+    """Counts, digests, transfer syntaxes: nothing that names a person."""
+    details: SealedDetails | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    """A draft in its place: the exact bytes that the chain and the tree commit to."""
+
+    index: int
+    """Dense, from 0."""
+    content: bytes
+    """RFC 8785 JSON, at most 65,535 bytes; never serialised again to verify."""
+    leaf_hash: bytes
+    """SHA-256(0x00 || content), RFC 6962 2.1."""
+    prev_hash: bytes
+    """Leaf hash of the entry before, 32 zero bytes for the first; also inside ``content``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that a verification found wanting, and where."""
+
+    place: str
+    """Which part failed: entry, chain, tree, checkpoint, object, index."""
+    position: int | None
+    """Ledger index or None."""
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a verification saw."""
+
+    checked: int
+    findings: tuple[Finding, ...]
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing was found wanting."""
+        return not self.findings
