@@ -153,8 +153,11 @@ class Records(Protocol):
         """
 
     def instances(
-        self, institution: Institution, study_instance_uid: Uid,
-        series_instance_uid: Uid | None = None, sop_instance_uid: Uid | None = None,
+        self,
+        institution: Institution,
+        study_instance_uid: Uid,
+        series_instance_uid: Uid | None = None,
+        sop_instance_uid: Uid | None = None,
     ) -> Sequence[InstanceRow]:
         """Return the rows of a study, series or instance in series and instance number order."""
 

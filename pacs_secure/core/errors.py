@@ -51,5 +51,14 @@ class Unavailable(ArchiveError):
 
 
 EVERY_ERROR: tuple[type[ArchiveError], ...] = (
-    Unauthenticated, Denied, NotFound, Hidden, Malformed, OverLimit, Conflict, Held, Tampered, Unavailable,
+    Unauthenticated,
+    Denied,
+    NotFound,
+    Hidden,
+    Malformed,
+    OverLimit,
+    Conflict,
+    Held,
+    Tampered,
+    Unavailable,
 )

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pacs_secure.core.identifiers import Institution, KeyId, ObjectId, Uid
 
+
 @dataclass(frozen=True, slots=True)
 class Identity:
     """The UIDs that say which SOP Instance this is, as received."""
