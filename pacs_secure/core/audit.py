@@ -29,7 +29,7 @@ class SealedDetails:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """One ledger entry as its writer knows it (ISO 27789; LOG-01): who, role, whose, what, when, where from, why, outcome."""
+    """One ledger entry as its writer knows it: who, role, whose, what, when, where from, why, outcome (ISO 27789; LOG-01)."""
 
     at: datetime
     """UTC."""
