@@ -1,0 +1,8 @@
+"""What every test has around it: controls as markers, loopback only, and a real vault for those who ask."""
+
+from importlib.util import find_spec
+
+pytest_plugins = ["tests.loopback", "tests.evidence"]
+
+if find_spec("tests.vault_fixture"):
+    pytest_plugins.append("tests.vault_fixture")
