@@ -1,0 +1,206 @@
+"""The listening end of the DICOM door: it accepts at once and shakes hands elsewhere.
+
+A client that connects and says nothing costs one thread three seconds, and nobody else anything.
+"""
+
+import logging
+import socket
+import ssl
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from pynetdicom import evt
+from pynetdicom.ae import ApplicationEntity
+from pynetdicom.transport import AddressInformation, ThreadedAssociationServer
+
+from pacs_secure.archive import Archive
+from pacs_secure.core.audit import Outcome
+from pacs_secure.core.identifiers import Institution
+from pacs_secure.dimse.association import Accepting
+from pacs_secure.dimse.connections import Connections, Place
+from pacs_secure.dimse.handlers import Household, Visit
+from pacs_secure.dimse.identity import stranger
+from pacs_secure.dimse.quiet import hush
+from pacs_secure.dimse.refusals import Refusals
+from pacs_secure.dimse.upper_layer import MAXIMUM_PDU
+from pacs_secure.ports import Devices
+
+LOGGER = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What callers may take of the archive; times in seconds, sizes in bytes."""
+
+    connections: int = 200
+    unproven_per_address: int = 64
+    """Connections of one address that have not yet said who they are."""
+    handshake: float = 3.0
+    association_request: float = 10.0
+    """From the handshake to the A-ASSOCIATE-RQ."""
+    silence: float = 60.0
+    """Without a byte within an association."""
+    data_set: int = 2 * 1024**3
+    refusals_per_second: int = 10
+    """Refused connections that get a ledger entry each; the rest are counted into the next."""
+
+
+class DicomServer:
+    """The DICOM door: C-ECHO and C-STORE over mutual TLS."""
+
+    def __init__(
+        self,
+        archive: Archive,
+        devices: Devices,
+        institution: Institution,
+        ae_title: str,
+        host: str,
+        port: int,
+        ssl_context: ssl.SSLContext,
+        limits: Limits | None = None,
+    ) -> None:
+        """``institution`` is where callers who belong to none are recorded; port 0 takes any free one."""
+        hush()
+        self._limits = limits or Limits()
+        refusals = Refusals(archive.guard, self._limits.refusals_per_second)
+        self._household = Household(archive, devices, refusals, ae_title, institution)
+        self._address = (host, port)
+        self._ssl_context = ssl_context
+        self._listener: _Listener | None = None
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> int:
+        """Listen, and return the port."""
+        self._listener = _Listener(self._household, self._address, self._ssl_context, self._limits)
+        self._thread = threading.Thread(target=self._listener.serve_forever, args=(0.1,), name="dicom-listener")
+        self._thread.start()
+        return int(self._listener.server_address[1])
+
+    def replace_certificate(self, ssl_context: ssl.SSLContext) -> None:
+        """Use another context from the next connection on; running associations go on with theirs."""
+        self._ssl_context = ssl_context
+        if self._listener:
+            self._listener.ssl_context = ssl_context
+
+    def stop(self, patience: float = 5.0) -> None:
+        """Stop listening, let running stores end, abort what is open, and return when it is gone."""
+        if not self._listener or not self._thread:
+            return
+        self._listener.shutdown()
+        self._thread.join()
+        self._listener.end(patience)
+        self._listener = self._thread = None
+
+
+class _Listener(ThreadedAssociationServer):
+    """Accepts in the loop, shakes hands in a thread of the connection's own."""
+
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 128
+
+    def __init__(self, household: Household, address: tuple[str, int], context: ssl.SSLContext, limits: Limits) -> None:
+        entity = ApplicationEntity(household.ae_title)
+        entity.maximum_pdu_size = MAXIMUM_PDU
+        entity.maximum_associations = limits.connections
+        entity.acse_timeout = limits.association_request
+        entity.dimse_timeout = limits.silence
+        entity.network_timeout = limits.silence
+        self._household = household
+        self._limits = limits
+        self._connections = Connections(limits.connections, limits.unproven_per_address)
+        self._places: dict[socket.socket, Place] = {}
+        super().__init__(entity, address, household.ae_title, [], context)
+        entity._servers.append(self)  # noqa: SLF001 - the library's `shutdown` takes it out again
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """Accept, and nothing else: a handshake here would let one silent client stop all others."""
+        assert self.socket is not None  # noqa: S101 - it was bound by the constructor
+        connection, address = self.socket.accept()
+        return connection, address
+
+    def verify_request(self, request: Any, client_address: Any) -> bool:
+        """Turn away what is too much, without a thread."""
+        place = self._connections.admit(client_address[0])
+        if place is None:
+            self._household.refusals.count()
+            return False
+        self._places[request] = place
+        return True
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Shake hands, then let the association run in its own thread."""
+        place = self._places.pop(request)
+        try:
+            connection = self._shake_hands(request)
+            if connection is None:
+                place.leave()
+                return
+            self._open(connection, client_address, place)
+        except Exception as error:  # noqa: BLE001 - one connection never ends the listener
+            place.leave()
+            LOGGER.error("a connection could not be served: %s", type(error).__name__)  # noqa: TRY400
+            self.shutdown_request(request)
+
+    def service_actions(self) -> None:
+        """Collect no garbage here: a full collection on each connection would be felt by all others."""
+
+    def end(self, patience: float) -> None:
+        """Abort every association and wait until they are gone."""
+        deadline = time.monotonic() + patience
+        for association in self.active_associations:
+            association.abort(block=False)
+        for association in self.active_associations:
+            association.join(max(0.0, deadline - time.monotonic()))
+
+    def _shake_hands(self, request: socket.socket) -> ssl.SSLSocket | None:
+        request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        address = request.getpeername()[0]
+        request.settimeout(self._limits.handshake)
+        context = self.ssl_context
+        try:
+            if context is None:  # pragma: no cover - there is no way to build one without
+                raise ssl.SSLError("no TLS")
+            connection = context.wrap_socket(request, server_side=True)
+        except OSError as error:
+            request.close()
+            self._household.refusals.record(stranger(self._household.institution, address), _reason(error))
+            return None
+        connection.settimeout(self._limits.silence)
+        return connection
+
+    def _open(self, connection: ssl.SSLSocket, client_address: Any, place: Place) -> None:
+        visit = Visit(self._household, place.address, place.prove)
+
+        def ended() -> None:
+            visit.close(Outcome.ABORTED)
+            place.leave()
+
+        association = Accepting(self.ae, connection, ended)
+        association.name = f"AcceptorThread@{client_address[0]}:{client_address[1]}"
+        association.daemon = True
+        association._server = self  # noqa: SLF001 - as the library's own request handler does
+        acceptor = association.acceptor
+        acceptor.ae_title = self.ae_title
+        acceptor.maximum_length = MAXIMUM_PDU
+        acceptor.address_info = AddressInformation.from_tuple(connection.getsockname())
+        acceptor.implementation_class_uid = self.ae.implementation_class_uid
+        acceptor.implementation_version_name = self.ae.implementation_version_name
+        association.requestor.address_info = AddressInformation.from_tuple(client_address)
+        association.upper_layer.receive_stores(visit.store, self._limits.data_set)
+        association.bind(evt.EVT_REQUESTED, visit.requested)
+        association.bind(evt.EVT_C_ECHO, visit.echo)
+        association.bind(evt.EVT_RELEASED, visit.released)
+        association.bind(evt.EVT_ABORTED, visit.aborted)
+        association.start()
+
+
+def _reason(error: OSError) -> str:
+    """Say in constant words why a handshake failed."""
+    if isinstance(error, TimeoutError):
+        return "TLS handshake: nothing came in time"
+    if isinstance(error, ssl.SSLError) and error.reason:
+        return f"TLS handshake: {error.reason.replace('_', ' ').lower()}"
+    return "TLS handshake: connection closed"

@@ -1,0 +1,58 @@
+"""How each failure is said in DIMSE: the one table of this door (PS3.4 Table B.2-1, PS3.7 Annex C)."""
+
+from dataclasses import dataclass
+
+from pacs_secure.core.errors import (
+    ArchiveError,
+    Conflict,
+    Denied,
+    Held,
+    Hidden,
+    Malformed,
+    NotFound,
+    OverLimit,
+    Tampered,
+    Unauthenticated,
+    Unavailable,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What a response says: Status (0000,0900) and Error Comment (0000,0902), at most 64 characters."""
+
+    code: int
+    comment: str = ""
+
+
+SUCCESS = Status(0x0000)
+NOT_AUTHORISED = Status(0x0124, "not authorised")
+OUT_OF_RESOURCES = Status(0xA700, "out of resources, try again later")
+PROCESSING_FAILURE = Status(0x0110, "processing failure")
+CANNOT_UNDERSTAND = Status(0xC000, "cannot understand")
+SOP_CLASS_NOT_SUPPORTED = Status(0x0122, "SOP class not negotiated on this context")
+
+STORE_STATUSES: dict[type[ArchiveError], Status] = {
+    Unauthenticated: NOT_AUTHORISED,
+    Denied: NOT_AUTHORISED,
+    NotFound: NOT_AUTHORISED,
+    Hidden: NOT_AUTHORISED,
+    Held: NOT_AUTHORISED,
+    Malformed: CANNOT_UNDERSTAND,
+    # Not 0xA7xx: a modality would send what is too large or too deep again for ever.
+    OverLimit: Status(0xC010, "larger, deeper or more than the archive takes"),
+    Conflict: Status(0x0111, "SOP Instance UID is taken by other content"),
+    Tampered: PROCESSING_FAILURE,
+    Unavailable: OUT_OF_RESOURCES,
+}
+"""A C-STORE response for each error; Unavailable alone asks the sender to keep it and try again."""
+
+
+def store_status(error: BaseException) -> Status:
+    """Return the C-STORE status of a failure, expected or not."""
+    if isinstance(error, (MemoryError, RecursionError)):
+        return CANNOT_UNDERSTAND
+    for kind in type(error).__mro__:
+        if status := STORE_STATUSES.get(kind):
+            return status
+    return PROCESSING_FAILURE

@@ -1,0 +1,48 @@
+"""The secure transport of the DICOM door: BCP 195 with a certificate on both ends (PS3.15 B.12)."""
+
+import hashlib
+import ssl
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+CIPHERS = (
+    "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384"
+    ":ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256"
+)
+"""What TLS 1.2 may use: forward secrecy and authenticated encryption only. TLS 1.3 offers nothing else."""
+
+
+def server_context(cert_file: str, key_file: str, ca_file: str) -> ssl.SSLContext:
+    """Build the context of the listening end; whoever connects must show a certificate of ``ca_file``."""
+    context = _context(ssl.PROTOCOL_TLS_SERVER, cert_file, key_file, ca_file)
+    context.verify_mode = ssl.CERT_REQUIRED
+    # A resumed session would outlive the certificate that opened it.
+    context.num_tickets = 0
+    context.options |= ssl.OP_NO_TICKET | ssl.OP_CIPHER_SERVER_PREFERENCE
+    return context
+
+
+def client_context(cert_file: str, key_file: str, ca_file: str) -> ssl.SSLContext:
+    """Build the context of the calling end; the host name or address must be in the archive's certificate."""
+    return _context(ssl.PROTOCOL_TLS_CLIENT, cert_file, key_file, ca_file)
+
+
+def peer_spki_sha256(der: bytes) -> bytes:
+    """Return the SHA-256 digest of a certificate's SubjectPublicKeyInfo (RFC 5280 4.1.2.7), 32 bytes.
+
+    Raises:
+        ValueError: it is no certificate.
+    """
+    key = x509.load_der_x509_certificate(der).public_key()
+    return hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()
+
+
+def _context(protocol: int, cert_file: str, key_file: str, ca_file: str) -> ssl.SSLContext:
+    context = ssl.SSLContext(protocol)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(CIPHERS)
+    context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
+    context.load_cert_chain(cert_file, key_file)
+    context.load_verify_locations(cafile=ca_file)
+    return context
