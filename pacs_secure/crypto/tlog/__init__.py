@@ -1,0 +1,43 @@
+"""The ledger's proof: entries that name their predecessor, one tree over all, signed tree heads, public tiles."""
+
+from pacs_secure.crypto.tlog.entry import LONGEST_ENTRY, NO_ENTRY, compose_entry, parse_entry
+from pacs_secure.crypto.tlog.note import Checkpoint, checkpoint_text, key_id, parse_checkpoint, sign_note, verify_note
+from pacs_secure.crypto.tlog.tiles import WIDTH, decode_bundle, encode_bundle, entries_path, tile_path
+from pacs_secure.crypto.tlog.tree import (
+    EMPTY_ROOT,
+    Frontier,
+    consistency_proof,
+    inclusion_proof,
+    leaf_hash,
+    node_hash,
+    root,
+    verify_consistency,
+    verify_inclusion,
+)
+
+__all__ = [
+    "EMPTY_ROOT",
+    "LONGEST_ENTRY",
+    "NO_ENTRY",
+    "WIDTH",
+    "Checkpoint",
+    "Frontier",
+    "checkpoint_text",
+    "compose_entry",
+    "consistency_proof",
+    "decode_bundle",
+    "encode_bundle",
+    "entries_path",
+    "inclusion_proof",
+    "key_id",
+    "leaf_hash",
+    "node_hash",
+    "parse_checkpoint",
+    "parse_entry",
+    "root",
+    "sign_note",
+    "tile_path",
+    "verify_consistency",
+    "verify_inclusion",
+    "verify_note",
+]
