@@ -1,1 +1,1 @@
-"""The HTTP door."""
+"""The HTTP door: DICOMweb and health, over one Archive."""
