@@ -81,19 +81,17 @@ class BoundedHttp(HttpToolsProtocol):
 
 
 class Server:
-    """One listening door. `start` and `stop` it around other work, or `run` it until a signal comes."""
+    """One listening door. `start` and `stop` it around other work, or `run` it until a signal comes.
+
+    ``port`` is the one it listens on, also when port 0 was asked for.
+    """
 
     def __init__(self, app: FastAPI, listener: socket.socket, tls: ssl.SSLContext | None) -> None:
         self._listener = listener
+        self.port: int = listener.getsockname()[1]
         self._tls = tls
         self._server = uvicorn.Server(_config(app, tls))
         self._thread: threading.Thread | None = None
-
-    @property
-    def port(self) -> int:
-        """The port it listens on, also when port 0 was asked for."""
-        port: int = self._listener.getsockname()[1]
-        return port
 
     def run(self) -> None:
         """Serve until SIGINT or SIGTERM."""

@@ -1,0 +1,181 @@
+"""The web door on a real socket: TLS, limits on the head, and an end that loses nothing."""
+
+import datetime as dt
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from ipaddress import IPv4Address
+from pathlib import Path
+
+import httpx
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+from fastapi import FastAPI
+
+from pacs_secure.core.errors import Unavailable
+from pacs_secure.web import server as server_module
+from pacs_secure.web.server import LONGEST_HEAD, Certificate, Server, serve
+from pacs_secure.web.shield import Shield
+
+HOST = "127.0.0.1"
+
+
+def certify(directory: Path, name: str) -> Certificate:
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = dt.datetime.now(dt.UTC)
+    chain = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(hours=1))
+        .not_valid_after(now + dt.timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address(HOST))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, SHA256())
+    )
+    certificate = Certificate(directory / f"{name}.pem", directory / f"{name}-key.pem")
+    certificate.chain_file.write_bytes(chain.public_bytes(Encoding.PEM))
+    certificate.key_file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return certificate
+
+
+def application() -> FastAPI:
+    app = FastAPI()
+    app.add_middleware(Shield)
+
+    def slow() -> str:
+        time.sleep(0.5)
+        return "done"
+
+    app.add_api_route("/slow", slow)
+    app.add_api_route("/", lambda: "here")
+    return app
+
+
+@contextmanager
+def served(certificate: Certificate | None = None) -> Iterator[Server]:
+    door = serve(application(), HOST, 0, certificate)
+    door.start()
+    try:
+        yield door
+    finally:
+        door.stop()
+
+
+def peer(port: int, trusted: Path, **settings: ssl.TLSVersion) -> str:
+    """Return the name on the certificate that the door shows."""
+    context = ssl.create_default_context(cafile=trusted)
+    for name, value in settings.items():
+        setattr(context, name, value)
+    with socket.create_connection((HOST, port), 5) as raw, context.wrap_socket(raw, server_hostname=HOST) as wrapped:
+        shown = wrapped.getpeercert(binary_form=True)
+        assert shown is not None
+        return str(x509.load_der_x509_certificate(shown).subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value)
+
+
+def test_the_door_answers_over_tls_and_does_not_say_what_it_is(tmp_path: Path) -> None:
+    certificate = certify(tmp_path, "first")
+    with served(certificate) as door:
+        context = ssl.create_default_context(cafile=certificate.chain_file)
+        answer = httpx.get(f"https://{HOST}:{door.port}/", verify=context)
+
+    assert answer.json() == "here"
+    assert "server" not in answer.headers
+
+
+def test_tls_below_1_2_is_refused_and_1_2_has_forward_secrecy(tmp_path: Path) -> None:
+    certificate = certify(tmp_path, "first")
+    with served(certificate) as door:
+        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            assert peer(door.port, certificate.chain_file, maximum_version=version) == "first"
+        context = ssl.create_default_context(cafile=certificate.chain_file)
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        context.set_ciphers("AES128-GCM-SHA256:AES256-SHA")
+        with (
+            socket.create_connection((HOST, door.port), 5) as raw,
+            pytest.raises(ssl.SSLError),
+            context.wrap_socket(raw, server_hostname=HOST),
+        ):
+            pass
+
+
+def test_a_renewed_certificate_is_shown_without_a_restart(tmp_path: Path) -> None:
+    first, second = certify(tmp_path, "first"), certify(tmp_path, "second")
+    with served(first) as door:
+        assert peer(door.port, first.chain_file) == "first"
+        door.renew(second)
+        assert peer(door.port, second.chain_file) == "second"
+
+
+def test_an_endless_head_is_cut_off() -> None:
+    with served() as door, socket.create_connection((HOST, door.port), 5) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nX-Endless: ")
+        with pytest.raises(OSError, match=r"reset|pipe"):
+            _flood(client, 512 * LONGEST_HEAD)
+
+
+def _flood(client: socket.socket, octets: int) -> None:
+    for _ in range(octets // 65_536):
+        client.sendall(b"a" * 65_536)
+
+
+def test_a_client_that_says_nothing_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_module, "SECONDS_FOR_HEAD", 0.3)
+    with served() as door:
+        for words in (b"", b"GET / HTTP/1.1\r\nHost: x\r\n"):
+            with socket.create_connection((HOST, door.port), 5) as client:
+                client.sendall(words)
+                assert _closed(client)
+
+
+def _closed(client: socket.socket) -> bool:
+    try:
+        return client.recv(100) == b""
+    except ConnectionResetError:
+        return True
+
+
+def test_many_requests_use_one_connection() -> None:
+    with served() as door, httpx.Client(base_url=f"http://{HOST}:{door.port}") as client:
+        assert [client.get("/").status_code for _ in range(20)] == [200] * 20
+
+
+def test_stopping_lets_a_running_answer_end() -> None:
+    answers: list[httpx.Response] = []
+    with served() as door:
+        url = f"http://{HOST}:{door.port}/slow"
+        asking = threading.Thread(target=lambda: answers.append(httpx.get(url)))
+        asking.start()
+        time.sleep(0.2)
+    asking.join(5)
+
+    assert answers[0].json() == "done"
+
+
+def test_a_door_that_cannot_be_bound_or_certified_is_unavailable(tmp_path: Path) -> None:
+    (tmp_path / "empty.pem").touch()
+    with served() as door, pytest.raises(Unavailable):
+        serve(application(), HOST, door.port, None)
+    with pytest.raises(Unavailable):
+        serve(application(), HOST, 0, Certificate(tmp_path / "empty.pem", tmp_path / "none.pem"))
+
+
+def test_several_processes_may_share_a_port() -> None:
+    first = serve(application(), HOST, 0, None, shared_port=True)
+    second = serve(application(), HOST, first.port, None, shared_port=True)
+    for door in (first, second):
+        door.start()
+    for door in (first, second):
+        door.stop()
+
+    assert first.port == second.port
