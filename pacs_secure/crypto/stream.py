@@ -84,6 +84,7 @@ def open_stream(key: bytes, context: bytes, pieces: Iterable[Part], commitment: 
     Raises:
         Tampered: the body is not what was sealed under this key and context, or it ends early.
     """
+    _check_key(key)
     decryptor = Cobblestone256Decryptor(key, context)
     header = b""
     try:
@@ -97,6 +98,11 @@ def open_stream(key: bytes, context: bytes, pieces: Iterable[Part], commitment: 
         yield decryptor.finalize()
     except InvalidTag:
         raise tampered() from None
+
+
+def _check_key(key: bytes) -> None:
+    if len(key) != _KEY:
+        raise tampered()
 
 
 def _check_commitment(header: bytes, commitment: bytes | None) -> None:
@@ -113,6 +119,7 @@ class RangeOpener:
         Raises:
             Tampered: the commitment is of another key, salt or context, or not the one given.
         """
+        _check_key(key)
         info = _LABEL + header[:SALT] + context
         derived = HKDFExpand(SHA512(), _KEY + NONCE + COMMITMENT, info).derive(key)
         claimed = header[SALT:] if commitment is None else commitment
