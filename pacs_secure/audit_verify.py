@@ -40,6 +40,7 @@ MOST_FINDINGS = 1000
 PATIENCE = (0.0, 0.2, 1.0)
 """Seconds to wait for a publication that is under way."""
 LONGEST_NOTE = 1 << 16
+JSON = json.JSONDecoder()
 SOUND, WANTING, MISUSE = 0, 1, 2
 
 
@@ -199,7 +200,7 @@ class Verification:
         self._tiles: list[bytearray] = []
         """Hashes of the tile that is being filled, at each level above 0."""
         self._prev: tuple[str, ...] = (NO_ENTRY,)
-        self._at: datetime | None = None
+        self._at = datetime.fromtimestamp(0, UTC)
         self._last_good = 0
         self._forked = False
 
@@ -287,17 +288,21 @@ class Verification:
 
     def _chain(self, position: int, entry: bytes) -> None:
         try:
-            content = json.loads(entry)
-            index, prev, at = content["index"], content["prev"], datetime.fromisoformat(content["at"]).astimezone(UTC)
-        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+            text = entry.decode()
+            content, end = JSON.raw_decode(text)
+            index, prev, at = content["index"], content["prev"], datetime.fromisoformat(content["at"])
+            late = self._at - at
+        except (ValueError, KeyError, TypeError, RecursionError):
             self.find("entry", position, "entry cannot be read")
             return
+        if end != len(text):
+            self.find("entry", position, "entry cannot be read")
         if type(index) is not int or index != position:
             self.find("chain", position, "entry names another position as its own")
         if self._prev and prev not in self._prev:
             self.find("chain", position, "entry does not continue the one before it")
-        if self._at is not None and self._at - at > TOLERATED:
-            self.find("time", position, f"entry is dated {self._at - at} before the one in front of it")
+        if late > TOLERATED:
+            self.find("time", position, f"entry is dated {late} before the one in front of it")
         self._at = at
 
     def _check_root(self) -> None:
