@@ -23,7 +23,6 @@ from pacs_secure.crypto.tlog import (
     checkpoint_text,
     compose_entry,
     decode_bundle,
-    encode_bundle,
     entries_path,
     leaf_hash,
     root,
@@ -61,6 +60,10 @@ def put(place: Path, content: bytes) -> None:
     place.write_bytes(content)
 
 
+def bundle_of(contents: list[bytes]) -> bytes:
+    return b"".join(len(content).to_bytes(2, "big") + content for content in contents)
+
+
 def publish_tiles(directory: Path, contents: list[bytes], width: int = WIDTH) -> list[bytes]:
     """Write bundles and tiles of a whole log; return its leaf hashes."""
 
@@ -70,7 +73,7 @@ def publish_tiles(directory: Path, contents: list[bytes], width: int = WIDTH) ->
     leaves = [leaf_hash(content) for content in contents]
     for number in range(-(-len(contents) // width)):
         part = contents[number * width : (number + 1) * width]
-        put(directory / entries_path(number, named(part)), encode_bundle(part))
+        put(directory / entries_path(number, named(part)), bundle_of(part))
     level, hashes = 0, leaves
     while hashes:
         tiles = [hashes[place : place + width] for place in range(0, len(hashes), width)]
@@ -134,7 +137,7 @@ def edit_bundle(log: Path, change: Callable[[list[bytes]], object]) -> None:
     path = log / entries_path(0)
     entries = decode_bundle(path.read_bytes())
     change(entries)
-    path.write_bytes(encode_bundle(entries))
+    path.write_bytes(bundle_of(entries))
 
 
 def test_an_untouched_log_is_sound(log: Path, verify: Verify) -> None:

@@ -243,7 +243,7 @@ def ledgers() -> dict[str, object]:
         "public_key": public.hex(),
         "origin": ORIGIN,
         "checkpoint": sign_note(text, ORIGIN, public, private.sign(text)).decode(),
-        "bundle_sha256": hashlib.sha256(encode_bundle(entry.content for entry in entries)).hexdigest(),
+        "bundle_sha256": hashlib.sha256(encode_bundle(entries)).hexdigest(),
         "paths": [tile_path(0, 0, 11), tile_path(1, 1_234_067), tile_path(2, 999, 255), entries_path(1_000_000, 1)],
     }
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from pacs_secure.core.audit import LedgerEntry
 from pacs_secure.core.errors import OverLimit
 from pacs_secure.crypto.box import tampered
 from pacs_secure.crypto.tlog.entry import LONGEST_ENTRY
@@ -23,22 +24,22 @@ def entries_path(index: int, width: int = WIDTH) -> str:
     return f"tile/entries/{_place(index, width)}"
 
 
-def encode_bundle(entries: Iterable[bytes]) -> bytes:
-    """Join entries, each behind its length, 2 bytes big endian.
+def encode_bundle(entries: Iterable[LedgerEntry]) -> bytes:
+    """Join the entries' contents, each behind its length, 2 bytes big endian.
 
     Raises:
         OverLimit: an entry is longer than 65,535 bytes.
     """
     parts: list[bytes] = []
     for entry in entries:
-        if len(entry) > LONGEST_ENTRY:
+        if len(entry.content) > LONGEST_ENTRY:
             raise OverLimit("a ledger entry is too long")
-        parts += (len(entry).to_bytes(_PREFIX, "big"), entry)
+        parts += (len(entry.content).to_bytes(_PREFIX, "big"), entry.content)
     return b"".join(parts)
 
 
 def decode_bundle(bundle: bytes) -> list[bytes]:
-    """Take a bundle apart; raise `Tampered` when it ends within an entry."""
+    """Take a bundle apart into the entries' contents; raise `Tampered` when it ends within an entry."""
     entries: list[bytes] = []
     place = 0
     while place < len(bundle):

@@ -4,8 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pacs_secure.core.audit import LedgerEntry
 from pacs_secure.core.errors import OverLimit, Tampered
 from pacs_secure.crypto.tlog import decode_bundle, encode_bundle, entries_path, tile_path
+
+
+def entry(content: bytes) -> LedgerEntry:
+    return LedgerEntry(0, content, bytes(32), bytes(32))
 
 
 def test_paths_are_those_of_the_specification() -> None:
@@ -19,13 +24,13 @@ def test_paths_are_those_of_the_specification() -> None:
 
 @given(st.lists(st.binary(max_size=400), max_size=20))
 def test_a_bundle_comes_apart_as_it_was_joined(entries: list[bytes]) -> None:
-    assert decode_bundle(encode_bundle(entries)) == entries
+    assert decode_bundle(encode_bundle(map(entry, entries))) == entries
 
 
 def test_an_entry_too_long_for_a_bundle_is_refused() -> None:
-    assert decode_bundle(encode_bundle([bytes(65_535)])) == [bytes(65_535)]
+    assert decode_bundle(encode_bundle([entry(bytes(65_535))])) == [bytes(65_535)]
     with pytest.raises(OverLimit):
-        encode_bundle([bytes(65_536)])
+        encode_bundle([entry(bytes(65_536))])
 
 
 @pytest.mark.parametrize("bundle", [b"\x00", b"\x00\x01", b"\x00\x01a\x00", b"\x00\x02a"])
