@@ -1,0 +1,60 @@
+"""The data dictionary: what the standard (PS3.6) and known vendors call an element, and its VR."""
+
+from typing import NamedTuple
+
+from pydicom._dicom_dict import DicomDictionary, RepeatersDictionary
+from pydicom.datadict import private_dictionary_VR
+
+UNKNOWN = "UN"
+US_OR_SS = "US or SS"
+"""Settled by Pixel Representation (0028,0103)."""
+
+BULK_VRS = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", UNKNOWN})
+
+_AMBIGUOUS = {"OB or OW": "OW", "US or OW": "OW", "US or SS or OW": "OW", "NONE": UNKNOWN}
+"""What Implicit VR Little Endian makes of VRs that depend on it (PS3.5 A.1)."""
+
+
+class Attribute(NamedTuple):
+    """One attribute of the standard's dictionary."""
+
+    tag: str
+    """Eight upper-case hexadecimal digits."""
+    keyword: str
+    vr: str
+
+
+ATTRIBUTES = {
+    tag: Attribute(f"{tag:08X}", keyword, _AMBIGUOUS.get(vr, vr))
+    for tag, (vr, _, _, _, keyword) in DicomDictionary.items()
+}
+"""Every attribute of PS3.6, by its tag as a number."""
+
+_VRS = {tag: attribute.vr for tag, attribute in ATTRIBUTES.items()}
+_REPEATED_VRS = {
+    int(mask.replace("x", "0"), 16): _AMBIGUOUS.get(entry[0], entry[0])
+    for mask, entry in RepeatersDictionary.items()
+    if mask[2:4] == "xx"
+}
+"""Repeating groups (PS3.5 7.6), curves and overlays: the even groups 50xx and 60xx share one entry each."""
+
+
+def is_private(tag: int) -> bool:
+    """Say whether a tag belongs to a vendor: its group is odd."""
+    return bool(tag & 0x10000)
+
+
+def vr_of(tag: int) -> str:
+    """Return the VR of a tag in the standard's dictionary; UN when it is not there or is private."""
+    vr = _VRS.get(tag)
+    if vr is None and not is_private(tag):
+        vr = _REPEATED_VRS.get(tag & 0xFF00FFFF)
+    return vr or UNKNOWN
+
+
+def private_vr_of(tag: int, creator: str) -> str:
+    """Return the VR that a known vendor gives a private element (PS3.5 7.8), UN when that is not known."""
+    try:
+        return private_dictionary_VR(tag, creator)
+    except KeyError:
+        return UNKNOWN
