@@ -18,7 +18,7 @@ from pacs_secure.archive.ingest import Received, Reception
 from pacs_secure.core.access import AccessRequest, Action
 from pacs_secure.core.errors import ArchiveError, Malformed, OverLimit, Unavailable
 from pacs_secure.core.identifiers import Uid, uid
-from pacs_secure.dicom.header import Limits, scan
+from pacs_secure.dicom.header import scan
 from pacs_secure.dicom.part10 import split
 from pacs_secure.web import origin
 from pacs_secure.web.accept import DICOM, JSON_OFFERS, MULTIPART, negotiate, parameters
@@ -137,7 +137,7 @@ def _received(part: Part, study_instance_uid: Uid | None) -> Received:
 def _failure(error: ArchiveError, received: Received) -> Failure:
     """Name the instance that failed, when its header can be read."""
     try:
-        header = scan(received.data_set, received.transfer_syntax_uid, Limits())
+        header = scan(received.data_set, received.transfer_syntax_uid)
     except ArchiveError:
         return Failure(reason_of(error))
     wanted = received.study_instance_uid
