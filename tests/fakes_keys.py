@@ -1,0 +1,81 @@
+"""A shelf of keys in memory that passes the contract of the real one."""
+
+import threading
+from collections.abc import Collection
+from os import urandom
+from uuid import uuid4
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from pacs_secure.core.errors import Tampered, Unavailable
+from pacs_secure.core.identifiers import Institution, KeyId
+from pacs_secure.ports import ForgettableKey, Shelf
+
+Place = tuple[Institution, Shelf, KeyId]
+
+
+class FakeKeyring:
+    """Wraps, unwraps, sings and signs; set ``sealed`` to put it out of reach.
+
+    Only ``institutions`` have a KEK when they are given; otherwise everyone has.
+    """
+
+    def __init__(self, institutions: Collection[Institution] | None = None) -> None:
+        self.sealed = False
+        self.minted = 0
+        self.fetched = 0
+        self._institutions = institutions
+        self._shelf: dict[Place, tuple[Place, bytes]] = {}
+        self._log_key = Ed25519PrivateKey.generate()
+        self._lock = threading.Lock()
+
+    def mint(self, institution: Institution, shelf: Shelf) -> ForgettableKey:
+        self._reach()
+        if self._institutions is not None and institution not in self._institutions:
+            raise Unavailable("the institution has no key")
+        minted = ForgettableKey(KeyId(uuid4()), urandom(32))
+        place = (institution, shelf, minted.key_id)
+        with self._lock:
+            self.minted += 1
+            self._shelf[place] = (place, minted.key)
+        return minted
+
+    def fetch(self, institution: Institution, shelf: Shelf, key_ids: Collection[KeyId]) -> dict[KeyId, ForgettableKey]:
+        self._reach()
+        found = {}
+        with self._lock:
+            self.fetched += 1
+            for key_id in key_ids:
+                place = (institution, shelf, key_id)
+                if place in self._shelf:
+                    wrapped_for, key = self._shelf[place]
+                    if wrapped_for != place:
+                        raise Tampered("a key on the shelf does not unwrap")
+                    found[key_id] = ForgettableKey(key_id, key)
+        return found
+
+    def forget(self, key_id: KeyId) -> None:
+        """Take the key off the shelf, wherever it lies."""
+        with self._lock:
+            for place in [place for place in self._shelf if place[2] == key_id]:
+                del self._shelf[place]
+
+    def copy(self, source: Place, target: Place) -> None:
+        """Put what lies at one place at another too, as someone with the vault's disks might."""
+        with self._lock:
+            self._shelf[target] = self._shelf[source]
+
+    def sing(self) -> None:
+        self._reach()
+
+    def public_key(self) -> bytes:
+        self._reach()
+        return self._log_key.public_key().public_bytes_raw()
+
+    def sign(self, message: bytes) -> bytes:
+        self._reach()
+        return self._log_key.sign(message)
+
+    def _reach(self) -> None:
+        if self.sealed:
+            raise Unavailable("the vault is sealed")
