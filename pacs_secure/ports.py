@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from pacs_secure.core.access import Action, Decision, Permit, Purpose, Relation, Scope, StudyFacts, Subject
+from pacs_secure.core.access import Action, Decision, Grant, Permit, Purpose, Relation, Scope, StudyFacts, Subject
 from pacs_secure.core.audit import Draft, LedgerEntry
 from pacs_secure.core.identifiers import Institution, KeyId, ObjectId, Uid
 from pacs_secure.core.instance import IndexedInstance, InstanceRow, SealedHit
@@ -164,10 +164,10 @@ class Records(Protocol):
     def search(self, scope: Scope, narrowing: Narrowing) -> Iterator[SealedHit]:
         """Yield candidates within the scope, newest study first; counts are within the scope too."""
 
-    def open_acts(self, permit: Permit) -> Sequence[Draft]:
-        """Return the begun entries of acts that never got their outcome (a crash)."""
+    def open_acts(self, before: datetime) -> Sequence[Draft]:
+        """Return the begun drafts, older than ``before``, of acts that never got their outcome (a crash)."""
 
-    def every_instance(self, permit: Permit) -> Iterator[InstanceRow]:
+    def every_instance(self, proof: Grant) -> Iterator[InstanceRow]:
         """Yield every row of every institution, for verification only."""
 
 
@@ -176,6 +176,9 @@ class Ledger(Protocol):
 
     def append(self, draft: Draft) -> LedgerEntry:
         """Give the draft its place; durable on return. Concurrent callers share a commit."""
+
+    def follow(self, draft: Draft) -> None:
+        """Append with the next commit, without waiting: only for outcomes of acts already recorded."""
 
     def size(self) -> int:
         """Return the number of entries."""

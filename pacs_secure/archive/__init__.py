@@ -1,1 +1,24 @@
-"""What the archive does, one verb a module."""
+"""What the archive does, one verb a module; doors call these and nothing else."""
+
+from dataclasses import dataclass
+
+from pacs_secure.archive.enrolment import Enrolment
+from pacs_secure.archive.guard import Guard
+from pacs_secure.archive.ingest import Ingest
+from pacs_secure.archive.recovery import Recovery
+from pacs_secure.archive.retrieve import Retrieve
+from pacs_secure.archive.search import Search
+from pacs_secure.archive.verify import Verify
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """Every verb of the archive."""
+
+    guard: Guard
+    ingest: Ingest
+    retrieve: Retrieve
+    search: Search
+    verify: Verify
+    enrolment: Enrolment
+    recovery: Recovery

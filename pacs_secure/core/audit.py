@@ -29,7 +29,10 @@ class SealedDetails:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """One ledger entry as its writer knows it: who, role, whose, what, when, where from, why, outcome (ISO 27789; LOG-01)."""
+    """One ledger entry as its writer knows it (ISO 27789; LOG-01).
+
+    Who, in which role, whose, what, when, where from, why, and how it came out.
+    """
 
     at: datetime
     """UTC."""

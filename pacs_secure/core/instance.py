@@ -31,6 +31,10 @@ class FrameIndex:
     def __len__(self) -> int:
         return len(self.offsets)
 
+    def shifted(self, by: int) -> "FrameIndex":
+        """Return the same frames in a stream that has ``by`` more bytes in front."""
+        return FrameIndex(tuple(offset + by for offset in self.offsets), self.lengths)
+
 
 @dataclass(frozen=True, slots=True)
 class SealedObject:

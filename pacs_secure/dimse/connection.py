@@ -1,10 +1,11 @@
 """The bytes of one connection: read into place, sent whole, never more at once than was asked for."""
 
 import select
+import socket
 import ssl
 import time
 
-from pynetdicom.transport import AssociationSocket
+from pynetdicom.transport import T_CONNECT, AddressInformation, AssociationSocket
 
 CONNECTION_CLOSED = "Evt17"
 """Transport connection closed indication (PS3.8 Table 9-6)."""
@@ -75,3 +76,18 @@ class ArchiveSocket(AssociationSocket):
         if self.socket is not None:
             poller.register(self.socket, select.POLLIN)
         return poller
+
+
+class CallingSocket(ArchiveSocket):
+    """The calling end: any free local port, no delayed segments, no endless silence."""
+
+    def connect(self, primitive: T_CONNECT) -> None:
+        """Connect, and shake hands when TLS is asked for."""
+        super().connect(primitive)
+        if self.socket is not None:
+            self.socket.settimeout(self.assoc.network_timeout)
+
+    def _create_socket(self, address: AddressInformation) -> socket.socket:
+        connection = socket.socket(address.address_family, socket.SOCK_STREAM)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return connection

@@ -5,7 +5,6 @@ and a file larger than memory is no different from a small one.
 """
 
 import queue
-import socket
 import ssl
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,13 +13,15 @@ from typing import Any
 
 from pydicom.dataset import Dataset
 from pydicom.uid import UID, MediaStorageDirectoryStorage
-from pynetdicom import _config, evt
+from pynetdicom import _config
 from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
 from pynetdicom.dsutils import split_dataset
 from pynetdicom.presentation import build_context
+from pynetdicom.transport import AddressInformation, AssociationSocket
 
 from pacs_secure.core.errors import Denied, Unavailable
+from pacs_secure.dimse.connection import CallingSocket
 from pacs_secure.dimse.quiet import hush
 from pacs_secure.dimse.upper_layer import MAXIMUM_PDU
 
@@ -101,7 +102,7 @@ def send(
     hush()
     _config.STORE_SEND_CHUNKED_DATASET = True  # files go out as they are, never decoded
     instances, skipped = _gather(paths)
-    entity = ApplicationEntity(calling_ae)
+    entity = _Entity(calling_ae)
     entity.acse_timeout = entity.connection_timeout = _CONNECT
     entity.dimse_timeout = entity.network_timeout = _SILENCE
     sent: list[Sent] = []
@@ -162,7 +163,6 @@ def _associate(
         ae_title=called_ae,
         max_pdu=MAXIMUM_PDU,
         tls_args=(ssl_context, address[0]),
-        evt_handlers=[(evt.EVT_CONN_OPEN, _tune)],
     )
     if not association.is_established:
         answer = association.acceptor.primitive
@@ -173,10 +173,15 @@ def _associate(
     return association
 
 
-def _tune(event: evt.Event) -> None:
-    connection = event.assoc.dul.socket
-    if connection is not None and connection.socket is not None:
-        connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+class _Entity(ApplicationEntity):
+    """A calling application entity with our end of the connection."""
+
+    def _create_socket(
+        self, assoc: Association, address: AddressInformation, tls_args: tuple[ssl.SSLContext, str] | None
+    ) -> AssociationSocket:
+        connection = CallingSocket(assoc, address=address)
+        connection.tls_args = tls_args
+        return connection
 
 
 class _Throttled(queue.Queue[Any]):

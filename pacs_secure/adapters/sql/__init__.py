@@ -1,1 +1,8 @@
-"""The index and the ledger in SQL."""
+"""The index and the ledger in one SQL database: SQLite on one machine, written so that PostgreSQL can follow."""
+
+from pacs_secure.adapters.sql.devices import SqlDevices
+from pacs_secure.adapters.sql.engine import Database
+from pacs_secure.adapters.sql.ledger import SqlLedger
+from pacs_secure.adapters.sql.records import SqlRecords
+
+__all__ = ["Database", "SqlDevices", "SqlLedger", "SqlRecords"]

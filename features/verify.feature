@@ -1,0 +1,49 @@
+Feature: Proving that nothing was changed
+  The ledger cannot lie unnoticed: whoever edits, removes or reorders an entry is found, and the
+  place is named. So is whoever touches a stored object.
+
+  Background:
+    Given an archive with the modality "CT1" of radiology
+    And "CT1" has sent the CT of Erika Mustermann
+    And the ledger has been published
+
+  @LOG-03
+  Scenario: An untouched ledger is sound
+    When the ledger is verified
+    Then it is sound
+    And the stand-alone verifier agrees
+
+  @LOG-03
+  Scenario Outline: Tampering with the ledger's database is found and placed
+    When someone with access to the database <tampers>
+    And the ledger is verified
+    Then it is found wanting at position <position>
+
+    Examples:
+      | tampers                                | position |
+      | changes one byte of entry 1            | 1        |
+      | removes entry 1                        | 1        |
+      | swaps entries 1 and 2                  | 1        |
+      | rewrites entry 1 and every hash after  | 1        |
+      | cuts off everything from entry 2       | 2        |
+
+  @LOG-03
+  Scenario: Tampering with the published ledger is found without the archive
+    When someone changes one byte of a published entry
+    Then the stand-alone verifier finds it wanting and names the position
+
+  Scenario Outline: A touched object is found, and never delivered
+    When someone <touches> the stored object
+    And the archive is verified deeply
+    Then it is found wanting
+    And a radiologist does not receive a changed picture
+
+    Examples:
+      | touches            |
+      | flips a byte of    |
+      | cuts the end off   |
+      | removes            |
+
+  Scenario: Reading the ledger is itself on record
+    When the ledger is verified
+    Then the ledger holds a completed "ledger:verify"

@@ -1,0 +1,78 @@
+"""The enrolled DICOM nodes in SQL; every change shares its commit with its ledger entry."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import insert, or_, select, update
+from sqlalchemy.engine import Connection
+
+from pacs_secure.adapters.sql.engine import Database
+from pacs_secure.adapters.sql.ledger import append_in
+from pacs_secure.adapters.sql.rows import AnyRow
+from pacs_secure.adapters.sql.tables import devices
+from pacs_secure.core.access import Permit
+from pacs_secure.core.audit import Draft
+from pacs_secure.core.errors import Conflict
+from pacs_secure.core.identifiers import Institution
+from pacs_secure.ports import Device
+
+
+class SqlDevices:
+    """`pacs_secure.ports.Devices` on a `Database`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def by_certificate(self, spki_sha256: bytes) -> Device | None:
+        """Return the device whose certificate carries this public key, revoked or not."""
+        with self._database.read() as connection:
+            row = connection.execute(select(devices).where(devices.c.spki_sha256 == spki_sha256)).first()
+            return None if row is None else _device(row)
+
+    def enrol(self, permit: Permit, device: Device, draft: Draft) -> None:  # noqa: ARG002 - the Permit is the proof
+        """Add or replace the device of that AE title, and record it, in one commit.
+
+        Raises:
+            Conflict: another institution holds the AE title, or another device the certificate.
+        """
+
+        def enrol(connection: Connection) -> None:
+            same = or_(devices.c.ae_title == device.ae_title, devices.c.spki_sha256 == device.spki_sha256)
+            rows = connection.execute(select(devices).where(same)).all()
+            if any((row.ae_title, row.institution) != (device.ae_title, device.institution) for row in rows):
+                raise Conflict("the AE title or the certificate belongs to another device")
+            change = update(devices).where(devices.c.ae_title == device.ae_title) if rows else insert(devices)
+            connection.execute(change.values(_values(device)))
+            append_in(connection, draft)
+
+        self._database.write(enrol)
+
+    def all(self) -> Sequence[Device]:
+        """Return every device in the order of AE titles, revoked ones too."""
+        with self._database.read() as connection:
+            return [_device(row) for row in connection.execute(select(devices).order_by(devices.c.ae_title))]
+
+
+def _values(device: Device) -> dict[str, object]:
+    return {
+        "ae_title": device.ae_title,
+        "institution": device.institution,
+        "department": device.department,
+        "operations": " ".join(sorted(device.operations)),
+        "spki_sha256": device.spki_sha256,
+        "host": device.host,
+        "port": device.port,
+        "revoked_at": device.revoked_at,
+    }
+
+
+def _device(row: AnyRow) -> Device:
+    return Device(
+        ae_title=row.ae_title,
+        institution=Institution(row.institution),
+        department=row.department,
+        operations=frozenset(row.operations.split()),
+        spki_sha256=row.spki_sha256,
+        host=row.host,
+        port=row.port,
+        revoked_at=row.revoked_at,
+    )

@@ -1,0 +1,114 @@
+"""The ledger in SQL: a dense chain whose head is read and extended inside the commit it records.
+
+On one machine the commit itself sequences: the write lock is held from before the head is read
+until the entry is durable, so index and ``prev_hash`` cannot race, whatever the number of
+processes. Where one machine is not enough, `append_in` will write to an outbox instead (writer,
+dense number of that writer, content, MAC) and a sequencer, one by lock, will give each row its
+place here; readers of this table and of the checkpoints will not notice.
+"""
+
+from collections.abc import Iterator
+
+from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy.engine import Connection
+
+from pacs_secure.adapters.sql.engine import Database
+from pacs_secure.adapters.sql.tables import acts, checkpoints, ledger
+from pacs_secure.core.audit import Draft, LedgerEntry, Outcome
+from pacs_secure.core.errors import Conflict
+from pacs_secure.crypto.tlog import compose_entry
+
+NO_ENTRY = bytes(32)
+"""What the first entry names as its predecessor's leaf hash."""
+
+_AT_ONCE = 500
+
+_head = select(ledger.c.entry_index, ledger.c.leaf_hash).order_by(ledger.c.entry_index.desc()).limit(1)
+_append = insert(ledger)
+_is_open = select(acts.c.act).where(acts.c.act == bindparam("an_act"))
+_open_act = insert(acts)
+_close_act = update(acts).where(acts.c.act == bindparam("an_act")).values(closed=True)
+_size = select(func.coalesce(func.max(ledger.c.entry_index) + 1, 0))
+_range = (
+    select(ledger)
+    .where(ledger.c.entry_index >= bindparam("start"), ledger.c.entry_index < bindparam("stop"))
+    .order_by(ledger.c.entry_index)
+    .execution_options(yield_per=_AT_ONCE)
+)
+_notes = select(checkpoints.c.note).order_by(checkpoints.c.size)
+_note = select(checkpoints.c.note).where(checkpoints.c.size == bindparam("of_size"))
+
+
+def append_in(connection: Connection, draft: Draft) -> LedgerEntry:
+    """Append inside a write that is under way, so that change and record share the commit.
+
+    An entry that begins an act leaves the act open; any other outcome closes it.
+    """
+    head = connection.execute(_head).first()
+    index, prev_hash = (0, NO_ENTRY) if head is None else (head.entry_index + 1, head.leaf_hash)
+    entry = compose_entry(draft, index, prev_hash)
+    connection.execute(
+        _append,
+        {
+            "entry_index": entry.index,
+            "content": entry.content,
+            "leaf_hash": entry.leaf_hash,
+            "prev_hash": entry.prev_hash,
+        },
+    )
+    if draft.outcome is not Outcome.BEGUN:
+        connection.execute(_close_act, {"an_act": draft.act})
+    elif connection.execute(_is_open, {"an_act": draft.act}).first() is None:
+        connection.execute(_open_act, {"act": draft.act, "begun": entry.index, "begun_at": draft.at, "closed": False})
+    return entry
+
+
+class SqlLedger:
+    """`pacs_secure.ports.Ledger` on a `Database`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def append(self, draft: Draft) -> LedgerEntry:
+        """Give the draft its place; durable on return."""
+        return self._database.write(lambda connection: append_in(connection, draft))
+
+    def follow(self, draft: Draft) -> None:
+        """Append with the next commit, without waiting: only for outcomes of acts already recorded.
+
+        When that commit fails, the act stays open and `SqlRecords.open_acts` tells of it.
+        """
+        self._database.write_later(lambda connection: append_in(connection, draft))
+
+    def size(self) -> int:
+        """Return the number of entries."""
+        with self._database.read() as connection:
+            size: int = connection.execute(_size).scalar_one()
+            return size
+
+    def entries(self, start: int, stop: int) -> Iterator[LedgerEntry]:
+        """Yield entries ``start <= index < stop`` as stored, in order."""
+        with self._database.read() as connection:
+            for row in connection.execute(_range, {"start": start, "stop": stop}):
+                yield LedgerEntry(row.entry_index, row.content, row.leaf_hash, row.prev_hash)
+
+    def checkpoints(self) -> Iterator[bytes]:
+        """Yield every signed checkpoint note as stored, oldest first."""
+        with self._database.read() as connection:
+            yield from connection.execute(_notes, execution_options={"yield_per": _AT_ONCE}).scalars()
+
+    def add_checkpoint(self, size: int, note: bytes) -> None:
+        """Keep a signed checkpoint; the same one twice is kept once.
+
+        Raises:
+            Conflict: another note of this size is kept already.
+        """
+
+        def keep(connection: Connection) -> None:
+            kept = connection.execute(_note, {"of_size": size}).scalar()
+            if kept is None:
+                connection.execute(insert(checkpoints), {"size": size, "note": note})
+            elif kept != note:
+                raise Conflict("another checkpoint of this size is kept")
+
+        self._database.write(keep)

@@ -1,0 +1,129 @@
+"""The index in SQL: what an ingest adds, in one commit with the entry that begins its act."""
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+
+from sqlalchemy import bindparam, insert, select
+from sqlalchemy.engine import Connection
+
+from pacs_secure.adapters.sql import growth, rows, search
+from pacs_secure.adapters.sql.engine import Database
+from pacs_secure.adapters.sql.ledger import append_in
+from pacs_secure.adapters.sql.tables import acts, instances, institutions, ledger, series, studies
+from pacs_secure.core.access import Grant, Permit, Scope, StudyFacts
+from pacs_secure.core.audit import Draft
+from pacs_secure.core.errors import Denied
+from pacs_secure.core.identifiers import Institution, KeyId, Uid
+from pacs_secure.core.instance import IndexedInstance, InstanceRow, SealedHit
+from pacs_secure.core.query import Narrowing
+from pacs_secure.ports import Added, InstitutionKeys
+
+_AT_ONCE = 200
+
+_keys = select(institutions.c.index_key_id, institutions.c.ledger_key_id).where(
+    institutions.c.name == bindparam("an_institution")
+)
+_rows = select(
+    studies.c.study_instance_uid,
+    series.c.series_instance_uid,
+    *(column for column in instances.c if column.name not in {"id", "box", "instance_number"}),
+).select_from(studies.join(series).join(instances))
+_open_acts = (
+    select(ledger.c.content)
+    .select_from(acts.join(ledger))
+    .where(acts.c.closed.is_(False), acts.c.begun_at < bindparam("before"))
+    .order_by(acts.c.begun)
+)
+
+
+class SqlRecords:
+    """`pacs_secure.ports.Records` on a `Database`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def institution_keys(self, institution: Institution, proposed: InstitutionKeys | None) -> InstitutionKeys | None:
+        """Return the institution's keys; when it has none, adopt the proposed ones (first writer wins)."""
+        with self._database.read() as connection:
+            keys = _institution_keys(connection, institution)
+        if keys is not None or proposed is None:
+            return keys
+        row = {"name": institution, "index_key_id": proposed.index, "ledger_key_id": proposed.ledger}
+
+        def adopt(connection: Connection) -> InstitutionKeys:
+            kept = _institution_keys(connection, institution)
+            if kept is None:
+                connection.execute(insert(institutions), row)
+            return kept or proposed
+
+        return self._database.write(adopt)
+
+    def study(self, institution: Institution, study_instance_uid: Uid) -> StudyFacts | None:
+        """Return what decisions need to know of a study, or None."""
+        with self._database.read() as connection:
+            return growth.study_facts(connection, institution, study_instance_uid)
+
+    def add(self, permit: Permit, indexed: IndexedInstance, begun: Callable[[StudyFacts], Draft] | None) -> Added:
+        """Add one instance and, when given, the ledger entry that begins its act, in one commit.
+
+        The first instance of a study or series decides its columns.
+
+        Raises:
+            Conflict: the SOP Instance UID is taken by other bytes or lies in another study.
+            Denied: the Permit is another institution's.
+        """
+        if permit.request.subject.institution != indexed.row.identity.institution:
+            raise Denied("institutions are strictly apart")
+        return self._database.write(lambda connection: _add(connection, indexed, begun))
+
+    def instances(
+        self,
+        institution: Institution,
+        study_instance_uid: Uid,
+        series_instance_uid: Uid | None = None,
+        sop_instance_uid: Uid | None = None,
+    ) -> Sequence[InstanceRow]:
+        """Return the rows of a study, series or instance in series and instance number order."""
+        wanted = _rows.where(growth.THIS_STUDY).order_by(*search.SERIES_ORDER, *search.INSTANCE_ORDER)
+        named: dict[str, str] = {"an_institution": institution, "a_study": study_instance_uid}
+        if series_instance_uid is not None:
+            wanted = wanted.where(series.c.series_instance_uid == series_instance_uid)
+        if sop_instance_uid is not None:
+            wanted = wanted.where(instances.c.sop_instance_uid == sop_instance_uid)
+        with self._database.read() as connection:
+            return [rows.instance_row(row) for row in connection.execute(wanted, named)]
+
+    def search(self, scope: Scope, narrowing: Narrowing) -> Iterator[SealedHit]:
+        """Yield candidates within the scope, newest study first; counts are within the scope too.
+
+        Raises:
+            OverLimit: a list of the narrowing is too long.
+        """
+        wanted = search.statement(scope, narrowing).execution_options(yield_per=_AT_ONCE)
+        with self._database.read() as connection:
+            for row in connection.execute(wanted):
+                yield rows.sealed_hit(narrowing.level, row)
+
+    def open_acts(self, before: datetime) -> Sequence[bytes]:
+        """Return the contents of the begun entries, older than ``before``, of acts that never got their outcome."""
+        with self._database.read() as connection:
+            return connection.scalars(_open_acts, {"before": before}).all()
+
+    def every_instance(self, proof: Grant) -> Iterator[InstanceRow]:  # noqa: ARG002 - the Grant is the proof
+        """Yield every row of every institution, for verification only."""
+        wanted = _rows.order_by(instances.c.id).execution_options(yield_per=_AT_ONCE)
+        with self._database.read() as connection:
+            for row in connection.execute(wanted):
+                yield rows.instance_row(row)
+
+
+def _institution_keys(connection: Connection, institution: Institution) -> InstitutionKeys | None:
+    row = connection.execute(_keys, {"an_institution": institution}).first()
+    return None if row is None else InstitutionKeys(KeyId(row.index_key_id), KeyId(row.ledger_key_id))
+
+
+def _add(connection: Connection, indexed: IndexedInstance, begun: Callable[[StudyFacts], Draft] | None) -> Added:
+    added, facts = growth.add(connection, indexed)
+    if begun is not None:
+        append_in(connection, begun(facts))
+    return added

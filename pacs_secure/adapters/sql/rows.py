@@ -1,0 +1,174 @@
+"""How a row is packed and unpacked: the nouns of `core.instance` as columns, and back."""
+
+import struct
+import zlib
+from itertools import chain
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row
+
+from pacs_secure.core.access import StudyFacts
+from pacs_secure.core.identifiers import Institution, KeyId, ObjectId, Uid
+from pacs_secure.core.instance import (
+    FrameIndex,
+    Identity,
+    IndexedInstance,
+    InstanceRow,
+    SealedHit,
+    SealedObject,
+)
+from pacs_secure.core.query import Level
+
+AnyRow = Row[*tuple[Any, ...]]
+
+_MODALITY_SEPARATOR = "\\"
+
+
+def pack_frames(frames: FrameIndex) -> bytes:
+    """Pack a frame index: the gap before each frame and its length, which seldom change, compressed."""
+    if not frames:
+        return b""
+    ends = [0, *(offset + length for offset, length in zip(frames.offsets, frames.lengths, strict=True))]
+    gaps = (offset - end for offset, end in zip(frames.offsets, ends, strict=False))
+    return zlib.compress(struct.pack(f"<{2 * len(frames)}q", *chain(gaps, frames.lengths)), 1)
+
+
+def unpack_frames(packed: bytes) -> FrameIndex:
+    """Unpack what `pack_frames` packed."""
+    if not packed:
+        return FrameIndex()
+    plain = zlib.decompress(packed)
+    numbers = struct.unpack(f"<{len(plain) // 8}q", plain)
+    gaps, lengths = numbers[: len(numbers) // 2], numbers[len(numbers) // 2 :]
+    offsets, end = [], 0
+    for gap, length in zip(gaps, lengths, strict=True):
+        offsets.append(end + gap)
+        end += gap + length
+    return FrameIndex(tuple(offsets), lengths)
+
+
+def pack_modalities(modalities: frozenset[str]) -> str:
+    """Join the modalities of a study in alphabetical order."""
+    return _MODALITY_SEPARATOR.join(sorted(filter(None, modalities)))
+
+
+def unpack_modalities(packed: str) -> tuple[str, ...]:
+    """Split what `pack_modalities` joined."""
+    return tuple(packed.split(_MODALITY_SEPARATOR)) if packed else ()
+
+
+def study_values(indexed: IndexedInstance) -> dict[str, object]:
+    """Return the columns of a study that its first instance decides."""
+    identity, study = indexed.row.identity, indexed.study
+    return {
+        "institution": identity.institution,
+        "study_instance_uid": identity.study_instance_uid,
+        "department": indexed.department,
+        "study_date": study.study_date,
+        "study_time": study.study_time,
+        "patient_id_token": study.patient_id_token,
+        "accession_number_token": study.accession_number_token,
+        "birth_date_token": study.birth_date_token,
+        "modalities": "",
+        "series_count": 0,
+        "instance_count": 0,
+        "updated_at": indexed.row.received_at,
+        "box": study.box,
+    }
+
+
+def series_values(indexed: IndexedInstance) -> dict[str, object]:
+    """Return the columns of a series that its first instance decides."""
+    return {
+        "series_instance_uid": indexed.row.identity.series_instance_uid,
+        "modality": indexed.series.modality,
+        "series_number": indexed.series.series_number,
+        "instance_count": 0,
+        "box": indexed.series.box,
+    }
+
+
+def instance_values(indexed: IndexedInstance) -> dict[str, object]:
+    """Return the columns of one instance."""
+    row = indexed.row
+    return {
+        "institution": row.identity.institution,
+        "sop_instance_uid": row.identity.sop_instance_uid,
+        "sop_class_uid": row.identity.sop_class_uid,
+        "transfer_syntax_uid": row.transfer_syntax_uid,
+        "instance_number": indexed.instance.instance_number,
+        "object_id": row.sealed.object_id,
+        "study_key_id": row.sealed.study_key_id,
+        "wrapped_dek": row.sealed.wrapped_dek,
+        "commitment": row.sealed.commitment,
+        "header_length": row.sealed.header_length,
+        "plaintext_length": row.sealed.plaintext_length,
+        "stored_length": row.sealed.stored_length,
+        "data_set_offset": row.data_set_offset,
+        "data_set_sha256": row.data_set_sha256,
+        "number_of_frames": row.number_of_frames,
+        "rows": row.rows,
+        "columns": row.columns,
+        "received_at": row.received_at,
+        "act": row.act,
+        "box": indexed.instance.box,
+        "frames": pack_frames(row.frames),
+        "metadata_box": row.metadata_box,
+    }
+
+
+def instance_row(row: AnyRow) -> InstanceRow:
+    """Build an `InstanceRow` from the columns of an instance and the UIDs above it."""
+    return InstanceRow(
+        identity=Identity(
+            Institution(row.institution),
+            Uid(row.study_instance_uid),
+            Uid(row.series_instance_uid),
+            Uid(row.sop_instance_uid),
+            Uid(row.sop_class_uid),
+        ),
+        transfer_syntax_uid=Uid(row.transfer_syntax_uid),
+        sealed=SealedObject(
+            object_id=ObjectId(row.object_id),
+            study_key_id=KeyId(row.study_key_id),
+            wrapped_dek=row.wrapped_dek,
+            commitment=row.commitment,
+            header_length=row.header_length,
+            plaintext_length=row.plaintext_length,
+            stored_length=row.stored_length,
+        ),
+        data_set_offset=row.data_set_offset,
+        data_set_sha256=row.data_set_sha256,
+        frames=unpack_frames(row.frames),
+        number_of_frames=row.number_of_frames,
+        rows=row.rows,
+        columns=row.columns,
+        metadata_box=row.metadata_box,
+        received_at=row.received_at,
+        act=row.act,
+    )
+
+
+def study_facts(institution: Institution, study_instance_uid: Uid, row: AnyRow) -> StudyFacts:
+    """Build what decisions need from a row with alias, patient_alias and department."""
+    alias: UUID = row.alias
+    return StudyFacts(institution, study_instance_uid, alias, row.patient_alias, row.department)
+
+
+def sealed_hit(level: Level, row: AnyRow) -> SealedHit:
+    """Build one answer of a search from the columns that `search.columns` selects for its level."""
+    has_series = level in {Level.SERIES, Level.INSTANCE}
+    has_instance = level is Level.INSTANCE
+    return SealedHit(
+        study_instance_uid=Uid(row.study_instance_uid),
+        series_instance_uid=Uid(row.series_instance_uid) if has_series else None,
+        sop_instance_uid=Uid(row.sop_instance_uid) if has_instance else None,
+        study_box=row.study_box,
+        series_box=row.series_box if has_series else None,
+        instance_box=row.instance_box if has_instance else None,
+        modalities_in_study=unpack_modalities(row.modalities),
+        series_in_study=row.series_in_study,
+        instances_in_study=row.instances_in_study,
+        instances_in_series=row.instances_in_series if has_series else None,
+    )

@@ -1,0 +1,163 @@
+"""Narrowing in SQL: the scope of a decision and the part of a query that plain columns and tokens answer.
+
+Every study that leaves this module is in scope; nothing filters afterwards. Conditions on lower
+levels narrow a higher one to what holds at least one such series or instance.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, FromClause, Select, and_, false, or_, select, true
+
+from pacs_secure.adapters.sql.tables import instances, name_tokens, series, studies
+from pacs_secure.core.access import Relation, Scope
+from pacs_secure.core.errors import OverLimit
+from pacs_secure.core.query import Level, Narrowing
+
+MOST_VALUES = 10_000
+"""Values one list may hold: engines bound the parameters of a statement."""
+
+Condition = ColumnElement[bool]
+Found = Select[*tuple[Any, ...]]
+
+_STUDY_COLUMNS = (
+    studies.c.study_instance_uid,
+    studies.c.box.label("study_box"),
+    studies.c.modalities,
+    studies.c.series_count.label("series_in_study"),
+    studies.c.instance_count.label("instances_in_study"),
+)
+_SERIES_COLUMNS = (
+    series.c.series_instance_uid,
+    series.c.box.label("series_box"),
+    series.c.instance_count.label("instances_in_series"),
+)
+_INSTANCE_COLUMNS = (instances.c.sop_instance_uid, instances.c.box.label("instance_box"))
+
+NEWEST_FIRST = (studies.c.study_date.desc(), studies.c.study_time.desc(), studies.c.id.desc())
+SERIES_ORDER = (series.c.series_number.asc().nulls_last(), series.c.series_instance_uid)
+INSTANCE_ORDER = (instances.c.instance_number.asc().nulls_last(), instances.c.sop_instance_uid)
+
+
+def statement(scope: Scope, narrowing: Narrowing) -> Found:
+    """Build the whole search; a patient-level search is answered by studies.
+
+    Raises:
+        OverLimit: a list holds more than `MOST_VALUES` values.
+    """
+    study_side = and_(in_scope(scope), *_study_conditions(narrowing))
+    found: Found
+    of_series, of_instance = _series_conditions(narrowing), _instance_conditions(narrowing)
+    if narrowing.level is Level.INSTANCE:
+        found = select(*_STUDY_COLUMNS, *_SERIES_COLUMNS, *_INSTANCE_COLUMNS).select_from(_down_to_instances())
+        found = found.where(study_side, *of_series, *of_instance).order_by(
+            *NEWEST_FIRST, *SERIES_ORDER, *INSTANCE_ORDER
+        )
+    elif narrowing.level is Level.SERIES:
+        found = select(*_STUDY_COLUMNS, *_SERIES_COLUMNS).select_from(_down_to_series())
+        found = found.where(study_side, *of_series, *_holding_instance(of_instance))
+        found = found.order_by(*NEWEST_FIRST, *SERIES_ORDER)
+    else:
+        found = select(*_STUDY_COLUMNS).where(study_side, *_holding_series(of_series, of_instance))
+        found = found.order_by(*NEWEST_FIRST)
+    if narrowing.limit is not None:
+        found = found.limit(narrowing.limit).offset(narrowing.offset)
+    return found
+
+
+def in_scope(scope: Scope) -> Condition:
+    """Say in SQL what deciding each study singly would say: the one place where relations meet rows."""
+    if scope.everything:
+        reached: Condition = true()
+    else:
+        reached = or_(false(), *(_reached_by(relation, scope) for relation in sorted(scope.relations)))
+    return and_(studies.c.institution == scope.institution, reached)
+
+
+def _reached_by(relation: Relation, scope: Scope) -> Condition:
+    """Say which studies one relation reaches; a relation that no table knows yet reaches none."""
+    if relation is Relation.DEPARTMENT and scope.department:
+        return studies.c.department == scope.department
+    return false()
+
+
+def _study_conditions(narrowing: Narrowing) -> list[Condition]:
+    found = []
+    if narrowing.study_instance_uids:
+        found.append(_one_of(studies.c.study_instance_uid, narrowing.study_instance_uids))
+    if narrowing.study_date_from:
+        found.append(studies.c.study_date >= narrowing.study_date_from)
+    if narrowing.study_date_to:
+        # A study without a date lies in no range (PS3.4 C.2.2.2.5).
+        found += [studies.c.study_date <= narrowing.study_date_to, studies.c.study_date != ""]
+    for column, token in (
+        (studies.c.patient_id_token, narrowing.patient_id_token),
+        (studies.c.accession_number_token, narrowing.accession_number_token),
+        (studies.c.birth_date_token, narrowing.birth_date_token),
+    ):
+        if token is not None:
+            found.append(column == token)
+    for alternatives in narrowing.name_tokens:
+        # IN rather than EXISTS: the index on tokens may then lead, whatever the number of studies.
+        named = select(name_tokens.c.study_id).where(_one_of(name_tokens.c.token, sorted(alternatives)))
+        found.append(studies.c.id.in_(named))
+    if narrowing.modalities_in_study:
+        other = series.alias()
+        holding = select(other.c.id).where(
+            other.c.study_id == studies.c.id, _one_of(other.c.modality, narrowing.modalities_in_study)
+        )
+        found.append(holding.exists())
+    return found
+
+
+def _series_conditions(narrowing: Narrowing) -> list[Condition]:
+    found = []
+    if narrowing.series_instance_uids:
+        found.append(_one_of(series.c.series_instance_uid, narrowing.series_instance_uids))
+    if narrowing.modalities:
+        found.append(_one_of(series.c.modality, narrowing.modalities))
+    if narrowing.series_number is not None:
+        found.append(series.c.series_number == narrowing.series_number)
+    return found
+
+
+def _instance_conditions(narrowing: Narrowing) -> list[Condition]:
+    found = []
+    if narrowing.sop_instance_uids:
+        found.append(_one_of(instances.c.sop_instance_uid, narrowing.sop_instance_uids))
+    if narrowing.sop_class_uids:
+        found.append(_one_of(instances.c.sop_class_uid, narrowing.sop_class_uids))
+    if narrowing.instance_number is not None:
+        found.append(instances.c.instance_number == narrowing.instance_number)
+    return found
+
+
+def _holding_instance(conditions: list[Condition]) -> list[Condition]:
+    """Narrow series to those that hold an instance of which everything is true."""
+    if not conditions:
+        return []
+    held = select(instances.c.id).where(instances.c.series_id == series.c.id, *conditions)
+    return [held.correlate(series).exists()]
+
+
+def _holding_series(of_series: list[Condition], of_instance: list[Condition]) -> list[Condition]:
+    """Narrow studies to those that hold a series (and in it an instance) of which everything is true."""
+    conditions = of_series + _holding_instance(of_instance)
+    if not conditions:
+        return []
+    held = select(series.c.id).where(series.c.study_id == studies.c.id, *conditions)
+    return [held.correlate(studies).exists()]
+
+
+def _one_of(column: ColumnElement[object], values: Sequence[object]) -> Condition:
+    if len(values) > MOST_VALUES:
+        raise OverLimit(f"a list may hold {MOST_VALUES} values")
+    return column.in_(values) if len(values) > 1 else column == values[0]
+
+
+def _down_to_series() -> FromClause:
+    return studies.join(series, series.c.study_id == studies.c.id)
+
+
+def _down_to_instances() -> FromClause:
+    return _down_to_series().join(instances, instances.c.series_id == series.c.id)

@@ -1,0 +1,109 @@
+"""Everything that is true of SQLite only: its pragmas, its locks, its file, its way to begin.
+
+WAL with synchronous=FULL makes a commit durable against power loss; BEGIN IMMEDIATE takes the
+write lock before the chain head is read, so several processes keep one dense chain.
+"""
+
+import os
+import time
+from pathlib import Path
+from sqlite3 import Connection as DriverConnection
+from sqlite3 import OperationalError
+
+from sqlalchemy import URL, Engine, QueuePool, Table, create_engine, event
+from sqlalchemy.engine import Connection
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.pool import ConnectionPoolEntry
+
+BUSY_SECONDS = 15.0
+"""How long a statement waits for another process's lock before it fails as `Unavailable`."""
+
+_PRAGMAS = (
+    "PRAGMA synchronous=FULL",
+    "PRAGMA foreign_keys=ON",
+    "PRAGMA temp_store=MEMORY",
+    "PRAGMA trusted_schema=OFF",
+    "PRAGMA cache_size=-16384",
+)
+
+
+def create_file(path: Path) -> None:
+    """Make the database file for its owner only; WAL and shared memory take its mode."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    path.chmod(0o600)
+
+
+def make_writer(path: Path) -> Engine:
+    """Return the engine of the one writing connection: every transaction holds the write lock."""
+    engine = _make(path, size=1, overflow=0)
+    event.listen(engine, "begin", _begin_immediate)
+    return engine
+
+
+def make_readers(path: Path) -> Engine:
+    """Return the engine of the readers: each statement sees one snapshot and blocks nobody."""
+    engine = _make(path, size=8, overflow=-1)
+    event.listen(engine, "connect", _read_only)
+    return engine.execution_options(isolation_level="AUTOCOMMIT")
+
+
+def forbid_changes(connection: Connection, tables: tuple[Table, ...]) -> None:
+    """Make the engine itself refuse to change or remove a row of these tables."""
+    for table in tables:
+        for verb in ("UPDATE", "DELETE"):
+            connection.exec_driver_sql(
+                f"CREATE TRIGGER {table.name}_refuses_{verb.lower()} BEFORE {verb} ON {table.name} "
+                f"BEGIN SELECT RAISE(ABORT, '{table.name} is append-only'); END"
+            )
+
+
+def _make(path: Path, *, size: int, overflow: int) -> Engine:
+    engine = create_engine(
+        URL.create("sqlite", database=str(path)),
+        poolclass=QueuePool,
+        pool_size=size,
+        max_overflow=overflow,
+        connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
+    )
+    event.listen(engine, "connect", _prepare)
+    return engine
+
+
+def _prepare(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    driver = _driver(connection)
+    # The driver's own idea of when to begin is switched off: transactions begin in `_begin_immediate`.
+    driver.isolation_level = None
+    _use_wal(driver)
+    for pragma in _PRAGMAS:
+        driver.execute(pragma).close()
+
+
+def _use_wal(driver: DriverConnection) -> None:
+    """Switch to WAL; two processes doing so at once may find the file locked without being made to wait."""
+    patience = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            (mode,) = driver.execute("PRAGMA journal_mode=WAL").fetchone()
+        except OperationalError:
+            if time.monotonic() > patience:
+                raise
+            time.sleep(0.01)
+        else:
+            if mode != "wal":
+                raise OperationalError("the file system cannot hold a write-ahead log")
+            return
+
+
+def _read_only(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    _driver(connection).execute("PRAGMA query_only=ON").close()
+
+
+def _begin_immediate(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _driver(connection: DBAPIConnection) -> DriverConnection:
+    if not isinstance(connection, DriverConnection):
+        raise TypeError("the standard library's SQLite driver is needed")
+    return connection

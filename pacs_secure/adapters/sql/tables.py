@@ -1,0 +1,201 @@
+"""The tables of index and ledger: plain columns where nobody is named, sealed boxes and keyed tokens elsewhere.
+
+No column can hold a name, an identifier or a description of a person in clear: whoever reads
+the whole database finds UIDs, dates, modalities, counts, random aliases and ciphertext (SEC-01).
+Large columns stand last in their row, so that a search need not walk past them.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+    Uuid,
+)
+from sqlalchemy.types import TypeDecorator
+
+SCHEMA_VERSION = 1
+"""What this build reads and writes; a database of any other version is refused."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class Moment(TypeDecorator[datetime]):
+    """A UTC time as whole microseconds since 1970: the same on every engine, and it sorts."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """Write a time down."""
+        return None if value is None else (value - _EPOCH) // _MICROSECOND
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - the same
+        """Read a time back."""
+        return None if value is None else _EPOCH + value * _MICROSECOND
+
+
+Counter = BigInteger().with_variant(Integer(), "sqlite")
+"""SQLite numbers rows by itself only where the key is declared INTEGER."""
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+schema_version = Table("schema_version", metadata, Column("version", Integer, primary_key=True, autoincrement=False))
+
+institutions = Table(
+    "institutions",
+    metadata,
+    Column("name", String(63), primary_key=True),
+    Column("index_key_id", Uuid, nullable=False),
+    Column("ledger_key_id", Uuid, nullable=False),
+)
+
+patients = Table(
+    "patients",
+    metadata,
+    Column("id", Counter, primary_key=True),
+    Column("institution", String(63), nullable=False),
+    Column("patient_token", LargeBinary, nullable=False),
+    Column("alias", Uuid, nullable=False, unique=True),
+    UniqueConstraint("institution", "patient_token"),
+)
+
+studies = Table(
+    "studies",
+    metadata,
+    Column("id", Counter, primary_key=True),
+    Column("institution", String(63), nullable=False),
+    Column("study_instance_uid", String(64), nullable=False),
+    Column("patient_id", ForeignKey("patients.id"), nullable=False, index=True),
+    Column("alias", Uuid, nullable=False, unique=True),
+    Column("department", String, nullable=False),
+    Column("study_date", String(8), nullable=False),
+    Column("study_time", String(16), nullable=False),
+    Column("patient_id_token", LargeBinary, nullable=False),
+    Column("accession_number_token", LargeBinary, nullable=False),
+    Column("birth_date_token", LargeBinary, nullable=False),
+    # Counters, kept by every `add`, so that a search counts nothing.
+    Column("modalities", String, nullable=False),
+    Column("series_count", Integer, nullable=False),
+    Column("instance_count", Integer, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+    Column("box", LargeBinary, nullable=False),
+    UniqueConstraint("institution", "study_instance_uid"),
+)
+Index("ix_studies_newest", *(studies.c[name] for name in ("institution", "study_date", "study_time", "id")))
+Index("ix_studies_patient_id_token", studies.c.institution, studies.c.patient_id_token)
+Index("ix_studies_accession_number_token", studies.c.institution, studies.c.accession_number_token)
+Index("ix_studies_birth_date_token", studies.c.institution, studies.c.birth_date_token)
+
+name_tokens = Table(
+    "name_tokens",
+    metadata,
+    # Tokens are made under the institution's own index key, so institutions never meet in one.
+    Column("token", LargeBinary, primary_key=True),
+    Column("study_id", ForeignKey("studies.id"), primary_key=True, index=True),
+    sqlite_with_rowid=False,
+)
+
+series = Table(
+    "series",
+    metadata,
+    Column("id", Counter, primary_key=True),
+    Column("study_id", ForeignKey("studies.id"), nullable=False),
+    Column("series_instance_uid", String(64), nullable=False, index=True),
+    Column("modality", String, nullable=False),
+    Column("series_number", BigInteger),
+    Column("instance_count", Integer, nullable=False),
+    Column("box", LargeBinary, nullable=False),
+    UniqueConstraint("study_id", "series_instance_uid"),
+)
+
+instances = Table(
+    "instances",
+    metadata,
+    Column("id", Counter, primary_key=True),
+    Column("series_id", ForeignKey("series.id"), nullable=False, index=True),
+    Column("institution", String(63), nullable=False),
+    Column("sop_instance_uid", String(64), nullable=False),
+    Column("sop_class_uid", String(64), nullable=False),
+    Column("transfer_syntax_uid", String(64), nullable=False),
+    Column("instance_number", BigInteger),
+    Column("object_id", Uuid, nullable=False, unique=True),
+    Column("study_key_id", Uuid, nullable=False, index=True),
+    Column("wrapped_dek", LargeBinary, nullable=False),
+    Column("commitment", LargeBinary, nullable=False),
+    Column("header_length", Integer, nullable=False),
+    Column("plaintext_length", BigInteger, nullable=False),
+    Column("stored_length", BigInteger, nullable=False),
+    Column("data_set_offset", Integer, nullable=False),
+    Column("data_set_sha256", LargeBinary, nullable=False),
+    Column("number_of_frames", Integer, nullable=False),
+    Column("rows", Integer, nullable=False),
+    Column("columns", Integer, nullable=False),
+    Column("received_at", Moment, nullable=False),
+    Column("act", Uuid, nullable=False),
+    Column("box", LargeBinary, nullable=False),
+    Column("frames", LargeBinary, nullable=False),
+    Column("metadata_box", LargeBinary, nullable=False),
+    UniqueConstraint("institution", "sop_instance_uid"),
+)
+
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("entry_index", Counter, primary_key=True, autoincrement=False),
+    Column("content", LargeBinary, nullable=False),
+    Column("leaf_hash", LargeBinary(32), nullable=False),
+    Column("prev_hash", LargeBinary(32), nullable=False),
+)
+
+acts = Table(
+    "acts",
+    metadata,
+    Column("act", Uuid, primary_key=True),
+    Column("begun", ForeignKey("ledger.entry_index"), nullable=False),
+    Column("begun_at", Moment, nullable=False),
+    Column("closed", Boolean, nullable=False),
+)
+_open = acts.c.closed.is_(False)
+Index("ix_acts_open", acts.c.begun_at, sqlite_where=_open, postgresql_where=_open)
+
+checkpoints = Table(
+    "checkpoints",
+    metadata,
+    Column("size", BigInteger, primary_key=True, autoincrement=False),
+    Column("note", LargeBinary, nullable=False),
+)
+
+devices = Table(
+    "devices",
+    metadata,
+    Column("ae_title", String(16), primary_key=True),
+    Column("institution", String(63), nullable=False),
+    Column("department", String, nullable=False),
+    Column("operations", String, nullable=False),
+    Column("spki_sha256", LargeBinary(32), nullable=False, unique=True),
+    Column("host", String, nullable=False),
+    Column("port", Integer, nullable=False),
+    Column("revoked_at", Moment),
+)
+
+APPEND_ONLY = (ledger, checkpoints)
+"""Tables in which no row may change or go (defence in depth; the proof is the tree)."""

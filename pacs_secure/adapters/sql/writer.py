@@ -1,0 +1,154 @@
+"""The one thread of a process that writes, and the commits that its callers share.
+
+The thread takes everything that waits, begins once, runs each piece in a savepoint of its own,
+commits once (one fsync), and only then answers. A lone caller waits for nobody; under load the
+price of durability is divided.
+"""
+
+import logging
+import os
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import Engine
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+
+from pacs_secure.core.errors import Unavailable
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+MOST_A_COMMIT = 200
+MOST_WAITING = 1000
+"""Pieces of work beyond which even those that nobody waits for are waited for."""
+
+_LINGER_SECONDS = 0.05
+"""How long work that nobody waits for may look for a commit to share."""
+
+
+class _Item(Generic[T]):
+    """One piece of work and where its answer goes."""
+
+    def __init__(self, work: Callable[[Connection], T], *, awaited: bool) -> None:
+        self.awaited = awaited
+        self.future: Future[T] = Future()
+        self._work = work
+        self._settle: Callable[[], None] = self.fail
+
+    def run(self, connection: Connection) -> None:
+        """Run the work in a savepoint: what fails takes only itself back.
+
+        Raises:
+            DBAPIError: the engine failed, so the whole transaction is in doubt.
+        """
+        connection.exec_driver_sql("SAVEPOINT item")
+        try:
+            answer = self._work(connection)
+        except BaseException as error:  # every caller must hear of the end, whatever it was
+            if isinstance(error, DBAPIError) and not isinstance(error, IntegrityError):
+                raise
+            connection.exec_driver_sql("ROLLBACK TO SAVEPOINT item")
+            if not isinstance(error, SQLAlchemyError):
+                self._settle = _later(self.future.set_exception, error)
+        else:
+            self._settle = _later(self.future.set_result, answer)
+        connection.exec_driver_sql("RELEASE SAVEPOINT item")
+
+    def answer(self) -> None:
+        """Tell the caller how it came out; only after the commit."""
+        self._settle()
+
+    def fail(self) -> None:
+        """Tell the caller that nothing was kept; each caller gets an error of its own."""
+        self.future.set_exception(Unavailable("the database did not take the change"))
+
+
+class Writer:
+    """The writing thread and the queue in front of it."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._process = os.getpid()
+        self._changed = threading.Condition()
+        self._waiting: deque[_Item[Any]] = deque()
+        self._urgent = False
+        self._closed = False
+        self._thread = threading.Thread(target=self._keep_on, name="sql-writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, work: Callable[[Connection], T]) -> Future[T]:
+        """Queue work that somebody waits for."""
+        item = _Item(work, awaited=True)
+        self._queue(item)
+        return item.future
+
+    def follow(self, work: Callable[[Connection], object]) -> None:
+        """Queue work that nobody waits for, unless too much is waiting already."""
+        item = _Item(work, awaited=False)
+        item.future.add_done_callback(_log_failure)
+        if self._queue(item) > MOST_WAITING:
+            item.future.exception()
+
+    def close(self) -> None:
+        """Finish what waits and end the thread."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        self._thread.join()
+
+    def _queue(self, item: _Item[Any]) -> int:
+        if os.getpid() != self._process:
+            raise RuntimeError("the database was opened before a fork")
+        if threading.current_thread() is self._thread:
+            raise RuntimeError("work inside a write must use the connection it was given")
+        with self._changed:
+            if self._closed:
+                raise Unavailable("the database is closed")
+            self._waiting.append(item)
+            waiting = len(self._waiting)
+            self._urgent = self._urgent or item.awaited or waiting > MOST_WAITING
+            self._changed.notify()
+        return waiting
+
+    def _keep_on(self) -> None:
+        while batch := self._take():
+            self._commit(batch)
+
+    def _take(self) -> list[_Item[Any]]:
+        """Wait for work and take what is there; an empty answer means the end."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._closed)
+            self._changed.wait_for(lambda: self._urgent or self._closed, _LINGER_SECONDS)
+            batch = [self._waiting.popleft() for _ in range(min(MOST_A_COMMIT, len(self._waiting)))]
+            self._urgent = any(item.awaited for item in self._waiting)
+            return batch
+
+    def _commit(self, batch: list[_Item[Any]]) -> None:
+        try:
+            with self._engine.begin() as connection:
+                for item in batch:
+                    item.run(connection)
+        except BaseException as error:  # noqa: BLE001 - the thread must outlive any failure, and answer
+            log.warning("a commit of %d failed: %s", len(batch), type(error).__name__)
+            # A descriptor whose fsync failed is not to be trusted again.
+            self._engine.dispose()
+            for item in batch:
+                item.fail()
+        else:
+            for item in batch:
+                item.answer()
+
+
+def _later(settle: Callable[[T], None], value: T) -> Callable[[], None]:
+    return lambda: settle(value)
+
+
+def _log_failure(future: Future[object]) -> None:
+    error = future.exception()
+    if error is not None:
+        log.warning("work that nobody waits for failed: %s", type(error).__name__)

@@ -1,0 +1,207 @@
+"""A directory that checkpoints, tiles and entry bundles are published to (C2SP tlog-tiles).
+
+    checkpoint               the newest note
+    checkpoints/<size>       every note, its size in 20 digits
+    tile/entries/<N>[.p/<W>] 256 entries a bundle
+    tile/<L>/<N>[.p/<W>]     256 hashes a tile
+
+Whatever a checkpoint commits to is durable before the checkpoint stands. A crash in between
+leaves data that no checkpoint names; publishing again from `TileDirectory.published` completes
+it. What is there already is compared and never written anew.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from pacs_secure.core.audit import LedgerEntry
+from pacs_secure.core.errors import Conflict, Tampered, Unavailable
+from pacs_secure.crypto.tlog import Frontier, encode_bundle, entries_path, parse_checkpoint, tile_path
+
+WIDTH = 256
+"""Hashes a tile, entries a bundle."""
+
+_HASH = 32
+
+
+class TileDirectory:
+    """`pacs_secure.ports.Publisher` on a local or mounted file system."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def publish(self, entries: Sequence[LedgerEntry], size: int, note: bytes) -> None:
+        """Write the new entries' bundles and tiles, durably, then the checkpoint.
+
+        ``entries`` reach from what is published (or before) to ``size``.
+
+        Raises:
+            Conflict: the entries leave a gap, or a larger tree is published already.
+            Tampered: what is there differs from what the log now says.
+            Unavailable: the directory cannot be written.
+        """
+        with self._locked():
+            before = self.published()
+            if size < before:
+                raise Conflict("a larger tree is published already")
+            new = [entry for entry in entries if entry.index >= before]
+            if [entry.index for entry in new] != list(range(before, size)):
+                raise Conflict("the entries do not continue what is published")
+            if new:
+                self._extend_bundles(before, new)
+                self._extend_tiles(before, size, [entry.leaf_hash for entry in new])
+            self._write(f"checkpoints/{size:020}", note)
+            self._replace("checkpoint", note)
+            self._remove_superseded(before, size)
+
+    def published(self) -> int:
+        """Return the tree size of the newest published checkpoint; 0 before the first."""
+        note = self.checkpoint()
+        return 0 if note is None else parse_checkpoint(note).size
+
+    def checkpoint(self) -> bytes | None:
+        """Return the newest published note, or None."""
+        return self._read("checkpoint")
+
+    def leaf_hashes(self, start: int, stop: int) -> Iterator[bytes]:
+        """Yield the published leaf hashes ``start <= index < stop``.
+
+        Raises:
+            Tampered: a published tile is missing or has another length.
+        """
+        size = self.published()
+        at, stop = start, min(stop, size)
+        while at < stop:
+            number = at // WIDTH
+            hashes = self._tile(0, number, min(WIDTH, size - number * WIDTH))
+            end = min(stop, (number + 1) * WIDTH)
+            yield from hashes[at - number * WIDTH : end - number * WIDTH]
+            at = end
+
+    def _extend_bundles(self, before: int, new: Sequence[LedgerEntry]) -> None:
+        size = before + len(new)
+        for number in range(before // WIDTH, -(-size // WIDTH)):
+            first, width = number * WIDTH, min(WIDTH, size - number * WIDTH)
+            fresh = new[max(first - before, 0) : first + width - before]
+            old = b""
+            if first < before:
+                old = self._bundle(number, before - first)
+            self._write(entries_path(number, width), old + encode_bundle(fresh))
+
+    def _extend_tiles(self, before: int, size: int, leaves: list[bytes]) -> None:
+        """Write level 0, then each level above from the roots of the full tiles below."""
+        level, hashes = 0, leaves
+        while hashes:
+            full: list[bytes] = []
+            for number in range(before // WIDTH, -(-size // WIDTH)):
+                first, width = number * WIDTH, min(WIDTH, size - number * WIDTH)
+                old = self._tile(level, number, before - first) if first < before else []
+                tile = old + hashes[max(first - before, 0) : first + width - before]
+                self._write(tile_path(level, number, width), b"".join(tile))
+                if width == WIDTH:
+                    full.append(_root(tile))
+            level, hashes, before, size = level + 1, full, before // WIDTH, size // WIDTH
+
+    def _tile(self, level: int, number: int, width: int) -> list[bytes]:
+        content = self._read(tile_path(level, number, width))
+        if content is None:
+            content = (self._read(tile_path(level, number, WIDTH)) or b"")[: width * _HASH]
+        if len(content) != width * _HASH:
+            raise Tampered("a published tile is missing or has another length")
+        return [content[place : place + _HASH] for place in range(0, len(content), _HASH)]
+
+    def _bundle(self, number: int, width: int) -> bytes:
+        content = self._read(entries_path(number, width))
+        if content is None:
+            raise Tampered("a published bundle is missing")
+        return content
+
+    def _remove_superseded(self, before: int, size: int) -> None:
+        """Remove the partial forms of what is full now; readers of an older tree take the full one instead."""
+        level = 0
+        while size >= WIDTH:
+            for number in range(before // WIDTH, size // WIDTH):
+                self._remove_partials(tile_path(level, number, 1))
+                if level == 0:
+                    self._remove_partials(entries_path(number, 1))
+            level, before, size = level + 1, before // WIDTH, size // WIDTH
+
+    def _remove_partials(self, of: str) -> None:
+        directory = (self._directory / of).parent
+        if directory.is_dir():
+            for partial in directory.iterdir():
+                partial.unlink()
+            directory.rmdir()
+
+    # --- files ------------------------------------------------------------------------------
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Let one process publish at a time."""
+        with _reachable():
+            _make_directory(self._directory)
+            with (self._directory / ".lock").open("ab") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                yield
+
+    def _read(self, path: str) -> bytes | None:
+        with _reachable():
+            try:
+                return (self._directory / path).read_bytes()
+            except FileNotFoundError:
+                return None
+
+    def _write(self, path: str, content: bytes) -> None:
+        """Write what is to stay for ever, unless it is there; raise `Tampered` when it is there and differs."""
+        there = self._read(path)
+        if there is None:
+            self._replace(path, content)
+        elif there != content:
+            raise Tampered("what was published is not what the ledger says")
+        else:
+            # A crash may have come between the rename and the directory's own fsync.
+            _sync_directory((self._directory / path).parent)
+
+    def _replace(self, path: str, content: bytes) -> None:
+        target = self._directory / path
+        _make_directory(target.parent)
+        fresh = target.with_name(f".{target.name}.new")
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640), "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        fresh.rename(target)
+        _sync_directory(target.parent)
+
+
+def _root(hashes: Sequence[bytes]) -> bytes:
+    frontier = Frontier()
+    for leaf in hashes:
+        frontier.append(leaf)
+    return frontier.root()
+
+
+@contextmanager
+def _reachable() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise Unavailable("the publishing directory is out of reach") from error
+
+
+def _make_directory(directory: Path) -> None:
+    """Make a directory and those above it, each durable in its parent."""
+    if not directory.is_dir():
+        _make_directory(directory.parent)
+        directory.mkdir(mode=0o750, exist_ok=True)
+        _sync_directory(directory.parent)
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

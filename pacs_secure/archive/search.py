@@ -1,0 +1,98 @@
+"""Finding: one query, narrowed by the decision's scope in SQL, verified against the opened candidates.
+
+The index without keys narrows by plain columns and keyed tokens; whatever it cannot decide alone
+(names, descriptions, wildcards) is matched here against the real DICOM rules (PS3.4 C.2.2.2).
+What the caller may not see never leaves the database, so no count betrays it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from pacs_secure.archive.answers import compose, merge
+from pacs_secure.archive.guard import Guard
+from pacs_secure.archive.indexing import open_hit
+from pacs_secure.archive.institutions import InstitutionSeals
+from pacs_secure.archive.narrowing import decides_alone, narrow
+from pacs_secure.core.access import AccessRequest, Action, Grant, Purpose, Subject
+from pacs_secure.core.audit import Outcome
+from pacs_secure.core.errors import ArchiveError, Malformed, OverLimit
+from pacs_secure.core.instance import SealedHit
+from pacs_secure.core.query import MOST_RESULTS, Query
+from pacs_secure.crypto.index_seal import IndexSeal
+from pacs_secure.dicom.matching import matches, significant_characters
+from pacs_secure.ports import Records
+
+MOST_CANDIDATES = 20_000
+"""Opened candidates a search may cost before it is asked to be more precise."""
+
+FEWEST_CHARACTERS = 3
+"""Of a wildcard search that are not wildcards (ACC-04)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a search found."""
+
+    results: list[bytes]
+    """Serialised DICOM JSON objects, newest study first."""
+    truncated: bool
+    """Whether more would have matched than the limit let through."""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """The verb: find studies, series or instances."""
+
+    guard: Guard
+    records: Records
+    seals: InstitutionSeals
+
+    def find(self, subject: Subject, purpose: Purpose | None, query: Query, *, details: dict[str, str]) -> Answer:
+        """Answer one query within what the subject may see.
+
+        Raises:
+            Malformed: only wildcards, or too few characters beside them (ACC-04).
+            Denied: the subject may not search, or named no purpose.
+            OverLimit: too many candidates would have to be opened; narrow the query.
+            Unavailable: index key, ledger or index are out of reach.
+        """
+        asked = {key.keyword: "\\".join(key.values) for key in query.keys}
+        request = AccessRequest(subject, Action.STUDY_SEARCH, purpose, details=details, private=asked)
+        if _too_vague(query):
+            self.guard.refuse(request, {"error": "Malformed"})
+            raise Malformed("a wildcard search needs at least three other characters")
+        grant = self.guard.admit(request)
+        try:
+            answer = self._find(grant, query)
+        except ArchiveError as error:
+            self.guard.finish_later(grant, Outcome.FAILED, {"error": type(error).__name__})
+            raise
+        self.guard.finish_later(grant, Outcome.COMPLETED, {"results": len(answer.results)})
+        return answer
+
+    def _find(self, grant: Grant, query: Query) -> Answer:
+        seal = self.seals.index(grant.request.subject.institution)
+        limit = min(query.limit, MOST_RESULTS)
+        alone = decides_alone(query)
+        narrowing = narrow(seal, query, limit + 1 if alone else None)
+        found = self._matching(seal, query, self.records.search(grant.scope, narrowing))
+        page = islice(found, 0 if alone else query.offset, None)
+        results = list(islice(page, limit))
+        return Answer(results, truncated=next(page, None) is not None)
+
+    @staticmethod
+    def _matching(seal: IndexSeal, query: Query, hits: Iterator[SealedHit]) -> Iterator[bytes]:
+        for opened, hit in enumerate(hits):
+            if opened == MOST_CANDIDATES:
+                raise OverLimit("too many candidates; add a date, an identifier or more of the name")
+            attributes = merge(hit, open_hit(seal, hit))
+            if all(matches(attributes, key, fuzzy=query.fuzzy) for key in query.keys):
+                yield compose(attributes, query)
+
+
+def _too_vague(query: Query) -> bool:
+    wild = [key for key in query.keys if any("*" in value or "?" in value for value in key.values)]
+    if not wild:
+        return False
+    return sum(significant_characters(key) for key in query.keys) < FEWEST_CHARACTERS

@@ -1,0 +1,113 @@
+"""Study keys in memory: few, briefly, and fetched once however many readers wait.
+
+Limits of crypto-and-ledger 6: 300 s at most, 60 s idle, 4,096 keys, and 2^20 uses for sealing.
+CPython cannot wipe ``bytes``; dropping the reference is all that eviction can do.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Hashable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from pacs_secure.core.errors import NotFound
+from pacs_secure.core.identifiers import Institution, KeyId, Uid
+from pacs_secure.ports import ForgettableKey, KeyUnwrapper, KeyWrapper, Shelf
+
+OLDEST = 300.0
+MOST_IDLE = 60.0
+MOST_KEYS = 4096
+MOST_USES = 1 << 20
+STRIPES = 64
+
+
+Place = TypeVar("Place", bound=Hashable)
+
+
+@dataclass(slots=True)
+class _Key:
+    key: ForgettableKey
+    born: float
+    used: float
+    uses: int = 1
+
+
+class _Kept(Generic[Place]):
+    """Keys by place, oldest use first, with one lock a stripe so that a miss is fetched once."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._keys: OrderedDict[Place, _Key] = OrderedDict()
+        self._lock = threading.Lock()
+        self._flights = tuple(threading.Lock() for _ in range(STRIPES))
+
+    def flight(self, place: Hashable) -> threading.Lock:
+        return self._flights[hash(place) % STRIPES]
+
+    def find(self, place: Place) -> ForgettableKey | None:
+        now = self._monotonic()
+        with self._lock:
+            kept = self._keys.get(place)
+            if kept is None:
+                return None
+            if now - kept.born > OLDEST or now - kept.used > MOST_IDLE or kept.uses >= MOST_USES:
+                del self._keys[place]
+                return None
+            kept.used = now
+            kept.uses += 1
+            self._keys.move_to_end(place)
+            return kept.key
+
+    def keep(self, place: Place, key: ForgettableKey) -> ForgettableKey:
+        now = self._monotonic()
+        with self._lock:
+            self._keys[place] = _Key(key, now, now)
+            while len(self._keys) > MOST_KEYS:
+                self._keys.popitem(last=False)
+        return key
+
+    def clear(self) -> None:
+        with self._lock:
+            self._keys.clear()
+
+
+class StudyKeys:
+    """Gives sealing its current key of a study, and opening the keys its objects name."""
+
+    def __init__(self, wrapper: KeyWrapper, unwrapper: KeyUnwrapper, monotonic: Callable[[], float]) -> None:
+        self._wrapper = wrapper
+        self._unwrapper = unwrapper
+        self._sealing: _Kept[tuple[Institution, Uid]] = _Kept(monotonic)
+        self._opening: _Kept[tuple[Institution, KeyId]] = _Kept(monotonic)
+
+    def for_sealing(self, institution: Institution, study_instance_uid: Uid) -> ForgettableKey:
+        """Return the key that new objects of the study are sealed under, minting one when none is in memory.
+
+        A study may own several keys: a role that may only create on the shelf cannot fetch an
+        older one back, so it makes another.
+        """
+        place = (institution, study_instance_uid)
+        with self._sealing.flight(place):
+            return self._sealing.find(place) or self._sealing.keep(place, self._wrapper.mint(institution, Shelf.STUDY))
+
+    def for_opening(self, institution: Institution, key_ids: Collection[KeyId]) -> dict[KeyId, ForgettableKey]:
+        """Return the keys by id, fetching the missing ones in one batch.
+
+        Raises:
+            NotFound: a key was forgotten: its objects are erased.
+        """
+        wanted = frozenset(key_ids)
+        with self._opening.flight((institution, wanted)):
+            found = {key_id: key for key_id in wanted if (key := self._opening.find((institution, key_id)))}
+            missing = wanted - found.keys()
+            if missing:
+                fetched = self._unwrapper.fetch(institution, Shelf.STUDY, missing)
+                if missing - fetched.keys():
+                    raise NotFound("the key of this object was forgotten")
+                found |= {key_id: self._opening.keep((institution, key_id), key) for key_id, key in fetched.items()}
+            return found
+
+    def flush(self) -> None:
+        """Drop every key: the vault was sealed, access was revoked, or the process ends."""
+        self._sealing.clear()
+        self._opening.clear()

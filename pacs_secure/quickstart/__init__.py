@@ -1,0 +1,1 @@
+"""A whole archive on one machine, on loopback, started and ended by one command."""

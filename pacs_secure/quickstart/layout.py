@@ -1,0 +1,156 @@
+"""Where everything of a quickstart lies below its one directory, and the file that tells others."""
+
+import json
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+Json = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Paths below one data directory; the directory is 0700 and each secret file 0600."""
+
+    root: Path
+
+    @property
+    def vault(self) -> Path:
+        """OpenBao's own directory: configuration, TLS, raft, log, unseal share."""
+        return self.root / "vault"
+
+    @property
+    def unseal_file(self) -> Path:
+        """Unseal share and root token: beside the vault only because this is a quickstart."""
+        return self.vault / "unseal.json"
+
+    @property
+    def credentials_file(self) -> Path:
+        """AppRole credentials of the archive process."""
+        return self.root / "archive" / "credentials.json"
+
+    @property
+    def index_file(self) -> Path:
+        """Index and ledger."""
+        return self.root / "archive" / "index.db"
+
+    @property
+    def objects(self) -> Path:
+        """Sealed objects."""
+        return self.root / "objects"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Published ledger: checkpoints, tiles, entry bundles."""
+        return self.root / "ledger"
+
+    @property
+    def ledger_key(self) -> Path:
+        """Public key that checkpoints are verified with."""
+        return self.root / "ledger-public.pem"
+
+    @property
+    def certificates(self) -> Path:
+        """Certificates of server and devices."""
+        return self.root / "certificates"
+
+    @property
+    def ca_file(self) -> Path:
+        """Certificate of the authority that issued them."""
+        return self.certificates / "ca.pem"
+
+    @property
+    def issuer_key(self) -> Path:
+        """Key of the development issuer."""
+        return self.root / "archive" / "development-issuer.pem"
+
+    @property
+    def config_file(self) -> Path:
+        """Configuration of the archive process."""
+        return self.root / "pacs_secure.toml"
+
+    @property
+    def ports_file(self) -> Path:
+        """Ports chosen at the first start and kept."""
+        return self.root / "ports.json"
+
+    @property
+    def processes_file(self) -> Path:
+        """Processes that this quickstart started."""
+        return self.root / "processes.json"
+
+    @property
+    def published_file(self) -> Path:
+        """``quickstart.json``, the public contract; exists only while the archive is ready."""
+        return self.root / "quickstart.json"
+
+    @property
+    def log_file(self) -> Path:
+        """Log of supervisor and archive."""
+        return self.root / "logs" / "archive.log"
+
+    def prepare(self) -> None:
+        """Make the directories."""
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.root.chmod(0o700)
+        for directory in (
+            self.vault,
+            self.objects,
+            self.checkpoints,
+            self.certificates,
+            self.index_file.parent,
+            self.log_file.parent,
+        ):
+            directory.mkdir(mode=0o700, exist_ok=True)
+
+    def device_certificate(self, ae_title: str) -> Path:
+        """Certificate of a sample device."""
+        return self.certificates / f"{ae_title}.pem"
+
+    def device_key(self, ae_title: str) -> Path:
+        """Private key of a sample device."""
+        return self.certificates / f"{ae_title}.key"
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The loopback ports of one quickstart."""
+
+    vault: int
+    vault_cluster: int
+    dicom: int
+    web: int
+
+
+def ports(layout: Layout) -> Ports:
+    """Return the ports of an earlier start, or choose free ones and keep them."""
+    if layout.ports_file.exists():
+        return Ports(**json.loads(layout.ports_file.read_text()))
+    sockets = [socket.socket() for _ in range(4)]
+    try:
+        for listener in sockets:
+            listener.bind(("127.0.0.1", 0))
+        vault, cluster, dicom, web = (listener.getsockname()[1] for listener in sockets)
+    finally:
+        for listener in sockets:
+            listener.close()
+    chosen = Ports(vault, cluster, dicom, web)
+    write_json(layout.ports_file, {"vault": vault, "vault_cluster": cluster, "dicom": dicom, "web": web})
+    return chosen
+
+
+def write_json(path: Path, content: Json) -> None:
+    """Write a secret file whole or not at all, mode 0600."""
+    write_secret(path, json.dumps(content, indent=2) + "\n")
+
+
+def write_secret(path: Path, text: str) -> None:
+    """Write a file whole or not at all, mode 0600."""
+    partial = path.with_name(path.name + ".partial")
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)

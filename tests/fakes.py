@@ -1,0 +1,231 @@
+"""Engines in memory that keep every promise of their port but durability; each passes its contract suite."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from uuid import UUID, uuid4
+
+from pacs_secure.crypto.tlog import compose_entry, parse_checkpoint
+
+from pacs_secure.core.access import Grant, Permit, Scope, StudyFacts
+from pacs_secure.core.audit import Draft, LedgerEntry, Outcome
+from pacs_secure.core.errors import Conflict, Denied, Tampered, Unavailable
+from pacs_secure.core.identifiers import Institution, Uid
+from pacs_secure.core.instance import IndexedInstance, InstanceRow, SealedHit
+from pacs_secure.core.query import Narrowing
+from pacs_secure.ports import Added, Device, InstitutionKeys
+from tests.fake_matching import FakeSeries, FakeStudy, hits_of, in_order, in_scope, numbered, same, study_fits
+
+
+class MemoryLedger:
+    """A ledger in memory; set ``down`` to put it out of reach."""
+
+    def __init__(self) -> None:
+        self.down = False
+        self.kept: list[LedgerEntry] = []
+        self.open: dict[UUID, LedgerEntry] = {}
+        self._notes: dict[int, bytes] = {}
+        self._begun_at: dict[UUID, datetime] = {}
+        self._lock = threading.RLock()
+
+    def append(self, draft: Draft) -> LedgerEntry:
+        with self._lock:
+            self._reach()
+            previous = self.kept[-1].leaf_hash if self.kept else bytes(32)
+            entry = compose_entry(draft, len(self.kept), previous)
+            self.kept.append(entry)
+            if draft.outcome is not Outcome.BEGUN:
+                self.open.pop(draft.act, None)
+            elif draft.act not in self._begun_at:
+                self.open[draft.act] = entry
+                self._begun_at[draft.act] = draft.at
+            return entry
+
+    def follow(self, draft: Draft) -> None:
+        self.append(draft)
+
+    def size(self) -> int:
+        self._reach()
+        return len(self.kept)
+
+    def entries(self, start: int, stop: int) -> Iterator[LedgerEntry]:
+        self._reach()
+        yield from (entry for entry in self.kept if start <= entry.index < stop)
+
+    def checkpoints(self) -> Iterator[bytes]:
+        self._reach()
+        yield from (note for _, note in sorted(self._notes.items()))
+
+    def add_checkpoint(self, size: int, note: bytes) -> None:
+        self._reach()
+        if self._notes.setdefault(size, note) != note:
+            raise Conflict("another checkpoint of this size is kept")
+
+    def open_acts(self, before: datetime) -> list[bytes]:
+        return [entry.content for act, entry in self.open.items() if self._begun_at[act] < before]
+
+    def _reach(self) -> None:
+        if self.down:
+            raise Unavailable("the ledger is out of reach")
+
+
+class MemoryRecords:
+    """An index in memory beside a `MemoryLedger`."""
+
+    def __init__(self, ledger: MemoryLedger | None = None) -> None:
+        self.ledger = ledger or MemoryLedger()
+        self.down = False
+        self._keys: dict[Institution, InstitutionKeys] = {}
+        self._patients: dict[tuple[Institution, bytes], UUID] = {}
+        self._studies: dict[tuple[Institution, Uid], FakeStudy] = {}
+        self._instances: dict[tuple[Institution, Uid], IndexedInstance] = {}
+        self._lock = threading.RLock()
+
+    def institution_keys(self, institution: Institution, proposed: InstitutionKeys | None) -> InstitutionKeys | None:
+        with self._lock:
+            self._reach()
+            if proposed is not None:
+                self._keys.setdefault(institution, proposed)
+            return self._keys.get(institution)
+
+    def study(self, institution: Institution, study_instance_uid: Uid) -> StudyFacts | None:
+        self._reach()
+        study = self._studies.get((institution, study_instance_uid))
+        return study.facts if study else None
+
+    def add(self, permit: Permit, indexed: IndexedInstance, begun: Callable[[StudyFacts], Draft] | None) -> Added:
+        identity = indexed.row.identity
+        if permit.request.subject.institution != identity.institution:
+            raise Denied("institutions are strictly apart")
+        with self._lock:
+            self._reach()
+            kept = self._instances.get((identity.institution, identity.sop_instance_uid))
+            if kept is not None and not same(kept.row, indexed.row):
+                raise Conflict("the SOP Instance UID is taken by another instance")
+            facts = self._facts(indexed)
+            if begun is not None:
+                self.ledger.append(begun(facts))
+            if kept is not None:
+                return Added.DUPLICATE
+            self._insert(indexed, facts)
+            return Added.NEW
+
+    def instances(
+        self,
+        institution: Institution,
+        study_instance_uid: Uid,
+        series_instance_uid: Uid | None = None,
+        sop_instance_uid: Uid | None = None,
+    ) -> Sequence[InstanceRow]:
+        self._reach()
+        study = self._studies.get((institution, study_instance_uid))
+        return [
+            indexed.row
+            for series in (in_order(study) if study else [])
+            for indexed in series.instances
+            if series_instance_uid in {None, indexed.row.identity.series_instance_uid}
+            and sop_instance_uid in {None, indexed.row.identity.sop_instance_uid}
+        ]
+
+    def search(self, scope: Scope, narrowing: Narrowing) -> Iterator[SealedHit]:
+        self._reach()
+        newest = sorted(
+            self._studies.values(),
+            key=lambda study: (study.first.study.study_date, study.first.study.study_time, study.number),
+            reverse=True,
+        )
+        hits = [
+            hit
+            for study in newest
+            if in_scope(scope, study.facts) and study_fits(study, narrowing)
+            for hit in hits_of(study, narrowing)
+        ]
+        end = None if narrowing.limit is None else narrowing.offset + narrowing.limit
+        yield from hits[0 if narrowing.limit is None else narrowing.offset : end]
+
+    def open_acts(self, before: datetime) -> Sequence[bytes]:
+        self._reach()
+        return self.ledger.open_acts(before)
+
+    def every_instance(self, proof: Grant) -> Iterator[InstanceRow]:
+        self._reach()
+        yield from (indexed.row for indexed in list(self._instances.values()))
+
+    def _facts(self, indexed: IndexedInstance) -> StudyFacts:
+        identity = indexed.row.identity
+        study = self._studies.get((identity.institution, identity.study_instance_uid))
+        if study is not None:
+            return study.facts
+        patient = self._patients.get((identity.institution, indexed.study.patient_token)) or uuid4()
+        return StudyFacts(identity.institution, identity.study_instance_uid, uuid4(), patient, indexed.department)
+
+    def _insert(self, indexed: IndexedInstance, facts: StudyFacts) -> None:
+        identity = indexed.row.identity
+        self._patients[identity.institution, indexed.study.patient_token] = facts.patient_alias
+        key = (identity.institution, identity.study_instance_uid)
+        study = self._studies.setdefault(key, FakeStudy(indexed, facts, len(self._studies)))
+        series = study.series.setdefault(identity.series_instance_uid, FakeSeries(indexed))
+        series.instances.append(indexed)
+        series.instances.sort(key=lambda one: numbered(one.instance.instance_number, one.row.identity.sop_instance_uid))
+        self._instances[identity.institution, identity.sop_instance_uid] = indexed
+
+    def _reach(self) -> None:
+        if self.down:
+            raise Unavailable("the index is out of reach")
+
+
+class MemoryDevices:
+    """Enrolled nodes in memory beside a `MemoryLedger`."""
+
+    def __init__(self, ledger: MemoryLedger | None = None) -> None:
+        self.ledger = ledger or MemoryLedger()
+        self.kept: dict[str, Device] = {}
+
+    def by_certificate(self, spki_sha256: bytes) -> Device | None:
+        return next((device for device in self.all() if device.spki_sha256 == spki_sha256), None)
+
+    def enrol(self, permit: Permit, device: Device, draft: Draft) -> None:
+        for kept in self.all():
+            touched = device.ae_title == kept.ae_title or device.spki_sha256 == kept.spki_sha256
+            if touched and (device.ae_title, device.institution) != (kept.ae_title, kept.institution):
+                raise Conflict("the AE title or the certificate belongs to another device")
+        self.ledger.append(draft)
+        self.kept[device.ae_title] = device
+
+    def all(self) -> Sequence[Device]:
+        return [device for _, device in sorted(self.kept.items())]
+
+
+class MemoryPublisher:
+    """A publishing place in memory; set ``down`` to put it out of reach."""
+
+    def __init__(self) -> None:
+        self.down = False
+        self.entries: list[bytes] = []
+        self.leaves: list[bytes] = []
+        self.note: bytes | None = None
+
+    def publish(self, entries: Sequence[LedgerEntry], size: int, note: bytes) -> None:
+        before = self.published()
+        if size < before:
+            raise Conflict("a larger tree is published already")
+        new = [entry for entry in entries if entry.index >= before]
+        if [entry.index for entry in new] != list(range(before, size)):
+            raise Conflict("the entries do not continue what is published")
+        if size == before and self.note not in {None, note}:
+            raise Tampered("what was published is not what the ledger says")
+        self.entries += [entry.content for entry in new]
+        self.leaves += [entry.leaf_hash for entry in new]
+        self.note = note
+
+    def published(self) -> int:
+        note = self.checkpoint()
+        return 0 if note is None else parse_checkpoint(note).size
+
+    def checkpoint(self) -> bytes | None:
+        if self.down:
+            raise Unavailable("the publishing place is out of reach")
+        return self.note
+
+    def leaf_hashes(self, start: int, stop: int) -> Iterator[bytes]:
+        yield from self.leaves[start : min(stop, self.published())]
