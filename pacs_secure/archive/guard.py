@@ -4,6 +4,7 @@ Doors authenticate and translate; only the Guard decides. A refusal is in the le
 caller hears of it, and a ledger that cannot be written refuses everything.
 """
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -30,6 +31,8 @@ from pacs_secure.core.warrant import WARRANT
 from pacs_secure.ports import Ledger, Policy
 
 Facts = Mapping[str, str | int]
+
+log = logging.getLogger(__name__)
 
 
 class Guard:
@@ -95,8 +98,19 @@ class Guard:
         return NotFound("no such object")
 
     def finish(self, proof: Permit | Grant, outcome: Outcome, facts: Facts, study: StudyFacts | None = None) -> None:
-        """Record how an act came out."""
+        """Record how an act came out; durable on return."""
         self._ledger.append(self.draft(proof, outcome, facts, study))
+
+    def finish_later(self, proof: Grant, outcome: Outcome, facts: Facts) -> None:
+        """Record how a read came out with the next commit: its beginning is durable already.
+
+        The delivery is over, so a ledger out of reach fails nobody here; the act stays open in it
+        and is closed when the archive next starts.
+        """
+        try:
+            self._ledger.follow(self.draft(proof, outcome, facts))
+        except Unavailable as error:
+            log.warning("the outcome of a read could not be recorded: %s", error)
 
     def draft(self, proof: Permit | Grant, outcome: Outcome, facts: Facts, study: StudyFacts | None = None) -> Draft:
         """Write down an allowed act, for the commit that carries it out."""
@@ -156,7 +170,6 @@ class Guard:
             facts={**request.details, **facts},
             details=details,
         )
-
 
     def _attribution(self, request: AccessRequest, act: UUID, outcome: Outcome) -> tuple[str, SealedDetails | None]:
         """Return the actor's pseudonym and the sealed details.

@@ -201,13 +201,15 @@ class Ingest:
 
     def seal(self, received: Received, header: Header, identity: Identity, permit: Permit) -> IndexedInstance:
         """Seal one scanned instance, put its ciphertext durably, and make its index row."""
-        description = describe(received.data_set, received.transfer_syntax_uid, header)
-        prefix = compose_prefix(identity, received.transfer_syntax_uid, received.file_meta)
+        syntax = uid(received.transfer_syntax_uid)
+        description = describe(received.data_set, syntax, header)
+        prefix = compose_prefix(identity, syntax, received.file_meta)
         digest = hashlib.sha256(received.data_set).digest()
-        instance = self.sealer.seal(identity, [prefix, received.data_set], description.metadata_json)
+        parts = (prefix, received.data_set)
+        instance = self.sealer.seal(identity, syntax, digest, parts, description.metadata_json)
         row = InstanceRow(
             identity=identity,
-            transfer_syntax_uid=uid(received.transfer_syntax_uid),
+            transfer_syntax_uid=syntax,
             sealed=instance.sealed,
             data_set_offset=len(prefix),
             data_set_sha256=digest,

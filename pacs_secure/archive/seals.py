@@ -5,18 +5,21 @@ witness is the index row, never the stored header: a swapped, rolled back, edite
 does not open.
 """
 
-import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from hmac import compare_digest
+from itertools import chain
 
 from pacs_secure.archive.study_keys import StudyKeys
 from pacs_secure.core.access import Action, Grant
-from pacs_secure.core.errors import Denied, Tampered
-from pacs_secure.core.identifiers import KeyId, ObjectId
+from pacs_secure.core.errors import Denied, NotFound, Tampered
+from pacs_secure.core.identifiers import ObjectId, Uid
 from pacs_secure.core.instance import Identity, InstanceRow, SealedObject
 from pacs_secure.crypto.envelope import open_envelope, open_metadata, seal_envelope, seal_metadata
-from pacs_secure.crypto.stream import RangeOpener, open_stream, seal
-from pacs_secure.ports import Blob, Blobs, ForgettableKey
+from pacs_secure.crypto.stream import BODY_HEADER, RangeOpener, final_chunk, open_stream, seal
+from pacs_secure.ports import Blob, Blobs
 
 PIECE = 1 << 20
 """Bytes read from the store at a time, so that memory stays flat whatever the object's size."""
@@ -39,3 +42,125 @@ class Sealer:
         self._keys = keys
         self._blobs = blobs
         self._new_object_id = new_object_id
+
+    def seal(
+        self,
+        identity: Identity,
+        transfer_syntax_uid: Uid,
+        data_set_sha256: bytes,
+        parts: Sequence[Part],
+        metadata_json: bytes,
+    ) -> SealedInstance:
+        """Seal the parts of one Part 10 stream under a fresh DEK and put the ciphertext, durable on return.
+
+        Raises:
+            Unavailable: the keys or the store are out of reach; nothing was stored.
+        """
+        key = self._keys.for_sealing(identity.institution, identity.study_instance_uid)
+        object_id = self._new_object_id()
+        metadata_box = seal_metadata(key.key, object_id, metadata_json)
+        envelope = seal_envelope(key, identity, object_id, transfer_syntax_uid, data_set_sha256)
+        body = seal(envelope.dek, envelope.context, parts)
+        stored_length = self._blobs.put(object_id, chain([envelope.header], body))
+        sealed = SealedObject(
+            object_id=object_id,
+            study_key_id=key.key_id,
+            wrapped_dek=envelope.wrapped_dek,
+            commitment=body.commitment,
+            header_length=len(envelope.header),
+            plaintext_length=body.plaintext_length,
+            stored_length=stored_length,
+        )
+        return SealedInstance(sealed, metadata_box)
+
+
+class Opener:
+    """Opens what a `Grant` covers, and nothing else."""
+
+    def __init__(self, keys: StudyKeys, blobs: Blobs) -> None:
+        self._keys = keys
+        self._blobs = blobs
+
+    def whole(self, grant: Grant, row: InstanceRow) -> Iterator[bytes]:
+        """Yield the Part 10 stream of one instance, about 1 MiB at a time.
+
+        Raises:
+            Denied: the Grant is for something else.
+            NotFound: the key was forgotten.
+            Tampered: the stored object is missing or not what was sealed.
+        """
+        dek, context = self._unwrap(grant, row)
+        with self._stored(row) as blob:
+            yield from open_stream(dek, context, _pieces(blob, row.sealed), row.sealed.commitment)
+
+    def span(self, grant: Grant, row: InstanceRow, start: int, stop: int) -> Iterator[bytes]:
+        """Yield plaintext bytes ``start`` to ``stop`` of the Part 10 stream, raising as `whole`."""
+        dek, context = self._unwrap(grant, row)
+        body = row.sealed.header_length
+        with self._stored(row) as blob:
+            opener = RangeOpener(dek, context, blob.read_at(body, BODY_HEADER), row.sealed.commitment)
+            if stop == row.sealed.plaintext_length:
+                offset, length = final_chunk(stop)
+                opener.check_end(stop, blob.read_at(body + offset, length))
+            while start < stop:
+                until = min(stop, (start // PIECE + 1) * PIECE)
+                offset, length = opener.covering(start, until)
+                yield opener.open(start, until, blob.read_at(body + offset, length))
+                start = until
+
+    def metadata(self, grant: Grant, rows: Sequence[InstanceRow]) -> Iterator[bytes]:
+        """Yield the DICOM JSON metadata of each row, in order; the keys are fetched in one batch."""
+        for row in rows:
+            _demand(grant, row)
+        institution = grant.request.subject.institution
+        keys = self._keys.for_opening(institution, {row.sealed.study_key_id for row in rows})
+        for row in rows:
+            yield open_metadata(keys[row.sealed.study_key_id].key, row.sealed.object_id, row.metadata_box)
+
+    def prove(self, grant: Grant, row: InstanceRow) -> None:
+        """Open everything of one instance and compare it with what was received; keep nothing.
+
+        Raises:
+            NotFound: the key was forgotten.
+            Tampered: the object, the metadata or the row is not what was stored.
+        """
+        digest = hashlib.sha256()
+        before = row.data_set_offset
+        for piece in self.whole(grant, row):
+            digest.update(memoryview(piece)[before:])
+            before = max(0, before - len(piece))
+        if not compare_digest(digest.digest(), row.data_set_sha256):
+            raise Tampered("the Data Set is not the one that was received")
+        key_id = row.sealed.study_key_id
+        key = self._keys.for_opening(row.identity.institution, {key_id})[key_id]
+        open_metadata(key.key, row.sealed.object_id, row.metadata_box)
+
+    def _unwrap(self, grant: Grant, row: InstanceRow) -> tuple[bytes, bytes]:
+        _demand(grant, row)
+        key_id = row.sealed.study_key_id
+        key = self._keys.for_opening(row.identity.institution, {key_id})[key_id]
+        return open_envelope(key.key, row.identity, row.sealed)
+
+    @contextmanager
+    def _stored(self, row: InstanceRow) -> Iterator[Blob]:
+        with ExitStack() as stack:
+            try:
+                blob = stack.enter_context(self._blobs.open(row.sealed.object_id))
+            except NotFound:
+                # The index says it exists: to answer "no such object" would hide a loss.
+                raise Tampered("the stored object is missing") from None
+            if blob.length != row.sealed.stored_length:
+                raise Tampered("the stored object has another length")
+            yield blob
+
+
+def _demand(grant: Grant, row: InstanceRow) -> None:
+    if grant.request.action is Action.ARCHIVE_VERIFY:
+        return
+    if not grant.covers(row.identity.institution, row.identity.study_instance_uid):
+        raise Denied("the Grant is for another study")
+
+
+def _pieces(blob: Blob, sealed: SealedObject) -> Iterator[bytes]:
+    for offset in range(sealed.header_length, sealed.stored_length, PIECE):
+        yield blob.read_at(offset, min(PIECE, sealed.stored_length - offset))

@@ -4,7 +4,7 @@ The verifier inside the house is for the quiet night; the stand-alone `pacs-audi
 neither this code nor its database.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -13,6 +13,7 @@ from pacs_secure.archive.seals import Opener
 from pacs_secure.core.access import AccessRequest, Action, Grant, Subject
 from pacs_secure.core.audit import Finding, LedgerEntry, Outcome, Verdict
 from pacs_secure.core.errors import ArchiveError, NotFound
+from pacs_secure.core.identifiers import ObjectId
 from pacs_secure.core.instance import InstanceRow
 from pacs_secure.crypto.tlog import Frontier, leaf_hash, parse_checkpoint, parse_entry, verify_note
 from pacs_secure.ports import Blobs, Ledger, Publisher, Records
@@ -64,7 +65,7 @@ class Verify:
         request = AccessRequest(subject, Action.ARCHIVE_VERIFY, None, details={"deep": str(deep).lower()})
         grant = self.guard.admit(request)
         findings: list[Finding] = []
-        named = set()
+        named: set[ObjectId] = set()
         checked = 0
         for row in self.records.every_instance(grant):
             named.add(row.sealed.object_id)
@@ -73,7 +74,7 @@ class Verify:
             problem = self._check_object(grant, row, deep=deep)
             if problem is not None:
                 findings.append(Finding("object", None, f"{row.sealed.object_id}: {problem}"))
-        findings.extend(self._sweep(named))
+        self._sweep(named)
         return self._finish(grant, Verdict(checked, tuple(findings[:MOST_FINDINGS])))
 
     def _check_object(self, grant: Grant, row: InstanceRow, *, deep: bool) -> str | None:
@@ -90,7 +91,7 @@ class Verify:
             return str(error)
         return None
 
-    def _sweep(self, named: set[object]) -> Iterator[Finding]:
+    def _sweep(self, named: set[ObjectId]) -> None:
         for stored in self.blobs.names():
             if stored.object_id not in named and self.now() - stored.written_at > DEAD_AFTER:
                 self.blobs.remove(stored.object_id)

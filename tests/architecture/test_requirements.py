@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 FILES = [ROOT / "requirements" / name for name in ("runtime.txt", "dev.txt")]
-PINNED = re.compile(r"^([A-Za-z0-9._-]+)==", re.MULTILINE)
+PINNED = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[a-z,]+\])?==", re.MULTILINE)
 
 
 def normal(name: str) -> str:
