@@ -1,48 +1,81 @@
 """Where everything meets: adapters are given to the verbs, and the verbs to the doors."""
 
+import json
 import logging
 import os
 import resource
 import signal
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import uuid4
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
 from pacs_secure.adapters.casbin_policy import CasbinPolicy
 from pacs_secure.adapters.development_issuer import DevelopmentIssuer
 from pacs_secure.adapters.disk_blobs import DiskBlobs
 from pacs_secure.adapters.policy_check import check_policy
-from pacs_secure.adapters.sql.devices import SqlDevices
-from pacs_secure.adapters.sql.engine import Database
-from pacs_secure.adapters.sql.ledger import SqlLedger
-from pacs_secure.adapters.sql.records import SqlRecords
+from pacs_secure.adapters.sql import Database, SqlDevices, SqlLedger, SqlRecords
 from pacs_secure.adapters.tile_directory import TileDirectory
 from pacs_secure.adapters.tokens import JoseAuthenticator
+from pacs_secure.adapters.vault_keyring import VaultCanary, VaultSigner, VaultUnwrapper, VaultWrapper
+from pacs_secure.adapters.vault_session import AppRole, VaultSession
 from pacs_secure.archive import Archive
+from pacs_secure.archive.enrolment import Enrolment
+from pacs_secure.archive.guard import Guard
+from pacs_secure.archive.ingest import Ingest
+from pacs_secure.archive.institutions import InstitutionSeals
 from pacs_secure.archive.notary import Notary
-from pacs_secure.archive.verify import Progress
-from pacs_secure.core import identifiers
-from pacs_secure.core.identifiers import ObjectId
-from pacs_secure.ports import Blobs, Devices, KeyCanary, KeyUnwrapper, KeyWrapper, Ledger, Policy, Publisher, Records, Signer
+from pacs_secure.archive.readiness import Readiness
+from pacs_secure.archive.recovery import Recovery
+from pacs_secure.archive.retrieve import Retrieve
+from pacs_secure.archive.seals import Opener, Sealer
+from pacs_secure.archive.search import Search
+from pacs_secure.archive.study_keys import StudyKeys
+from pacs_secure.archive.verify import Progress, Verify
+from pacs_secure.core.errors import Malformed, Unavailable
+from pacs_secure.core.identifiers import Institution, ObjectId, institution, object_id
+from pacs_secure.dicom.header import Limits
+from pacs_secure.dimse.server import DicomServer
+from pacs_secure.dimse.tls import peer_spki_sha256, server_context
+from pacs_secure.ports import (
+    Blobs,
+    Device,
+    Devices,
+    KeyUnwrapper,
+    KeyWrapper,
+    Ledger,
+    Policy,
+    Publisher,
+    Records,
+)
 from pacs_secure.settings import LOOPBACK, Settings
+from pacs_secure.web.app import create_app
+from pacs_secure.web.multipart import UploadLimits
+from pacs_secure.web.server import Certificate
+from pacs_secure.web.server import serve as open_web_door
 
-__all__ = ["DEFAULT_DEPARTMENT", "Archive", "House", "Progress", "assemble", "serve"]
+__all__ = ["DEFAULT_DEPARTMENT", "Archive", "Engines", "House", "Progress", "assemble", "furnish", "serve"]
 
 log = logging.getLogger(__name__)
 
 DEFAULT_DEPARTMENT = "radiology"
-BUNDLED = Path(__file__).parent / "_bundled"
-SOURCE = Path(__file__).parent.parent
+OPERATIONS = frozenset({"store", "find", "get", "move"})
+LONGEST_AE_TITLE = 16
+OLDEST_TEMPORARY = timedelta(hours=1)
+_PACKAGE = Path(__file__).parent
 
 
 @dataclass(frozen=True, slots=True)
 class Engines:
-    """One adapter for each port the verbs need."""
+    """One adapter for each port that the verbs need."""
 
     policy: Policy
     records: Records
@@ -53,3 +86,238 @@ class Engines:
     wrapper: KeyWrapper
     unwrapper: KeyUnwrapper
     public_key: Callable[[], bytes]
+    """What checkpoints are verified with, raw Ed25519."""
+    origin: str
+    """Under which name checkpoints are published."""
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """The archive with its engines, before any door is opened."""
+
+    archive: Archive
+    engines: Engines
+    drop_keys: Callable[[], None]
+    """Forget every key that opens something."""
+
+
+def furnish(engines: Engines) -> House:
+    """Give the engines to the verbs."""
+    seals = InstitutionSeals(engines.records, engines.wrapper, engines.unwrapper, time.monotonic)
+    keys = StudyKeys(engines.wrapper, engines.unwrapper, time.monotonic)
+    guard = Guard(engines.policy, engines.ledger, seals, _now, uuid4)
+    opener = Opener(keys, engines.blobs)
+    sealer = Sealer(keys, engines.blobs, _new_object_id)
+
+    def drop_keys() -> None:
+        keys.flush()
+        seals.flush()
+
+    archive = Archive(
+        guard=guard,
+        ingest=Ingest(guard, engines.records, engines.blobs, sealer, seals, _now, Limits()),
+        retrieve=Retrieve(guard, engines.records, opener),
+        search=Search(guard, engines.records, seals),
+        verify=Verify(
+            guard,
+            engines.records,
+            engines.ledger,
+            engines.publisher,
+            engines.blobs,
+            opener,
+            engines.origin,
+            engines.public_key,
+            _now,
+        ),
+        enrolment=Enrolment(guard, engines.devices),
+        recovery=Recovery(guard, engines.records, engines.ledger),
+    )
+    return House(archive, engines, drop_keys)
+
+
+class _Vault:
+    """The sessions of one installation, each with the rights of one role."""
+
+    def __init__(self, settings: Settings, stack: ExitStack) -> None:
+        self._settings = settings
+        self._stack = stack
+        try:
+            self._credentials = json.loads(settings.vault.credentials_file.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            raise Unavailable("the vault credentials cannot be read") from None
+
+    def session(self, role: str) -> VaultSession:
+        """Return a session that logs in as ``role`` when it is first used, closed with the house."""
+        try:
+            identity = AppRole(**self._credentials[role])
+        except (KeyError, TypeError):
+            raise Unavailable(f"the vault credentials lack the role {role}") from None
+        session = VaultSession(self._settings.vault.address, self._settings.vault.ca_file, identity)
+        self._stack.callback(session.close)
+        return session
+
+
+@contextmanager
+def assemble(settings: Settings) -> Iterator[House]:
+    """Open every engine that the settings name, and close them in the end; nothing is asked of the vault yet.
+
+    Raises:
+        Unavailable: an engine cannot be opened.
+    """
+    with ExitStack() as stack:
+        yield _open(settings, stack, _Vault(settings, stack))
+
+
+def _open(settings: Settings, stack: ExitStack, vault: _Vault) -> House:
+    database = Database(settings.index.file)
+    stack.callback(database.close)
+    blobs = DiskBlobs(settings.objects.directory, settings.objects.least_free)
+    stack.callback(blobs.close)
+    return furnish(
+        Engines(
+            policy=CasbinPolicy(policy_directory(settings)),
+            records=SqlRecords(database),
+            ledger=SqlLedger(database),
+            devices=SqlDevices(database),
+            publisher=TileDirectory(settings.ledger.checkpoint_directory),
+            blobs=blobs,
+            wrapper=VaultWrapper(vault.session("store")),
+            unwrapper=VaultUnwrapper(vault.session("reader")),
+            public_key=lambda: ledger_key(settings.ledger.public_key_file),
+            origin=settings.ledger.origin,
+        )
+    )
+
+
+def serve(settings: Settings) -> None:
+    """Open the doors and serve until SIGTERM or SIGINT; nothing acknowledged is lost when it ends.
+
+    1. harden    no core dumps, no file for others
+    2. open      the engines
+    3. recover   what a crash left
+    4. attest    the ledger, from now on
+    5. listen    to the canary, then at the doors
+    6. wait      and close in reverse
+    """
+    # 1 harden
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    os.umask(0o077)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    ending = _until_signal()
+    with ExitStack() as stack:
+        # 2 open
+        vault = _Vault(settings, stack)
+        house = _open(settings, stack, vault)
+        # 3 recover
+        _recover(house)
+        # 4 attest
+        _start_notary(settings, house, vault, stack)
+        # 5 listen
+        readiness = _start_readiness(settings, house, vault, stack)
+        _open_doors(settings, house, readiness, stack)
+        log.info("the archive is open")
+        # 6 wait
+        ending.wait()
+        log.info("the archive closes")
+
+
+def development_issuer(settings: Settings) -> DevelopmentIssuer:
+    """Return the development issuer, which refuses to work where others can reach the archive."""
+    loopback = {settings.web.host, settings.dicom.host} <= LOOPBACK
+    return DevelopmentIssuer(settings.identity.development_key_file, loopback=loopback)
+
+
+def policy_directory(settings: Settings) -> Path:
+    """Return where the policy lies: as configured, inside the installed package, or in the source tree."""
+    if settings.policy_directory is not None:
+        return settings.policy_directory
+    bundled = _PACKAGE / "_bundled" / "policies"
+    return bundled if bundled.is_dir() else _PACKAGE.parent / "policies"
+
+
+def policy_problems(settings: Settings) -> list[str]:
+    """Say everything that is wrong with the policy."""
+    return check_policy(policy_directory(settings))
+
+
+def device(
+    of: Institution, ae_title: str, certificate: bytes, host: str, port: int, department: str, allow: str
+) -> Device:
+    """Describe a device to enrol, known from now on by the public key of its certificate.
+
+    Raises:
+        Malformed: the AE title, the operations or the certificate are none (PS3.5 6.2).
+    """
+    title = ae_title.strip(" ")
+    if not 0 < len(title) <= LONGEST_AE_TITLE or "\\" in title or not (title.isascii() and title.isprintable()):
+        raise Malformed("an AE title is 1 to 16 printable characters without backslash")
+    operations = frozenset(one.strip() for one in allow.split(","))
+    if not operations <= OPERATIONS:
+        raise Malformed(f"a device may be allowed {', '.join(sorted(OPERATIONS))}")
+    try:
+        der = x509.load_pem_x509_certificate(certificate).public_bytes(Encoding.DER)
+    except ValueError:
+        raise Malformed("the certificate cannot be read (PEM is needed)") from None
+    return Device(title, of, department, operations, peer_spki_sha256(der), host, port)
+
+
+def ledger_key(file: Path) -> bytes:
+    """Read the public key that checkpoints are verified with; raise `Unavailable` when there is none."""
+    try:
+        key = load_pem_public_key(file.read_bytes())
+    except (OSError, ValueError):
+        raise Unavailable("the ledger's public key cannot be read") from None
+    if not isinstance(key, Ed25519PublicKey):
+        raise Unavailable("the ledger's public key is no Ed25519 key")
+    return key.public_bytes(Encoding.Raw, PublicFormat.Raw)
+
+
+def _recover(house: House) -> None:
+    house.engines.blobs.sweep_temporary(OLDEST_TEMPORARY)
+    closed = house.archive.recovery.close_open_acts(_now())
+    if closed:
+        log.warning("%s acts that a crash had left open were closed", closed)
+
+
+def _start_notary(settings: Settings, house: House, vault: _Vault, stack: ExitStack) -> None:
+    signer = VaultSigner(vault.session("signer"), institution(settings.institution))
+    notary = Notary(house.engines.ledger, house.engines.publisher, signer, settings.ledger.origin)
+    notary.start()
+    stack.callback(notary.stop)
+
+
+def _start_readiness(settings: Settings, house: House, vault: _Vault, stack: ExitStack) -> Readiness:
+    canary = VaultCanary(vault.session("store"), vault.session("reader"), institution(settings.institution))
+    readiness = Readiness(canary, house.engines.ledger, house.drop_keys)
+    readiness.start()
+    stack.callback(readiness.stop)
+    return readiness
+
+
+def _open_doors(settings: Settings, house: House, readiness: Readiness, stack: ExitStack) -> None:
+    of = institution(settings.institution)
+    authenticator = JoseAuthenticator([development_issuer(settings).trusted([of])])
+    dicom, web = settings.dicom, settings.web
+    context = server_context(str(dicom.certificate_file), str(dicom.key_file), str(dicom.ca_file))
+    dicom_door = DicomServer(house.archive, house.engines.devices, of, dicom.ae_title, dicom.host, dicom.port, context)
+    app = create_app(house.archive, authenticator, of, readiness.check, UploadLimits(part_bytes=web.largest_instance))
+    web_door = open_web_door(app, web.host, web.port, Certificate(web.certificate_file, web.key_file))
+    dicom_door.start()
+    stack.callback(dicom_door.stop)
+    web_door.start()
+    stack.callback(web_door.stop)
+
+
+def _until_signal() -> threading.Event:
+    ending = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: ending.set())
+    return ending
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _new_object_id() -> ObjectId:
+    return object_id(time.time_ns() // 1_000_000, os.urandom(10))

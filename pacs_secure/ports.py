@@ -7,7 +7,7 @@ library ever passes. Each port has one contract suite that every adapter and its
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
@@ -112,6 +112,9 @@ class Blobs(Protocol):
 
     def names(self) -> Iterator[StoredName]:
         """List every object, in no order."""
+
+    def sweep_temporary(self, older_than: timedelta) -> int:
+        """Remove what writers that died have left, when it is older than any write lasts; return how many."""
 
 
 # --- index and ledger -----------------------------------------------------------------------

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from pacs_secure.core.errors import Conflict, NotFound, Unavailable
 from pacs_secure.core.identifiers import ObjectId
@@ -54,11 +54,20 @@ class MemoryBlobs:
         with self._lock:
             self.stored.pop(object_id, None)
 
+    def damage(self) -> None:
+        """Flip the last bit of every object."""
+        with self._lock:
+            self.stored = {name: content[:-1] + bytes([content[-1] ^ 1]) for name, content in self.stored.items()}
+
     def names(self) -> Iterator[StoredName]:
         self._reach()
         with self._lock:
             stored = [StoredName(name, len(content), self._written[name]) for name, content in self.stored.items()]
         yield from stored
+
+    def sweep_temporary(self, older_than: timedelta) -> int:
+        self._reach()
+        return 0  # what was never whole is nowhere in memory
 
     def _reach(self) -> None:
         if self.down:

@@ -202,7 +202,7 @@ class Ingest:
     def seal(self, received: Received, header: Header, identity: Identity, permit: Permit) -> IndexedInstance:
         """Seal one scanned instance, put its ciphertext durably, and make its index row."""
         syntax = uid(received.transfer_syntax_uid)
-        description = describe(received.data_set, syntax, header)
+        description = describe(received.data_set, syntax, header, self.limits)
         prefix = compose_prefix(identity, syntax, received.file_meta)
         digest = hashlib.sha256(received.data_set).digest()
         parts = (prefix, received.data_set)

@@ -1,0 +1,121 @@
+"""A whole archive for tests: in memory, or on a disk that can be searched byte by byte."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pacs_secure.adapters.casbin_policy import CasbinPolicy
+from pacs_secure.adapters.disk_blobs import DiskBlobs
+from pacs_secure.adapters.sql import Database, SqlDevices, SqlLedger, SqlRecords
+from pacs_secure.adapters.tile_directory import TileDirectory
+from pacs_secure.archive import Archive
+from pacs_secure.archive.notary import Notary
+from pacs_secure.bootstrap import Engines, House, furnish
+from pacs_secure.ports import KeyUnwrapper, KeyWrapper, Signer
+from tests.fakes import MemoryDevices, MemoryLedger, MemoryPublisher, MemoryRecords
+from tests.fakes_blobs import MemoryBlobs
+from tests.fakes_keys import FakeKeyring
+
+POLICIES = Path(__file__).parents[1] / "policies"
+ORIGIN = "tests.example/ledger"
+
+
+@dataclass
+class World:
+    """An archive over fakes; each of them can be put out of reach or damaged."""
+
+    house: House
+    ledger: MemoryLedger
+    records: MemoryRecords
+    blobs: MemoryBlobs
+    keyring: FakeKeyring
+    devices: MemoryDevices
+    publisher: MemoryPublisher
+    notary: Notary
+
+    @property
+    def archive(self) -> Archive:
+        return self.house.archive
+
+    def entries(self) -> list[dict[str, Any]]:
+        """Return the content of every ledger entry, oldest first."""
+        return [json.loads(entry.content) for entry in self.ledger.kept]
+
+
+def memory_world() -> World:
+    """Build an archive in memory, with the policy that ships."""
+    ledger, keyring, blobs, publisher = MemoryLedger(), FakeKeyring(), MemoryBlobs(), MemoryPublisher()
+    records, devices = MemoryRecords(ledger), MemoryDevices(ledger)
+    policy = CasbinPolicy(POLICIES)
+    engines = Engines(policy, records, ledger, devices, publisher, blobs, keyring, keyring, keyring.public_key, ORIGIN)
+    notary = Notary(ledger, publisher, keyring, ORIGIN)
+    return World(furnish(engines), ledger, records, blobs, keyring, devices, publisher, notary)
+
+
+@dataclass
+class DiskWorld:
+    """An archive on SQLite and files below one directory."""
+
+    house: House
+    database: Database
+    directory: Path
+    notary: Notary
+
+    @property
+    def archive(self) -> Archive:
+        return self.house.archive
+
+    @property
+    def index_file(self) -> Path:
+        return self.directory / "index.db"
+
+    @property
+    def objects(self) -> Path:
+        return self.directory / "objects"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.directory / "ledger"
+
+    def entries(self) -> list[dict[str, Any]]:
+        """Return the content of every ledger entry, oldest first, once what follows is committed."""
+        self.database.write(lambda _: None)
+        ledger = self.house.engines.ledger
+        return [json.loads(entry.content) for entry in ledger.entries(0, ledger.size())]
+
+
+@contextmanager
+def disk_world(directory: Path, wrapper: KeyWrapper, unwrapper: KeyUnwrapper, signer: Signer) -> Iterator[DiskWorld]:
+    """Build an archive below a directory, with the policy that ships; closed in the end."""
+    database = Database(directory / "index.db")
+    blobs = DiskBlobs(directory / "objects")
+    publisher = TileDirectory(directory / "ledger")
+    ledger = SqlLedger(database)
+    public_key: Callable[[], bytes] = signer.public_key
+    engines = Engines(
+        CasbinPolicy(POLICIES),
+        SqlRecords(database),
+        ledger,
+        SqlDevices(database),
+        publisher,
+        blobs,
+        wrapper,
+        unwrapper,
+        public_key,
+        ORIGIN,
+    )
+    try:
+        yield DiskWorld(furnish(engines), database, directory, Notary(ledger, publisher, signer, ORIGIN))
+    finally:
+        database.close()
+        blobs.close()
+
+
+@pytest.fixture
+def world() -> World:
+    return memory_world()
