@@ -31,7 +31,7 @@ def instance_uid(study: int, number: int = 1, series: int = 1) -> str:
 
 
 def native_frame(number: int) -> bytes:
-    return bytes(np.full(FRAME, number, dtype=np.uint8))
+    return bytes(np.full(FRAME, number % 256, dtype=np.uint8))
 
 
 def compressed_frame(number: int) -> bytes:

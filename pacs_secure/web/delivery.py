@@ -16,7 +16,10 @@ BATCH = 1 << 20
 
 
 class Delivery(StreamingResponse):
-    """A streamed answer whose Retrieval is left exactly once, completed only after the last byte."""
+    """A streamed answer whose Retrieval is left exactly once, completed only after the last byte.
+
+    It takes over what ``stack`` holds as soon as its first piece is open.
+    """
 
     def __init__(
         self,
@@ -26,11 +29,12 @@ class Delivery(StreamingResponse):
         media_type: str,
         headers: Mapping[str, str],
     ) -> None:
-        self._stack = stack
         self._retrieval = retrieval
         self._pieces = pieces
-        # The first piece is opened before the status line: what fails at once fails with a status of its own.
+        # The first piece is opened before the status line: what fails at once fails with a status of its own,
+        # and is still the caller's to leave.
         self._first = next(pieces, b"")
+        self._stack = stack.pop_all()
         super().__init__(self._content(), headers=headers, media_type=media_type)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

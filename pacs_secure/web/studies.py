@@ -63,7 +63,7 @@ class Studies:
                 )
                 for row in retrieval.rows
             ]
-            return deliver(stack.pop_all(), retrieval, offer, parts)
+            return deliver(stack, retrieval, offer, parts)
 
     def metadata(self, request: Request) -> Response:
         """Retrieve the metadata of a study, a series or an instance."""
@@ -77,7 +77,7 @@ class Studies:
                 retrieval.complete()
                 return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={"ETag": tag})
             pieces = _json_array(retrieval, root)
-            return Delivery(stack.pop_all(), retrieval, pieces, offer.media_type, {"ETag": tag})
+            return Delivery(stack, retrieval, pieces, offer.media_type, {"ETag": tag})
 
     def frames(self, request: Request) -> Response:
         """Retrieve frames of one instance, as stored."""
@@ -90,7 +90,7 @@ class Studies:
             offer = negotiate(request, frame_offers(row.transfer_syntax_uid, len(numbers)))
             kind = f"{offer.content_type}; transfer-syntax={named_syntax(row.transfer_syntax_uid)}"
             parts = [Part(kind, partial(retrieval.frame, row, number)) for number in numbers]
-            return deliver(stack.pop_all(), retrieval, offer, parts)
+            return deliver(stack, retrieval, offer, parts)
 
     def erase(self, request: Request) -> Response:
         """Refuse to delete: an erasure is asked for and approved by two people, never done by one request."""

@@ -1,7 +1,6 @@
 """WADO-RS over a whole archive: what goes out is what came in, to whom it may, and recorded first."""
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,13 +9,10 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEG2000
 from pacs_secure.core.access import Role
 from pacs_secure.web.delivery import BATCH
 from pacs_secure.web.multipart import Lease, Memory, RelatedParts, UploadLimits
-from pacs_secure.web.parts import Part
-from pacs_secure.web.studies import Studies
 from tests.builders import ELSEWHERE
 from tests.web_client import WebClient
 from tests.web_house import WebHouse, open_house
 from tests.web_instances import (
-    ROOT,
     compressed_frame,
     instance_uid,
     native_frame,
@@ -274,11 +270,3 @@ def test_nothing_is_ever_deleted_through_dicomweb(web: WebHouse) -> None:
     assert "/api/v1" in answer.json()["detail"]
     assert web.client().get(STUDY).status_code == 200
     assert WebClient(web.app()).delete(STUDY).status_code == 401
-
-
-def test_unused_names_are_what_the_mirror_meets() -> None:
-    pieces: Iterator[bytes] = iter([b""])
-
-    assert Part("a/b", lambda: pieces).length is None
-    assert Studies.__doc__
-    assert ROOT
