@@ -133,7 +133,7 @@ def _folders() -> Iterator[Path]:
 def real_streams() -> tuple[Path, ...]:
     """Find every Part 10 stream that comes with pydicom and pydicom-data."""
     paths = (path for folder in _folders() for path in sorted(folder.rglob("*")) if path.is_file())
-    return tuple(path for path in paths if path.open("rb").read(132)[128:] == b"DICM")
+    return tuple(path for path in paths if path.read_bytes()[128:132] == b"DICM")
 
 
 def real(name: str) -> Part10:

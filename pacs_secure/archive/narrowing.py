@@ -9,10 +9,15 @@ from pacs_secure.core.errors import Malformed
 from pacs_secure.core.identifiers import uid
 from pacs_secure.core.query import MatchKey, Narrowing, Query
 from pacs_secure.crypto.index_seal import IndexSeal
+from pacs_secure.dicom.ranges import parse_range
 
 _WILDCARD = re.compile(r"[*?]")
 _ANCHORED_WORD = re.compile(r"(?:^|[\^= \-])([^\^= \-*?]+)")
 """Literal text at the start of a word: after a wildcard only a separator starts a word again."""
+
+_PADDING = " \0"
+_LARGEST = (1 << 31) - 1
+"""Of an IS (PS3.5 6.2)."""
 
 _UID_COLUMNS = {
     "StudyInstanceUID": "study_instance_uids",
@@ -25,7 +30,6 @@ _NUMBERS = {"SeriesNumber": "series_number", "InstanceNumber": "instance_number"
 _TOKENS = {
     PATIENT_ID: "patient_id_token",
     ACCESSION_NUMBER: "accession_number_token",
-    BIRTH_DATE: "birth_date_token",
 }
 
 
@@ -49,28 +53,37 @@ def decides_alone(query: Query) -> bool:
 def _decided_in_sql(key: MatchKey) -> bool:
     if _has_wildcard(key):
         return False
-    return key.keyword in _UID_COLUMNS or key.keyword in _PLAIN_COLUMNS or key.keyword == "StudyDate"
+    dated = key.keyword == "StudyDate" and len(key.values) == 1
+    return dated or key.keyword in _UID_COLUMNS or key.keyword in _PLAIN_COLUMNS
 
 
 def _narrow_by(seal: IndexSeal, narrowing: Narrowing, key: MatchKey, *, fuzzy: bool) -> Narrowing:
-    keyword = key.keyword
-    if not any(key.values):
+    keyword, values = key.keyword, key.values
+    if not any(values):
         return narrowing
-    if keyword in PERSON_NAMES:
-        return replace(narrowing, name_tokens=narrowing.name_tokens + _name_tokens(seal, key, fuzzy=fuzzy))
+    if keyword in PERSON_NAMES and len(values) == 1:
+        return replace(narrowing, name_tokens=narrowing.name_tokens + _name_tokens(seal, values[0], fuzzy=fuzzy))
     if _has_wildcard(key):
         return narrowing
     if keyword in _UID_COLUMNS:
         return _with_uids(narrowing, _UID_COLUMNS[keyword], key)
     if keyword in _PLAIN_COLUMNS:
-        return _with(narrowing, _PLAIN_COLUMNS[keyword], key.values)
+        return _with(narrowing, _PLAIN_COLUMNS[keyword], tuple(value.strip(_PADDING) for value in values))
+    return _narrow_by_one(seal, narrowing, keyword, values[0]) if len(values) == 1 else narrowing
+
+
+def _narrow_by_one(seal: IndexSeal, narrowing: Narrowing, keyword: str, value: str) -> Narrowing:
     if keyword == "StudyDate":
-        low, _, high = key.values[0].partition("-") if "-" in key.values[0] else (key.values[0], "", key.values[0])
-        return replace(narrowing, study_date_from=low, study_date_to=high)
-    if keyword in _TOKENS and len(key.values) == 1 and not (keyword == BIRTH_DATE and "-" in key.values[0]):
-        return _with(narrowing, _TOKENS[keyword], seal.token(keyword, key.values[0]))
-    if keyword in _NUMBERS and len(key.values) == 1:
-        return _with(narrowing, _NUMBERS[keyword], _number(key.values[0]))
+        asked = parse_range("DA", value)
+        return replace(narrowing, study_date_from=asked.low, study_date_to=asked.high)
+    if keyword == BIRTH_DATE:
+        born = parse_range("DA", value)
+        one_day = born.low == born.high
+        return replace(narrowing, birth_date_token=seal.token(keyword, born.low) if one_day else None)
+    if keyword in _TOKENS:
+        return _with(narrowing, _TOKENS[keyword], seal.token(keyword, value))
+    if keyword in _NUMBERS:
+        return _with(narrowing, _NUMBERS[keyword], _number(value))
     return narrowing
 
 
@@ -88,15 +101,16 @@ def _with_uids(narrowing: Narrowing, column: str, key: MatchKey) -> Narrowing:
     return _with(narrowing, column, both or (uid("0"),))
 
 
-def _number(text: str) -> int:
+def _number(text: str) -> int | None:
+    """Return the number a column may hold; None, which narrows nothing, for one that is too large for it."""
     try:
-        return int(text)
+        number = int(text)
     except ValueError:
         raise Malformed("a number is needed here") from None
+    return number if abs(number) <= _LARGEST else None
 
 
-def _name_tokens(seal: IndexSeal, key: MatchKey, *, fuzzy: bool) -> tuple[frozenset[bytes], ...]:
-    pattern = key.values[0]
+def _name_tokens(seal: IndexSeal, pattern: str, *, fuzzy: bool) -> tuple[frozenset[bytes], ...]:
     if fuzzy:
         pattern = _WILDCARD.sub(" ", pattern)
     words = _ANCHORED_WORD.findall(pattern)

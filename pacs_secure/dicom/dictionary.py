@@ -15,6 +15,10 @@ _AMBIGUOUS = {"OB or OW": "OW", "US or OW": "OW", "US or SS or OW": "OW", "NONE"
 """What Implicit VR Little Endian makes of VRs that depend on it (PS3.5 A.1)."""
 
 
+PRIVATE = 0x10000
+"""The bit of a tag that says a vendor owns it: the group is odd (PS3.5 7.8)."""
+
+
 class Attribute(NamedTuple):
     """One attribute of the standard's dictionary."""
 
@@ -30,6 +34,9 @@ ATTRIBUTES = {
 }
 """Every attribute of PS3.6, by its tag as a number."""
 
+SINGLE_VALUED = frozenset(f"{tag:08X}" for tag, (_, multiplicity, *_) in DicomDictionary.items() if multiplicity == "1")
+"""Tags, in hexadecimal, of the attributes that hold one value at most."""
+
 _VRS = {tag: attribute.vr for tag, attribute in ATTRIBUTES.items()}
 _REPEATED_VRS = {
     int(mask.replace("x", "0"), 16): _AMBIGUOUS.get(entry[0], entry[0])
@@ -39,15 +46,10 @@ _REPEATED_VRS = {
 """Repeating groups (PS3.5 7.6), curves and overlays: the even groups 50xx and 60xx share one entry each."""
 
 
-def is_private(tag: int) -> bool:
-    """Say whether a tag belongs to a vendor: its group is odd."""
-    return bool(tag & 0x10000)
-
-
 def vr_of(tag: int) -> str:
     """Return the VR of a tag in the standard's dictionary; UN when it is not there or is private."""
     vr = _VRS.get(tag)
-    if vr is None and not is_private(tag):
+    if vr is None and not tag & PRIVATE:
         vr = _REPEATED_VRS.get(tag & 0xFF00FFFF)
     return vr or UNKNOWN
 

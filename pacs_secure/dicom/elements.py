@@ -7,7 +7,7 @@ this one walk, so that both see the same elements and the same refusals.
 import re
 import struct
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from pacs_secure.core.errors import Malformed, OverLimit
@@ -24,12 +24,13 @@ _ITEM_END, _SEQUENCE_END = 0xFFFEE00D, 0xFFFEE0DD
 _DELIMITERS = {_ITEM_END, _SEQUENCE_END}
 _DELIMITATION = 0xFFFE
 _UNDEFINED = 0xFFFFFFFF
+_LENGTH = struct.Struct("<L")
 
 _SHORT_VRS = {code: code.decode() for code in b"AE AS AT CS DA DS DT FL FD IS LO LT PN SH SL SS ST TM UI UL US".split()}
 """Explicit VRs whose length has 16 bits (PS3.5 7.1.2)."""
 _LONG_VRS = {code: code.decode() for code in b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split()}
 """Explicit VRs with two reserved bytes and a length of 32 bits."""
-
+_VRS = _SHORT_VRS.keys() | _LONG_VRS.keys()
 
 _ENCAPSULATING = {"OB", "OW"}
 """VRs whose values may lie in fragments (PS3.5 A.4)."""
@@ -38,6 +39,8 @@ _EXPLICIT_START = re.compile(rb".{4}[A-Z]{2}|\xfe\xff", re.DOTALL)
 """A tag and a VR, or an item's tag."""
 _SHORTEST = 8
 """Bytes of any element."""
+_MOST_PADDING = 1 << 16
+"""Zero bytes that may follow the last element; some writers fill up their last block."""
 
 
 class Element(NamedTuple):
@@ -57,15 +60,8 @@ class Element(NamedTuple):
     """Whether it was written with undefined length."""
 
 
-class _Header(NamedTuple):
-    """What stands in front of a value."""
-
-    tag: int
-    vr: str
-    length: int
-    offset: int
-    """Where the value begins."""
-
+_Header = tuple[int, str, int, int]
+"""What stands in front of a value: tag, VR, length as written, and where the value begins."""
 
 _Reader = Callable[[memoryview, int], _Header]
 
@@ -80,6 +76,12 @@ class _Open:
     coding: Coding
     items: int | None = None
     """How many items a sequence has had so far; None for what is no sequence."""
+    read: _Reader = field(init=False)
+    order: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.read = _READERS[self.coding]
+        self.order = self.coding.order
 
 
 def walk(data: memoryview, coding: Coding, limits: Limits = STANDARD) -> Iterator[Element]:
@@ -89,7 +91,8 @@ def walk(data: memoryview, coding: Coding, limits: Limits = STANDARD) -> Iterato
         Malformed: a length lies, something is cut short, or a delimiter closes what is not open.
         OverLimit: the Data Set is deeper or has more in it than the limits allow.
     """
-    opened = [_Open(len(data), undefined=False, coding=_coding_at(data, 0, coding))]
+    way = _Way(data, limits, [_Open(len(data), undefined=False, coding=_coding_at(data, 0, len(data), coding))])
+    opened = way.opened
     position = seen = 0
     while opened:
         inside = opened[-1]
@@ -97,78 +100,109 @@ def walk(data: memoryview, coding: Coding, limits: Limits = STANDARD) -> Iterato
             opened.pop()
             continue
         try:
-            header = _READERS[inside.coding](data, position)
-        except struct.error:
-            if len(opened) == 1 and not any(data[position:]):
-                return  # padded to an even length
-            raise Malformed("the Data Set is cut short") from None
-        if header.tag in _DELIMITERS:
-            _close(opened, header.tag)
-            position = header.offset
+            header = inside.read(data, position)
+        except (struct.error, Malformed):
+            if len(opened) == 1 and _is_padding(data[position:]):
+                return
+            raise Malformed("the Data Set is cut short or an element has no value representation") from None
+        tag, vr, length, offset = header
+        if offset > inside.end:
+            raise Malformed("an element is longer than what holds it")
+        if tag in _DELIMITERS:
+            way.close(tag)
+            position = offset
             continue
         seen += 1
         if seen > limits.elements:
             raise OverLimit("the Data Set has too many elements")
-        element = _enter(data, header, opened, limits)
+        if inside.items is None and length != _UNDEFINED and vr != SEQUENCE and tag != ITEM:
+            position = offset + length
+            if position > inside.end:
+                raise Malformed("an element is longer than what holds it")
+            yield Element(tag, vr, offset, length, len(opened) >> 1, inside.order, undefined=False)
+            continue
+        element = way.enter(header)
         yield element
-        position = element.offset if opened[-1] is not inside else element.offset + element.length
+        position = offset if opened[-1] is not inside else offset + element.length
 
 
-def _enter(data: memoryview, header: _Header, opened: list[_Open], limits: Limits) -> Element:
-    """Make the element or item of a header; what holds others is opened, all else can be passed over."""
-    inside = opened[-1]
-    tag, vr, length, offset = header
-    undefined = length == _UNDEFINED
-    if undefined:
-        length = 0
-    end = inside.end if undefined else offset + length
-    if end > inside.end or offset > end:
-        raise Malformed("an element is longer than what holds it")
-    depth = len(opened) >> 1
-    if inside.items is not None:
-        _check_item(inside, tag, depth, limits)
-        opened.append(_Open(end, undefined, _coding_at(data, offset, inside.coding)))
-    elif tag == ITEM:
-        raise Malformed("an item stands outside a sequence")
-    elif vr == SEQUENCE:
-        opened.append(_Open(end, undefined, inside.coding, items=0))
-    elif undefined and (tag == PIXEL_DATA or vr in _ENCAPSULATING):
-        length = find_fragments(data, offset, inside.end, limits.fragments).end - offset
-    elif undefined and vr == UNKNOWN:
-        vr = SEQUENCE
-        opened.append(_Open(end, undefined, Coding.IMPLICIT_LITTLE, items=0))
-    elif undefined:
-        raise Malformed("an element that cannot hold items has no length")
-    return Element(tag, vr, offset, length, depth, inside.coding.order, undefined)
+@dataclass(slots=True)
+class _Way:
+    """How deep a walk has come, and how many fragments it has met on its way."""
+
+    data: memoryview
+    limits: Limits
+    opened: list[_Open]
+    fragments: int = 0
+
+    def enter(self, header: _Header) -> Element:
+        """Make the element or item of a header that may hold others, and open it if so."""
+        tag, vr, length, offset = header
+        inside, depth = self.opened[-1], len(self.opened) >> 1
+        undefined = length == _UNDEFINED
+        if undefined:
+            length = 0
+        end = inside.end if undefined else offset + length
+        if end > inside.end:
+            raise Malformed("an element is longer than what holds it")
+        if inside.items is not None:
+            inside.items += 1
+            self._check_item(tag, inside.items, depth)
+            self.opened.append(_Open(end, undefined, _coding_at(self.data, offset, end, inside.coding)))
+        elif tag == ITEM:
+            raise Malformed("an item stands outside a sequence")
+        elif vr == SEQUENCE:
+            self.opened.append(_Open(end, undefined, inside.coding, items=0))
+        elif tag == PIXEL_DATA or vr in _ENCAPSULATING:
+            length = self._pass_fragments(offset, end)
+        elif vr == UNKNOWN:
+            vr = SEQUENCE
+            self.opened.append(_Open(end, undefined, Coding.IMPLICIT_LITTLE, items=0))
+        else:
+            raise Malformed("an element that cannot hold items has no length")
+        return Element(tag, vr, offset, length, depth, inside.order, undefined)
+
+    def close(self, tag: int) -> None:
+        """Close what a delimiter closes; only what was opened without a length waits for one."""
+        closing = self.opened.pop()
+        if not closing.undefined or (closing.items is None) != (tag == _ITEM_END):
+            raise Malformed("a delimiter closes what is not open")
+
+    def _check_item(self, tag: int, number: int, depth: int) -> None:
+        if tag != ITEM:
+            raise Malformed("a sequence holds something that is no item")
+        if number > self.limits.items:
+            raise OverLimit("a sequence has too many items")
+        if depth > self.limits.depth:
+            raise OverLimit("the Data Set is nested too deep")
+
+    def _pass_fragments(self, offset: int, end: int) -> int:
+        found = find_fragments(self.data, offset, end, self.limits.fragments - self.fragments)
+        self.fragments += len(found.starts)
+        return found.end - offset
 
 
-def _check_item(sequence: _Open, tag: int, depth: int, limits: Limits) -> None:
-    sequence.items = (sequence.items or 0) + 1
-    if tag != ITEM:
-        raise Malformed("a sequence holds something that is no item")
-    if sequence.items > limits.items:
-        raise OverLimit("a sequence has too many items")
-    if depth > limits.depth:
-        raise OverLimit("the Data Set is nested too deep")
+def _is_padding(rest: memoryview) -> bool:
+    return len(rest) <= _MOST_PADDING and not rest.tobytes().strip(b"\0")
 
 
-def _close(opened: list[_Open], tag: int) -> None:
-    """Close what a delimiter closes; only what was opened without a length waits for one."""
-    closing = opened.pop()
-    if not closing.undefined or (closing.items is None) != (tag == _ITEM_END):
-        raise Malformed("a delimiter closes what is not open")
+def _coding_at(data: memoryview, position: int, end: int, coding: Coding) -> Coding:
+    """Return how the data set that begins here, and ends by ``end``, is really written.
 
-
-def _coding_at(data: memoryview, position: int, coding: Coding) -> Coding:
-    """Return how the data set that begins here is really written.
-
-    Writers exist that announce explicit VRs and leave them out, in items above all. Their pictures are
-    kept: what stands where the first VR should be then cannot be one.
+    Writers exist that announce explicit VRs and leave them out, in items above all, and others that
+    write them unannounced. Their pictures are kept: what stands where the first VR should be cannot be
+    one, or what stands where the first length should be cannot be one and begins with a VR.
     """
     start = data[position : position + _SHORTEST].tobytes()
-    if coding is not Coding.EXPLICIT_LITTLE or len(start) < _SHORTEST or _EXPLICIT_START.match(start):
+    if len(start) < _SHORTEST:
         return coding
-    return Coding.IMPLICIT_LITTLE
+    if coding is Coding.EXPLICIT_LITTLE and not _EXPLICIT_START.match(start):
+        return Coding.IMPLICIT_LITTLE
+    if coding is Coding.IMPLICIT_LITTLE and start[4:6] in _VRS:
+        (length,) = _LENGTH.unpack_from(start, 4)
+        if length > end - position - _SHORTEST:
+            return Coding.EXPLICIT_LITTLE
+    return coding
 
 
 def _implicit(order: str) -> _Reader:
@@ -177,7 +211,7 @@ def _implicit(order: str) -> _Reader:
     def read(data: memoryview, position: int) -> _Header:
         group, element, length = unpack(data, position)
         tag = group << 16 | element
-        return _Header(tag, "" if group == _DELIMITATION else vr_of(tag), length, position + 8)
+        return tag, "" if group == _DELIMITATION else vr_of(tag), length, position + 8
 
     return read
 
@@ -186,21 +220,29 @@ def _explicit(order: str) -> _Reader:
     unpack = struct.Struct(order + "HH2sH").unpack_from
     unpack_long = struct.Struct(order + "L").unpack_from
     unpack_item = struct.Struct(order + "4xL").unpack_from
+    short = _SHORT_VRS
 
     def read(data: memoryview, position: int) -> _Header:
         group, element, code, length = unpack(data, position)
         tag = group << 16 | element
+        vr = short.get(code)
+        if vr is not None and group != _DELIMITATION:
+            return tag, vr, length, position + 8
         if group == _DELIMITATION:
             (length,) = unpack_item(data, position)
-            return _Header(tag, "", length, position + 8)
-        if code in _SHORT_VRS:
-            return _Header(tag, _SHORT_VRS[code], length, position + 8)
-        if code in _LONG_VRS:
-            (length,) = unpack_long(data, position + 8)
-            return _Header(tag, _LONG_VRS[code], length, position + 12)
-        raise Malformed("an element has no value representation")
+            return tag, "", length, position + 8
+        vr = _LONG_VRS.get(code) or _unheard_of(code)
+        (length,) = unpack_long(data, position + 8)
+        return tag, vr, length, position + 12
 
     return read
+
+
+def _unheard_of(code: bytes) -> str:
+    """Take two capitals that are no VR of today for one of tomorrow: its length has 32 bits (PS3.5 6.2)."""
+    if code.isalpha() and code.isupper():
+        return UNKNOWN
+    raise Malformed("an element has no value representation")
 
 
 read_explicit_little = _explicit("<")

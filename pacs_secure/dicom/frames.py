@@ -16,6 +16,11 @@ from pacs_secure.dicom.limits import Limits
 
 _NONE = FrameIndex()
 
+_STREAM_BEGINS = {b"\xff\xd8\xff", b"\xff\x4f\xff"}
+"""Start of image and the marker behind it, start of codestream and the one behind that."""
+_STREAM_END = b"\xff\xd9"
+"""End of image and end of codestream; a byte of padding may follow."""
+
 
 @dataclass(frozen=True, slots=True)
 class Geometry:
@@ -68,7 +73,8 @@ def encapsulated_frames(
     """Return the frames of encapsulated pixel data, each from its first fragment's item header on.
 
     ``extended`` is the Extended Offset Table (7FE0,0001) when there is one. A table that does not point
-    at fragments is not believed: then only one frame, or one fragment a frame, can be told.
+    at fragments is not believed: then one frame, one fragment a frame, or JPEG streams that their own
+    first and last markers tell apart.
     """
     table, starts = fragments.starts[:1], fragments.starts[1:]
     if not starts or not number_of_frames:
@@ -80,7 +86,19 @@ def encapsulated_frames(
         begins = [starts[0] + offset for offset in offsets]
         if begins and begins[0] == starts[0] and _ascend(begins) and set(begins) <= set(starts):
             return _spans(begins, fragments.stop)
-    return _spans(starts, fragments.stop) if len(starts) == number_of_frames else _NONE
+    begins = starts if len(starts) == number_of_frames else _streams(data, starts)
+    whole = len(begins) == number_of_frames and begins[0] == starts[0]
+    return _spans(begins, fragments.stop) if whole else _NONE
+
+
+def _streams(data: memoryview, starts: list[int]) -> list[int]:
+    """Return the fragments that begin a JPEG stream where the one before ended (ITU-T T.81 B.1.1, T.800 A.4)."""
+    return [
+        start
+        for number, start in enumerate(starts)
+        if data[start + HEADER : start + HEADER + 3].tobytes() in _STREAM_BEGINS
+        and (number == 0 or _STREAM_END in data[start - 3 : start].tobytes())
+    ]
 
 
 def _table(table: memoryview | None, form: str, count: int) -> tuple[int, ...]:

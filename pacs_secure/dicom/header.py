@@ -4,6 +4,7 @@ The scanner is the archive's own: every byte of structure is walked once, within
 believed that the bytes behind it do not bear out (DESIGN 11).
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -31,6 +32,9 @@ _WANTED = frozenset(
     | {_EXTENDED_OFFSETS, *_PIXELS}
 )
 """What is read of the Data Set itself; the same tags within sequences are somebody else's."""
+
+_HALVED = {"YBR_FULL_422", "YBR_PARTIAL_422"}
+_COUNT = re.compile(r"(?:\+?[0-9]+)?")
 
 _LONGEST = 66
 """Bytes of a UID and its padding, and more than any number in digits."""
@@ -114,14 +118,15 @@ def _collect(data: memoryview, syntax: Syntax, limits: Limits) -> tuple[Mapping[
 
 def _geometry(data: memoryview, found: Mapping[int, Element]) -> Geometry:
     frames = _text(data, found, _FRAMES)
-    declared = frames or str(int(any(tag in found for tag in _PIXELS)))
+    present = int(any(tag in found for tag in _PIXELS))
     return Geometry(
         rows=_unsigned(data, found, _ROWS),
         columns=_unsigned(data, found, _COLUMNS),
         samples_per_pixel=_unsigned(data, found, _SAMPLES),
         bits_allocated=_unsigned(data, found, _BITS),
-        number_of_frames=int(declared) if declared.isascii() and declared.isdecimal() else 0,
-        halved=_text(data, found, _PHOTOMETRIC) == "YBR_FULL_422",
+        # Where there are pixels, none and not saying how many mean one.
+        number_of_frames=int(frames or 0) or present if _COUNT.fullmatch(frames) else 0,
+        halved=_text(data, found, _PHOTOMETRIC) in _HALVED,
     )
 
 

@@ -19,13 +19,14 @@ class Limits:
     non_bulk: int = 64 * MEBIBYTE
     """Bytes that are not the value of a bulk VR (OB OD OF OL OV OW UN)."""
     fragments: int = 200_000
-    """Items of one encapsulated element, its offset table too."""
+    """Items of all encapsulated elements together, their offset tables too."""
     frames: int = 200_000
     frame_bytes: int = 2 * GIBIBYTE
     """One frame as Rows x Columns x Samples x Bits declare it, before any codec has to believe that."""
     pixel_bytes: int = 1024 * GIBIBYTE
     """All frames as declared."""
-    inflated_bytes: int = GIBIBYTE
+    inflated_bytes: int = 256 * MEBIBYTE
+    """A deflated Data Set in memory, once it is inflated."""
     inflation_ratio: int = 100
     """Most that inflating may multiply; not asked below `unquestioned_bytes`."""
     unquestioned_bytes: int = MEBIBYTE

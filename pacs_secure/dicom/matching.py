@@ -1,17 +1,22 @@
 """Matches one DICOM JSON object against one key, by every matching type of PS3.4 C.2.2.2."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from functools import lru_cache
 
+from pacs_secure.core.errors import Malformed
 from pacs_secure.core.query import MatchKey
+from pacs_secure.dicom.dictionary import SINGLE_VALUED
 from pacs_secure.dicom.folding import fold, words
 from pacs_secure.dicom.ranges import TEMPORAL_VRS, parse_range
 
 _WILDCARD = re.compile(r"[*?]")
+_WILDCARDS_AND_TEXT = re.compile(r"([*?])")
 _NUMBERS = frozenset({"DS", "FD", "FL", "IS", "SL", "SS", "SV", "UL", "US", "UV"})
 _LONGEST = 10_240
-"""Characters of a text that are matched: the most of an LT (PS3.5 6.2)."""
+"""Characters of a text that wildcards are matched against: the most of an LT (PS3.5 6.2)."""
 _GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
+_PADDING = " \0"
 
 
 def matches(attributes: Mapping[str, Mapping[str, object]], key: MatchKey, *, fuzzy: bool) -> bool:
@@ -25,13 +30,17 @@ def matches(attributes: Mapping[str, Mapping[str, object]], key: MatchKey, *, fu
       only part words, so that ``*x*`` asks for a word that begins with x.
     - Numbers: equal as numbers. All other text: wildcards, case counts.
 
+    A backslash in an attribute that holds one value only is part of that value.
+
     Raises:
-        Malformed: the key asks for a date or time that is none.
+        Malformed: the key asks for a date or time that is none, or for something of a sequence.
     """
     asked = [value for value in key.values if value.strip("*")]
     if not asked:
         return True
-    values = list(_values(attributes, key.tag))
+    if key.vr == "SQ":
+        raise Malformed("sequences are not searched")
+    values = _values(attributes, key)
     return any(_matches_any(values, key.vr, one, fuzzy=fuzzy) for one in asked)
 
 
@@ -40,10 +49,13 @@ def significant_characters(key: MatchKey) -> int:
     return sum(character.isalnum() for value in key.values for character in value)
 
 
-def _values(attributes: Mapping[str, Mapping[str, object]], tag: str) -> Iterator[object]:
-    values = attributes.get(tag, {}).get("Value")
-    if isinstance(values, list):
-        yield from (value for value in values if value is not None)
+def _values(attributes: Mapping[str, Mapping[str, object]], key: MatchKey) -> list[object]:
+    values = attributes.get(key.tag, {}).get("Value")
+    if not isinstance(values, list):
+        return []
+    if len(values) > 1 and key.tag in SINGLE_VALUED and key.vr != "PN":
+        return ["\\".join("" if value is None else str(value) for value in values)]
+    return [value for value in values if value is not None]
 
 
 def _matches_any(values: list[object], vr: str, asked: str, *, fuzzy: bool) -> bool:
@@ -53,34 +65,34 @@ def _matches_any(values: list[object], vr: str, asked: str, *, fuzzy: bool) -> b
     if vr == "PN":
         names = [value for value in values if isinstance(value, Mapping)]
         return any(_sounds_like(name, asked) if fuzzy else _is_named(name, asked) for name in names)
+    asked = asked.strip(_PADDING)
     if vr == "UI":
         return asked in values
     if vr in _NUMBERS:
         return any(_equal_numbers(str(value), asked) for value in values)
-    return any(_like(str(value), asked.strip()) for value in values)
+    if not _WILDCARD.search(asked):
+        return asked in map(str, values)
+    pattern = _pattern(asked)
+    return any(_fits(pattern, str(value)) for value in values)
 
 
 def _equal_numbers(value: str, asked: str) -> bool:
     try:
         return float(value) == float(asked)
     except ValueError:
-        return value == asked.strip()
+        return value == asked
 
 
 def _is_named(name: Mapping[str, object], asked: str) -> bool:
     """Match a name's groups against those of the key; empty groups of the key ask nothing."""
-    groups = [_trimmed(str(name.get(group, ""))) for group in _GROUPS]
-    wanted = [_trimmed(group) for group in asked.split("=")]
+    groups = [fold(str(name.get(group, ""))).strip().rstrip("^ ") for group in _GROUPS]
+    wanted = asked.split("=")
     if len(wanted) == 1:
-        return any(_like(group, wanted[0]) for group in groups if group)
+        pattern = _name_pattern(asked)
+        return any(_fits(pattern, group) for group in groups if group)
     return len(wanted) <= len(groups) and all(
-        _like(group, one) for group, one in zip(groups, wanted, strict=False) if one
+        _fits(_name_pattern(one), group) for group, one in zip(groups, wanted, strict=False) if one.strip("^ ")
     )
-
-
-def _trimmed(group: str) -> str:
-    """Return a component group folded, without the empty components that may trail it."""
-    return fold(group).strip().rstrip("^ ")
 
 
 def _sounds_like(name: Mapping[str, object], asked: str) -> bool:
@@ -88,34 +100,37 @@ def _sounds_like(name: Mapping[str, object], asked: str) -> bool:
     return all(any(word.startswith(wanted) for word in known) for wanted in words(_WILDCARD.sub(" ", asked)))
 
 
-def _like(text: str, pattern: str) -> bool:
-    """Match wildcards: ``*`` any characters, ``?`` any one. No pattern makes this search the same text twice."""
-    text = text[:_LONGEST]
-    first, *pieces = pattern.split("*")
-    if not _fits(text, first, 0):
-        return False
-    if not pieces:
-        return len(text) == len(first)
-    position = len(first)
-    *middle, last = pieces
-    for piece in middle:
-        found = _find(text, piece, position)
-        if found is None:
-            return False
-        position = found + len(piece)
-    tail = len(text) - len(last)
-    return tail >= position and _fits(text, last, tail)
+def _fits(pattern: re.Pattern[str], text: str) -> bool:
+    return pattern.fullmatch(text[:_LONGEST]) is not None
 
 
-def _find(text: str, piece: str, start: int) -> int | None:
-    """Return the first place from ``start`` on where a piece without stars fits."""
-    if "?" not in piece:
-        found = text.find(piece, start)
-        return found if found >= 0 else None
-    places = range(start, len(text) - len(piece) + 1)
-    return next((place for place in places if _fits(text, piece, place)), None)
+@lru_cache(maxsize=64)
+def _name_pattern(group: str) -> re.Pattern[str]:
+    """Fold a component group of a key, but for its wildcards, and take off what trails a short name."""
+    parts = _WILDCARDS_AND_TEXT.split(group)
+    parts[::2] = map(fold, parts[::2])
+    parts[0] = parts[0].lstrip()
+    parts[-1] = parts[-1].rstrip().rstrip("^ ")
+    return _compile(tuple(parts))
 
 
-def _fits(text: str, piece: str, place: int) -> bool:
-    part = text[place : place + len(piece)]
-    return len(part) == len(piece) and all(asked in {"?", one} for asked, one in zip(piece, part, strict=True))
+@lru_cache(maxsize=64)
+def _pattern(asked: str) -> re.Pattern[str]:
+    return _compile(tuple(_WILDCARDS_AND_TEXT.split(asked)))
+
+
+def _compile(parts: tuple[str, ...]) -> re.Pattern[str]:
+    """Compile text and wildcards in turn: ``*`` any characters, ``?`` any one.
+
+    What stands between two stars is found where it first fits and never sought again: a key of many
+    stars costs no more than one of few.
+    """
+    pieces = [""]
+    for number, part in enumerate(parts):
+        if part == "*" and number % 2:
+            pieces.append("")
+        else:
+            pieces[-1] += "." if number % 2 else re.escape(part)
+    first, *middle = pieces
+    last = ".*" + middle.pop() if middle else ""
+    return re.compile(first + "".join(f"(?>.*?{piece})" for piece in middle) + last, re.DOTALL)

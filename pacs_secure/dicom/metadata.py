@@ -54,7 +54,7 @@ def describe(
         instance_number=_number(attributes, _INSTANCE_NUMBER),
         patient_id=_text(attributes, _PATIENT_ID),
         issuer_of_patient_id=_text(attributes, _ISSUER),
-        patient_birth_date=_text(attributes, _BIRTH_DATE),
+        patient_birth_date=_date(_text(attributes, _BIRTH_DATE)) or _text(attributes, _BIRTH_DATE),
         accession_number=_text(attributes, _ACCESSION_NUMBER),
         patient_name=_text(attributes, _PATIENT_NAME),
         referring_physician_name=_text(attributes, _REFERRING_PHYSICIAN),
@@ -98,7 +98,11 @@ def _written(value: object) -> str:
 
 def _number(attributes: Attributes, tag: str) -> int | None:
     value = next(iter(_values(attributes, tag)), None)
-    return value if isinstance(value, int) and abs(value) <= _LARGEST else None
+    try:
+        number = float(str(value))
+    except ValueError:
+        return None
+    return int(number) if number.is_integer() and abs(number) <= _LARGEST else None
 
 
 def _date(text: str) -> str:

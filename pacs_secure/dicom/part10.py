@@ -46,7 +46,8 @@ def split(stream: bytes | bytearray | memoryview) -> Part10:
     """Take a Part 10 stream apart; its preamble is not looked at.
 
     Raises:
-        Malformed: there is no mark, no well-formed File Meta Information or no Transfer Syntax UID in it.
+        Malformed: there is no mark, no well-formed File Meta Information, or no Transfer Syntax UID in it
+            and the Data Set does not look like any.
         OverLimit: the File Meta Information is longer than any honest one.
     """
     view = memoryview(stream)
@@ -54,10 +55,11 @@ def split(stream: bytes | bytearray | memoryview) -> Part10:
     if view[start - 4 : start].tobytes() != b"DICM":
         raise Malformed("the stream is no Part 10 stream: it bears no mark")
     file_meta, end = _read_file_meta(view[start:])
+    data_set = view[start + end :]
     return Part10(
         view[start : start + end].tobytes(),
-        view[start + end :],
-        uid(_text(file_meta, _TRANSFER_SYNTAX) or ""),
+        data_set,
+        uid(_text(file_meta, _TRANSFER_SYNTAX) or guess_transfer_syntax(data_set) or ""),
         _text(file_meta, _SOP_CLASS),
         _text(file_meta, _SOP_INSTANCE),
     )

@@ -40,6 +40,10 @@ _SYNTAXES = {
     EXPLICIT_LITTLE_ENDIAN: Syntax(),
     EXPLICIT_BIG_ENDIAN: Syntax(Coding.EXPLICIT_BIG),
     DEFLATED_EXPLICIT_LITTLE_ENDIAN: _DEFLATED,
+    # Papyrus 3, and two of vendors: GE's with pixels, and nothing else, in big endian; Philips' CT.
+    "1.2.840.10008.1.20": Syntax(Coding.IMPLICIT_LITTLE),
+    "1.2.840.113619.5.2": Syntax(Coding.IMPLICIT_LITTLE),
+    "1.3.46.670589.33.1.4.1": Syntax(),
     # JPIP names a provider instead of pixel data.
     "1.2.840.10008.1.2.4.94": Syntax(),
     "1.2.840.10008.1.2.4.95": _DEFLATED,

@@ -75,8 +75,11 @@ def _tags(value: bytes, _: CharacterSet, order: str) -> list[object]:
 
 def _binary(form: str) -> Decoder:
     size = calcsize(f"<{form}")
+    single = {order: Struct(order + form) for order in "<>"}
 
     def decode(value: bytes, _: CharacterSet, order: str) -> list[object]:
+        if len(value) == size:
+            return list(single[order].unpack(value))
         return list(Struct(f"{order}{len(value) // size}{form}").unpack(value))
 
     return decode
