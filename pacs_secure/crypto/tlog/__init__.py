@@ -1,6 +1,6 @@
 """The ledger's proof: entries that name their predecessor, one tree over all, signed tree heads, public tiles."""
 
-from pacs_secure.crypto.tlog.entry import LONGEST_ENTRY, NO_ENTRY, compose_entry, parse_entry
+from pacs_secure.crypto.tlog.entry import LONGEST_ENTRY, NO_ENTRY, compose_entry, parse_entry, read_draft
 from pacs_secure.crypto.tlog.note import Checkpoint, checkpoint_text, key_id, parse_checkpoint, sign_note, verify_note
 from pacs_secure.crypto.tlog.tiles import WIDTH, decode_bundle, encode_bundle, entries_path, tile_path
 from pacs_secure.crypto.tlog.tree import (
@@ -34,6 +34,7 @@ __all__ = [
     "node_hash",
     "parse_checkpoint",
     "parse_entry",
+    "read_draft",
     "root",
     "sign_note",
     "tile_path",

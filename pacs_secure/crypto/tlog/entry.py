@@ -1,13 +1,17 @@
 """One ledger entry as bytes: canonical JSON that names its place and its predecessor."""
 
 import json
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
 
 import rfc8785
 
-from pacs_secure.core.audit import Draft, LedgerEntry
+from pacs_secure.core.access import Action, Door, Purpose, Role
+from pacs_secure.core.audit import Draft, LedgerEntry, Outcome, SealedDetails
 from pacs_secure.core.errors import Malformed, OverLimit
+from pacs_secure.core.identifiers import Institution, KeyId
 from pacs_secure.crypto.box import tampered
 from pacs_secure.crypto.tlog.tree import leaf_hash
 
@@ -70,6 +74,41 @@ def parse_entry(content: bytes) -> dict[str, object]:
     if not isinstance(parsed, dict) or parsed.get("v") != VERSION:
         raise tampered()
     return parsed
+
+
+def read_draft(content: bytes) -> Draft:
+    """Read back the draft that `compose_entry` gave its place, so that a later entry may continue its act.
+
+    Raises:
+        Tampered: the bytes are no entry, or hold a word this build does not know.
+    """
+    parsed: dict[str, Any] = parse_entry(content)
+    try:
+        return Draft(
+            at=datetime.fromisoformat(parsed["at"]),
+            act=UUID(parsed["act"]),
+            action=Action(parsed["action"]),
+            outcome=Outcome(parsed["outcome"]),
+            institution=Institution(parsed["institution"]),
+            actor=parsed["actor"],
+            role=Role(parsed["role"]),
+            department=parsed["department"],
+            door=Door(parsed["door"]),
+            address=parsed["address"],
+            purpose=Purpose(parsed["purpose"]) if "purpose" in parsed else None,
+            rule=parsed["rule"],
+            policy_version=parsed["policy"],
+            study_alias=UUID(parsed["study"]) if "study" in parsed else None,
+            patient_alias=UUID(parsed["patient"]) if "patient" in parsed else None,
+            facts=dict(parsed["facts"]),
+            details=_read_details(parsed["details"]) if "details" in parsed else None,
+        )
+    except (KeyError, ValueError, TypeError, AttributeError):
+        raise tampered() from None
+
+
+def _read_details(written: dict[str, str]) -> SealedDetails:
+    return SealedDetails(KeyId(UUID(written["key"])), b64decode(written["box"], validate=True))
 
 
 def _present(draft: Draft) -> dict[str, str | dict[str, str]]:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pacs_secure.core.errors import Malformed, OverLimit, Tampered
-from pacs_secure.crypto.tlog import LONGEST_ENTRY, NO_ENTRY, compose_entry, leaf_hash, parse_entry
+from pacs_secure.crypto.tlog import LONGEST_ENTRY, NO_ENTRY, compose_entry, leaf_hash, parse_entry, read_draft
 from tests.vectors.generate import draft
 
 ALWAYS = "v index prev at act action outcome institution actor role department door address rule policy facts"
@@ -69,3 +69,36 @@ def test_facts_come_back_and_other_json_writers_agree(facts: dict[str, str | int
 def test_bytes_that_are_no_entry_are_refused(content: bytes) -> None:
     with pytest.raises(Tampered):
         parse_entry(content)
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_draft_is_read_back_as_it_was_written(number: int) -> None:
+    written = draft(number)
+
+    assert read_draft(compose_entry(written, 3, NO_ENTRY).content) == written
+
+
+def entry_with(**changed: object) -> bytes:
+    """Write an entry with fields replaced, or left out when None."""
+    fields = {**json.loads(compose_entry(draft(0), 0, NO_ENTRY).content), **changed}
+    return json.dumps({name: value for name, value in fields.items() if value is not None}).encode()
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"act": None},
+        {"act": "no act"},
+        {"act": 7},
+        {"action": "study:explode"},
+        {"at": "yesterday"},
+        {"facts": 7},
+        {"purpose": "CURIOSITY"},
+        {"details": "in clear"},
+        {"details": {"key": "no key", "box": ""}},
+        {"details": {"key": "3f2504e0-4f89-41d3-9a0c-0305e82c3301", "box": "*"}},
+    ],
+)
+def test_an_entry_that_no_draft_could_have_made_is_not_read_as_one(changed: dict[str, object]) -> None:
+    with pytest.raises(Tampered):
+        read_draft(entry_with(**changed))
