@@ -65,7 +65,9 @@ def main() -> None:
 def quickstart_command(
     data: Data = DEFAULT_DATA,
     detach: Annotated[bool, typer.Option("--detach", help="Return when ready and leave it running.")] = False,
-    sample: Annotated[bool, typer.Option("--sample/--no-sample", help="Store sample studies at the first start.")] = True,
+    sample: Annotated[
+        bool, typer.Option("--sample/--no-sample", help="Store sample studies at the first start.")
+    ] = True,
     tour: Annotated[bool, typer.Option("--tour", help="Show what the archive does, step by step.")] = False,
     ports: Annotated[str, typer.Option("--ports", help="auto: free ports, kept for later starts.")] = "auto",
 ) -> None:
@@ -109,12 +111,10 @@ def token(
     hours: Annotated[int, typer.Option(min=1, max=24)] = 8,
 ) -> None:
     """Print an access token of the development issuer (never in production)."""
-    issuer = bootstrap.development_issuer(_settings(context))
-    print(
-        issuer.issue(
-            role=role, user=user or role.value, department=department, purpose=purpose, lifetime=timedelta(hours=hours)
-        )
-    )
+    chosen = _settings(context)
+    issuer = bootstrap.development_issuer(chosen)
+    of = institution(chosen.institution)
+    print(issuer.issue(role, user or role.value, department, purpose, of, timedelta(hours=hours)))
 
 
 # --- sending --------------------------------------------------------------------------------
@@ -129,11 +129,28 @@ def store(
         Path | None, typer.Option(help="Folder with the device's .pem and .key; beside the configuration by default.")
     ] = None,
 ) -> None:
-    """Send files or folders to the archive over TLS DICOM."""
-    from pacs_secure import sending
+    """Send files or folders to the archive over TLS DICOM; status 1 when one was not stored."""
+    from pacs_secure.dimse.sender import Sent, send
+    from pacs_secure.dimse.tls import client_context
 
+    chosen = _settings(context)
     folder = certificates or _config_file(context).parent / "certificates"
-    raise typer.Exit(sending.send(_settings(context), paths, device, folder))
+    tls = client_context(str(folder / f"{device}.pem"), str(folder / f"{device}.key"), str(chosen.dicom.ca_file))
+    with Progress(console=err, transient=True, disable=not err.is_terminal) as progress:
+        task = progress.add_task("sending", total=None)
+
+        def advance(sent: Sent) -> None:
+            progress.update(task, completed=sent.done, total=sent.total)
+            if not sent.stored:
+                reason = sent.problem or f"status 0x{sent.status:04X}"
+                err.print(f"[red]not stored[/red]: {sent.path}: {reason}", highlight=False)
+
+        dicom = chosen.dicom
+        summary = send(paths, dicom.host, dicom.port, dicom.ae_title, device, tls, advance)
+    print(
+        f"{summary.stored} stored, {len(summary.failed)} not stored, {summary.skipped} files that are no DICOM instance"
+    )
+    raise typer.Exit(1 if summary.failed else 0)
 
 
 # --- ledger and archive ---------------------------------------------------------------------
@@ -150,7 +167,9 @@ def ledger_verify(context: typer.Context, *, as_json: AsJson = False) -> None:
 @app.command()
 def verify(
     context: typer.Context,
-    deep: Annotated[bool, typer.Option("--deep", help="Open every object and compare it with what was received.")] = False,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Open every object and compare it with what was received.")
+    ] = False,
     *,
     as_json: AsJson = False,
 ) -> None:
@@ -268,3 +287,7 @@ def _report(verdict: Verdict, what: str, *, as_json: bool) -> None:
             where = "" if finding.position is None else f"position {finding.position}: "
             print(f"{where}{finding.place}: {finding.problem}")
     raise typer.Exit(0 if verdict.sound else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -86,9 +86,24 @@ class Layout:
         return self.root / "quickstart.json"
 
     @property
+    def lock_file(self) -> Path:
+        """Locked by the supervisor for as long as it lives."""
+        return self.root / "lock"
+
+    @property
+    def samples_file(self) -> Path:
+        """Says that the samples were sent."""
+        return self.root / "samples.json"
+
+    @property
     def log_file(self) -> Path:
-        """Log of supervisor and archive."""
+        """Log of the archive process."""
         return self.root / "logs" / "archive.log"
+
+    @property
+    def steps_file(self) -> Path:
+        """What a detached quickstart says while it starts."""
+        return self.root / "logs" / "quickstart.log"
 
     def prepare(self) -> None:
         """Make the directories."""
@@ -121,23 +136,25 @@ class Ports:
     vault_cluster: int
     dicom: int
     web: int
+    workstation: int
+    """Where the sample workstation would listen for C-MOVE."""
 
 
 def ports(layout: Layout) -> Ports:
     """Return the ports of an earlier start, or choose free ones and keep them."""
     if layout.ports_file.exists():
         return Ports(**json.loads(layout.ports_file.read_text()))
-    sockets = [socket.socket() for _ in range(4)]
+    names = tuple(Ports.__dataclass_fields__)
+    sockets = [socket.socket() for _ in names]
     try:
         for listener in sockets:
             listener.bind(("127.0.0.1", 0))
-        vault, cluster, dicom, web = (listener.getsockname()[1] for listener in sockets)
+        chosen = {name: listener.getsockname()[1] for name, listener in zip(names, sockets, strict=True)}
     finally:
         for listener in sockets:
             listener.close()
-    chosen = Ports(vault, cluster, dicom, web)
-    write_json(layout.ports_file, {"vault": vault, "vault_cluster": cluster, "dicom": dicom, "web": web})
-    return chosen
+    write_json(layout.ports_file, dict(chosen))
+    return Ports(**chosen)
 
 
 def write_json(path: Path, content: Json) -> None:
