@@ -149,10 +149,11 @@ class Records(Protocol):
 
         ``begun`` is called inside the transaction with the study as it then stands. A row with the
         same SOP Instance UID and Data Set digest is a DUPLICATE: nothing is added but ``begun``
-        is still recorded.
+        is still recorded. A date, time or modality that is none is kept in its box only, as received.
 
         Raises:
-            Conflict: the SOP Instance UID is taken by other bytes.
+            Conflict: the SOP Instance UID is taken by other bytes, or lies in another study.
+            Denied: the Permit is another institution's.
         """
 
     def instances(
@@ -168,7 +169,11 @@ class Records(Protocol):
         """Yield candidates within the scope, newest study first; counts are within the scope too."""
 
     def open_acts(self, before: datetime) -> Sequence[Draft]:
-        """Return the begun drafts, older than ``before``, of acts that never got their outcome (a crash)."""
+        """Return the begun drafts, older than ``before``, of acts that never got their outcome (a crash).
+
+        Raises:
+            Tampered: an entry is not what began its act.
+        """
 
     def every_instance(self, proof: Grant) -> Iterator[InstanceRow]:
         """Yield every row of every institution, for verification only."""
@@ -193,14 +198,25 @@ class Ledger(Protocol):
         """Yield every signed checkpoint note as stored, oldest first."""
 
     def add_checkpoint(self, size: int, note: bytes) -> None:
-        """Keep a signed checkpoint."""
+        """Keep a signed checkpoint, the same one twice only once.
+
+        Raises:
+            Conflict: another note of this size is kept.
+        """
 
 
 class Publisher(Protocol):
     """Append-only place outside the database where checkpoints, tiles and entry bundles go."""
 
     def publish(self, entries: Sequence[LedgerEntry], size: int, note: bytes) -> None:
-        """Write the new entries' bundles and tiles in tlog-tiles layout, then the checkpoint."""
+        """Write the new entries' bundles and tiles in tlog-tiles layout, then the checkpoint.
+
+        ``entries`` reach from what is published (or before) to ``size``.
+
+        Raises:
+            Conflict: the entries leave a gap, or a larger tree is published already.
+            Tampered: what is there differs from what the log now says.
+        """
 
     def published(self) -> int:
         """Return the tree size of the newest published checkpoint."""
@@ -269,7 +285,12 @@ class Devices(Protocol):
         """Return the device whose certificate carries this public key."""
 
     def enrol(self, permit: Permit, device: Device, draft: Draft) -> None:
-        """Add or replace the device of that AE title, and record it, in one commit."""
+        """Add or replace the device of that AE title, and record it, in one commit.
+
+        Raises:
+            Conflict: another institution holds the AE title, or another device the certificate.
+            Denied: the Permit is another institution's.
+        """
 
     def all(self) -> Sequence[Device]:
         """Return every device, revoked ones too."""

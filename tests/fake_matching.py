@@ -1,5 +1,6 @@
 """How the index in memory keeps studies and matches them, said as plainly as Python allows."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -29,6 +30,20 @@ class FakeStudy:
     @property
     def count(self) -> int:
         return sum(len(series.instances) for series in self.series.values())
+
+
+def plain(indexed: IndexedInstance) -> IndexedInstance:
+    """Blank what must not stand in clear because it is no date, time or modality at all."""
+    date, time, modality = indexed.study.study_date, indexed.study.study_time, indexed.series.modality
+    return replace(
+        indexed,
+        study=replace(
+            indexed.study,
+            study_date=date if re.fullmatch("[0-9]{8}", date) else "",
+            study_time=time if re.fullmatch("[0-9.:]{0,16}", time) else "",
+        ),
+        series=replace(indexed.series, modality=modality if re.fullmatch("[A-Z0-9_]{1,16}", modality) else ""),
+    )
 
 
 def same(one: InstanceRow, other: InstanceRow) -> bool:

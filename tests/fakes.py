@@ -5,16 +5,15 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from pacs_secure.crypto.tlog import compose_entry, parse_checkpoint
-
 from pacs_secure.core.access import Grant, Permit, Scope, StudyFacts
 from pacs_secure.core.audit import Draft, LedgerEntry, Outcome
 from pacs_secure.core.errors import Conflict, Denied, Tampered, Unavailable
 from pacs_secure.core.identifiers import Institution, Uid
 from pacs_secure.core.instance import IndexedInstance, InstanceRow, SealedHit
 from pacs_secure.core.query import Narrowing
+from pacs_secure.crypto.tlog import NO_ENTRY, compose_entry, parse_checkpoint, read_draft
 from pacs_secure.ports import Added, Device, InstitutionKeys
-from tests.fake_matching import FakeSeries, FakeStudy, hits_of, in_order, in_scope, numbered, same, study_fits
+from tests.fake_matching import FakeSeries, FakeStudy, hits_of, in_order, in_scope, numbered, plain, same, study_fits
 
 
 class MemoryLedger:
@@ -25,20 +24,18 @@ class MemoryLedger:
         self.kept: list[LedgerEntry] = []
         self.open: dict[UUID, LedgerEntry] = {}
         self._notes: dict[int, bytes] = {}
-        self._begun_at: dict[UUID, datetime] = {}
         self._lock = threading.RLock()
 
     def append(self, draft: Draft) -> LedgerEntry:
         with self._lock:
             self._reach()
-            previous = self.kept[-1].leaf_hash if self.kept else bytes(32)
+            previous = self.kept[-1].leaf_hash if self.kept else NO_ENTRY
             entry = compose_entry(draft, len(self.kept), previous)
             self.kept.append(entry)
             if draft.outcome is not Outcome.BEGUN:
                 self.open.pop(draft.act, None)
-            elif draft.act not in self._begun_at:
-                self.open[draft.act] = entry
-                self._begun_at[draft.act] = draft.at
+            else:
+                self.open.setdefault(draft.act, entry)
             return entry
 
     def follow(self, draft: Draft) -> None:
@@ -61,8 +58,9 @@ class MemoryLedger:
         if self._notes.setdefault(size, note) != note:
             raise Conflict("another checkpoint of this size is kept")
 
-    def open_acts(self, before: datetime) -> list[bytes]:
-        return [entry.content for act, entry in self.open.items() if self._begun_at[act] < before]
+    def open_acts(self, before: datetime) -> list[Draft]:
+        drafts = [read_draft(entry.content) for entry in sorted(self.open.values(), key=lambda one: one.index)]
+        return [draft for draft in drafts if draft.at < before]
 
     def _reach(self) -> None:
         if self.down:
@@ -94,7 +92,7 @@ class MemoryRecords:
         return study.facts if study else None
 
     def add(self, permit: Permit, indexed: IndexedInstance, begun: Callable[[StudyFacts], Draft] | None) -> Added:
-        identity = indexed.row.identity
+        indexed, identity = plain(indexed), indexed.row.identity
         if permit.request.subject.institution != identity.institution:
             raise Denied("institutions are strictly apart")
         with self._lock:
@@ -143,7 +141,7 @@ class MemoryRecords:
         end = None if narrowing.limit is None else narrowing.offset + narrowing.limit
         yield from hits[0 if narrowing.limit is None else narrowing.offset : end]
 
-    def open_acts(self, before: datetime) -> Sequence[bytes]:
+    def open_acts(self, before: datetime) -> Sequence[Draft]:
         self._reach()
         return self.ledger.open_acts(before)
 
@@ -185,6 +183,8 @@ class MemoryDevices:
         return next((device for device in self.all() if device.spki_sha256 == spki_sha256), None)
 
     def enrol(self, permit: Permit, device: Device, draft: Draft) -> None:
+        if permit.request.subject.institution != device.institution:
+            raise Denied("institutions are strictly apart")
         for kept in self.all():
             touched = device.ae_title == kept.ae_title or device.spki_sha256 == kept.spki_sha256
             if touched and (device.ae_title, device.institution) != (kept.ae_title, kept.institution):

@@ -18,12 +18,19 @@ from pathlib import Path
 
 from pacs_secure.core.audit import LedgerEntry
 from pacs_secure.core.errors import Conflict, Tampered, Unavailable
-from pacs_secure.crypto.tlog import Frontier, encode_bundle, entries_path, parse_checkpoint, tile_path
-
-WIDTH = 256
-"""Hashes a tile, entries a bundle."""
+from pacs_secure.crypto.tlog import (
+    WIDTH,
+    decode_bundle,
+    encode_bundle,
+    entries_path,
+    parse_checkpoint,
+    root,
+    tile_path,
+)
 
 _HASH = 32
+_PREFIX = 2
+"""Bytes before each entry of a bundle, its length."""
 
 
 class TileDirectory:
@@ -53,8 +60,9 @@ class TileDirectory:
                 self._extend_bundles(before, new)
                 self._extend_tiles(before, size, [entry.leaf_hash for entry in new])
             self._write(f"checkpoints/{size:020}", note)
-            self._replace("checkpoint", note)
+            # Before the checkpoint: whoever is killed in between does this again, and nothing is left over.
             self._remove_superseded(before, size)
+            self._replace("checkpoint", note)
 
     def published(self) -> int:
         """Return the tree size of the newest published checkpoint; 0 before the first."""
@@ -101,7 +109,7 @@ class TileDirectory:
                 tile = old + hashes[max(first - before, 0) : first + width - before]
                 self._write(tile_path(level, number, width), b"".join(tile))
                 if width == WIDTH:
-                    full.append(_root(tile))
+                    full.append(root(tile))
             level, hashes, before, size = level + 1, full, before // WIDTH, size // WIDTH
 
     def _tile(self, level: int, number: int, width: int) -> list[bytes]:
@@ -113,10 +121,12 @@ class TileDirectory:
         return [content[place : place + _HASH] for place in range(0, len(content), _HASH)]
 
     def _bundle(self, number: int, width: int) -> bytes:
-        content = self._read(entries_path(number, width))
-        if content is None:
-            raise Tampered("a published bundle is missing")
-        return content
+        """Return the first entries of a bundle; the full one stands for a partial one that was removed."""
+        content = self._read(entries_path(number, width)) or self._read(entries_path(number, WIDTH)) or b""
+        entries = decode_bundle(content)
+        if len(entries) < width:
+            raise Tampered("a published bundle is missing or holds too few entries")
+        return content[: sum(_PREFIX + len(entry) for entry in entries[:width])]
 
     def _remove_superseded(self, before: int, size: int) -> None:
         """Remove the partial forms of what is full now; readers of an older tree take the full one instead."""
@@ -174,13 +184,6 @@ class TileDirectory:
             os.fsync(stream.fileno())
         fresh.rename(target)
         _sync_directory(target.parent)
-
-
-def _root(hashes: Sequence[bytes]) -> bytes:
-    frontier = Frontier()
-    for leaf in hashes:
-        frontier.append(leaf)
-    return frontier.root()
 
 
 @contextmanager

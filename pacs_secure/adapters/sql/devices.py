@@ -11,7 +11,7 @@ from pacs_secure.adapters.sql.rows import AnyRow
 from pacs_secure.adapters.sql.tables import devices
 from pacs_secure.core.access import Permit
 from pacs_secure.core.audit import Draft
-from pacs_secure.core.errors import Conflict
+from pacs_secure.core.errors import Conflict, Denied
 from pacs_secure.core.identifiers import Institution
 from pacs_secure.ports import Device
 
@@ -28,12 +28,15 @@ class SqlDevices:
             row = connection.execute(select(devices).where(devices.c.spki_sha256 == spki_sha256)).first()
             return None if row is None else _device(row)
 
-    def enrol(self, permit: Permit, device: Device, draft: Draft) -> None:  # noqa: ARG002 - the Permit is the proof
+    def enrol(self, permit: Permit, device: Device, draft: Draft) -> None:
         """Add or replace the device of that AE title, and record it, in one commit.
 
         Raises:
             Conflict: another institution holds the AE title, or another device the certificate.
+            Denied: the Permit is another institution's.
         """
+        if permit.request.subject.institution != device.institution:
+            raise Denied("institutions are strictly apart")
 
         def enrol(connection: Connection) -> None:
             same = or_(devices.c.ae_title == device.ae_title, devices.c.spki_sha256 == device.spki_sha256)

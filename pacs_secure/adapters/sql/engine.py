@@ -11,8 +11,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from pacs_secure.adapters.sql import sqlite
 from pacs_secure.adapters.sql.tables import APPEND_ONLY, SCHEMA_VERSION, metadata, schema_version
-from pacs_secure.adapters.sql.writer import Writer
-from pacs_secure.core.errors import Unavailable
+from pacs_secure.adapters.sql.writer import UNSTORABLE, Writer
+from pacs_secure.core.errors import Malformed, Unavailable
 
 T = TypeVar("T")
 
@@ -36,6 +36,7 @@ class Database:
             engine = sqlite.make_writer(path)
             with engine.begin() as connection:
                 _settle_schema(connection)
+                sqlite.forbid_changes(connection, APPEND_ONLY)
             self._readers = sqlite.make_readers(path)
         except (OSError, SQLAlchemyError) as error:
             raise Unavailable("the database cannot be opened") from error
@@ -49,6 +50,7 @@ class Database:
 
         Raises:
             Unavailable: the commit failed; nothing was kept.
+            Malformed: a value is of a size or text that no column holds.
         """
         return self._writer.submit(work).result()
 
@@ -69,6 +71,8 @@ class Database:
                 yield connection
         except SQLAlchemyError as error:
             raise Unavailable("the database cannot be read") from error
+        except UNSTORABLE:
+            raise Malformed("a value cannot be asked of the database") from None
 
     def close(self) -> None:
         """Commit what waits, then close every connection; a second call does nothing."""
@@ -91,7 +95,6 @@ def _settle_schema(connection: Connection) -> None:
     tables = inspect(connection).get_table_names()
     if not tables:
         metadata.create_all(connection)
-        sqlite.forbid_changes(connection, APPEND_ONLY)
         connection.execute(insert(schema_version).values(version=SCHEMA_VERSION))
         return
     known = schema_version.name in tables

@@ -11,7 +11,7 @@ from sqlalchemy import Table, and_, bindparam, insert, select, update
 from sqlalchemy.engine import Connection
 
 from pacs_secure.adapters.sql import rows
-from pacs_secure.adapters.sql.tables import instances, name_tokens, patients, series, studies
+from pacs_secure.adapters.sql.tables import instances, name_tokens, patients, series, studies, study_modalities
 from pacs_secure.core.access import StudyFacts
 from pacs_secure.core.errors import Conflict
 from pacs_secure.core.identifiers import Institution, Uid
@@ -26,7 +26,9 @@ _facts = (
     .join_from(studies, patients)
     .where(THIS_STUDY)
 )
-_facts_to_change = _facts.add_columns(studies.c.modalities).with_for_update(of=studies)
+_facts_to_change = _facts.add_columns(studies.c.modalities, studies.c.study_date, studies.c.study_time).with_for_update(
+    of=studies
+)
 _patient = select(patients.c.id, patients.c.alias).where(
     patients.c.institution == bindparam("an_institution"), patients.c.patient_token == bindparam("a_patient")
 )
@@ -90,6 +92,8 @@ class _Study:
     id: int
     facts: StudyFacts
     modalities: frozenset[str]
+    study_date: str
+    study_time: str
 
 
 def _find_study(connection: Connection, indexed: IndexedInstance) -> _Study | None:
@@ -99,7 +103,8 @@ def _find_study(connection: Connection, indexed: IndexedInstance) -> _Study | No
     if row is None:
         return None
     facts = rows.study_facts(identity.institution, identity.study_instance_uid, row)
-    return _Study(row.id, facts, frozenset(rows.unpack_modalities(row.modalities)))
+    modalities = frozenset(rows.unpack_modalities(row.modalities))
+    return _Study(row.id, facts, modalities, row.study_date, row.study_time)
 
 
 def _make_study(connection: Connection, indexed: IndexedInstance) -> _Study:
@@ -113,7 +118,7 @@ def _make_study(connection: Connection, indexed: IndexedInstance) -> _Study:
     if tokens:
         connection.execute(insert(name_tokens), tokens)
     facts = StudyFacts(identity.institution, identity.study_instance_uid, alias, patient_alias, indexed.department)
-    return _Study(study_id, facts, frozenset())
+    return _Study(study_id, facts, frozenset(), *rows.plain_moment(indexed.study))
 
 
 def _patient_of(connection: Connection, indexed: IndexedInstance) -> tuple[int, UUID]:
@@ -133,15 +138,26 @@ def _add_to(connection: Connection, study: _Study, indexed: IndexedInstance) -> 
     series_id = found or _insert(connection, series, {**rows.series_values(indexed), "study_id": study.id})
     connection.execute(insert(instances), {**rows.instance_values(indexed), "series_id": series_id})
     connection.execute(_grow_series, {"this_series": series_id})
+    modality = rows.plain_modality(indexed.series.modality)
+    if found is None:
+        _note_modality(connection, study, modality)
     connection.execute(
         _grow_study,
         {
             "this_study": study.id,
-            "all_modalities": rows.pack_modalities(study.modalities | {indexed.series.modality}),
+            "all_modalities": rows.pack_modalities(study.modalities | ({modality} if found is None else frozenset())),
             "more_series": int(found is None),
             "at": indexed.row.received_at,
         },
     )
+
+
+def _note_modality(connection: Connection, study: _Study, modality: str) -> None:
+    """Put the study among those of a new series' modality, unless it is there already."""
+    if modality and modality not in study.modalities:
+        row = {"institution": study.facts.institution, "modality": modality, "study_id": study.id}
+        dated = {"study_date": study.study_date, "study_time": study.study_time}
+        connection.execute(insert(study_modalities), {**row, **dated})
 
 
 def _insert(connection: Connection, table: Table, values: Mapping[str, object]) -> int:

@@ -7,35 +7,34 @@ dense number of that writer, content, MAC) and a sequencer, one by lock, will gi
 place here; readers of this table and of the checkpoints will not notice.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import Select, bindparam, delete, func, insert, select
 from sqlalchemy.engine import Connection
 
 from pacs_secure.adapters.sql.engine import Database
-from pacs_secure.adapters.sql.tables import acts, checkpoints, ledger
+from pacs_secure.adapters.sql.rows import AnyRow
+from pacs_secure.adapters.sql.tables import checkpoints, ledger, open_acts
 from pacs_secure.core.audit import Draft, LedgerEntry, Outcome
 from pacs_secure.core.errors import Conflict
-from pacs_secure.crypto.tlog import compose_entry
-
-NO_ENTRY = bytes(32)
-"""What the first entry names as its predecessor's leaf hash."""
+from pacs_secure.crypto.tlog import NO_ENTRY, compose_entry
 
 _AT_ONCE = 500
 
 _head = select(ledger.c.entry_index, ledger.c.leaf_hash).order_by(ledger.c.entry_index.desc()).limit(1)
 _append = insert(ledger)
-_is_open = select(acts.c.act).where(acts.c.act == bindparam("an_act"))
-_open_act = insert(acts)
-_close_act = update(acts).where(acts.c.act == bindparam("an_act")).values(closed=True)
+_is_open = select(open_acts.c.act).where(open_acts.c.act == bindparam("an_act"))
+_open_act = insert(open_acts)
+_close_act = delete(open_acts).where(open_acts.c.act == bindparam("an_act"))
 _size = select(func.coalesce(func.max(ledger.c.entry_index) + 1, 0))
 _range = (
     select(ledger)
     .where(ledger.c.entry_index >= bindparam("start"), ledger.c.entry_index < bindparam("stop"))
     .order_by(ledger.c.entry_index)
-    .execution_options(yield_per=_AT_ONCE)
+    .limit(_AT_ONCE)
 )
-_notes = select(checkpoints.c.note).order_by(checkpoints.c.size)
+_notes = select(checkpoints).where(checkpoints.c.size > bindparam("after")).order_by(checkpoints.c.size).limit(_AT_ONCE)
 _note = select(checkpoints.c.note).where(checkpoints.c.size == bindparam("of_size"))
 
 
@@ -59,7 +58,7 @@ def append_in(connection: Connection, draft: Draft) -> LedgerEntry:
     if draft.outcome is not Outcome.BEGUN:
         connection.execute(_close_act, {"an_act": draft.act})
     elif connection.execute(_is_open, {"an_act": draft.act}).first() is None:
-        connection.execute(_open_act, {"act": draft.act, "begun": entry.index, "begun_at": draft.at, "closed": False})
+        connection.execute(_open_act, {"act": draft.act, "begun": entry.index, "begun_at": draft.at})
     return entry
 
 
@@ -88,14 +87,18 @@ class SqlLedger:
 
     def entries(self, start: int, stop: int) -> Iterator[LedgerEntry]:
         """Yield entries ``start <= index < stop`` as stored, in order."""
-        with self._database.read() as connection:
-            for row in connection.execute(_range, {"start": start, "stop": stop}):
+        # Page by page: a reader that takes hours must not keep the write-ahead log from being folded in.
+        while rows := self._page(_range, {"start": start, "stop": stop}):
+            for row in rows:
                 yield LedgerEntry(row.entry_index, row.content, row.leaf_hash, row.prev_hash)
+            start = rows[-1].entry_index + 1
 
     def checkpoints(self) -> Iterator[bytes]:
         """Yield every signed checkpoint note as stored, oldest first."""
-        with self._database.read() as connection:
-            yield from connection.execute(_notes, execution_options={"yield_per": _AT_ONCE}).scalars()
+        after = -1
+        while rows := self._page(_notes, {"after": after}):
+            yield from (row.note for row in rows)
+            after = rows[-1].size
 
     def add_checkpoint(self, size: int, note: bytes) -> None:
         """Keep a signed checkpoint; the same one twice is kept once.
@@ -112,3 +115,7 @@ class SqlLedger:
                 raise Conflict("another checkpoint of this size is kept")
 
         self._database.write(keep)
+
+    def _page(self, wanted: Select[*tuple[Any, ...]], asked: dict[str, int]) -> Sequence[AnyRow]:
+        with self._database.read() as connection:
+            return connection.execute(wanted, asked).all()

@@ -9,13 +9,14 @@ from sqlalchemy.engine import Connection
 from pacs_secure.adapters.sql import growth, rows, search
 from pacs_secure.adapters.sql.engine import Database
 from pacs_secure.adapters.sql.ledger import append_in
-from pacs_secure.adapters.sql.tables import acts, instances, institutions, ledger, series, studies
+from pacs_secure.adapters.sql.tables import instances, institutions, ledger, open_acts, series, studies
 from pacs_secure.core.access import Grant, Permit, Scope, StudyFacts
-from pacs_secure.core.audit import Draft
-from pacs_secure.core.errors import Denied
+from pacs_secure.core.audit import Draft, Outcome
+from pacs_secure.core.errors import Denied, Tampered
 from pacs_secure.core.identifiers import Institution, KeyId, Uid
 from pacs_secure.core.instance import IndexedInstance, InstanceRow, SealedHit
 from pacs_secure.core.query import Narrowing
+from pacs_secure.crypto.tlog import read_draft
 from pacs_secure.ports import Added, InstitutionKeys
 
 _AT_ONCE = 200
@@ -28,11 +29,12 @@ _rows = select(
     series.c.series_instance_uid,
     *(column for column in instances.c if column.name not in {"id", "box", "instance_number"}),
 ).select_from(studies.join(series).join(instances))
+_every = _rows.add_columns(instances.c.id).where(instances.c.id > bindparam("after")).order_by(instances.c.id)
 _open_acts = (
-    select(ledger.c.content)
-    .select_from(acts.join(ledger))
-    .where(acts.c.closed.is_(False), acts.c.begun_at < bindparam("before"))
-    .order_by(acts.c.begun)
+    select(open_acts.c.act, ledger.c.content)
+    .select_from(open_acts.join(ledger))
+    .where(open_acts.c.begun_at < bindparam("before"))
+    .order_by(open_acts.c.begun)
 )
 
 
@@ -104,17 +106,30 @@ class SqlRecords:
             for row in connection.execute(wanted):
                 yield rows.sealed_hit(narrowing.level, row)
 
-    def open_acts(self, before: datetime) -> Sequence[bytes]:
-        """Return the contents of the begun entries, older than ``before``, of acts that never got their outcome."""
+    def open_acts(self, before: datetime) -> Sequence[Draft]:
+        """Return the begun drafts, older than ``before``, of acts that never got their outcome (a crash).
+
+        Raises:
+            Tampered: an entry is not what began the act it is kept for.
+        """
         with self._database.read() as connection:
-            return connection.scalars(_open_acts, {"before": before}).all()
+            found = connection.execute(_open_acts, {"before": before}).all()
+        drafts = [read_draft(row.content) for row in found]
+        if any((one.act, one.outcome) != (row.act, Outcome.BEGUN) for one, row in zip(drafts, found, strict=True)):
+            raise Tampered("an open act is tied to another entry")
+        return drafts
 
     def every_instance(self, proof: Grant) -> Iterator[InstanceRow]:  # noqa: ARG002 - the Grant is the proof
         """Yield every row of every institution, for verification only."""
-        wanted = _rows.order_by(instances.c.id).execution_options(yield_per=_AT_ONCE)
+        after = -1
+        while found := self._after(after):
+            yield from map(rows.instance_row, found)
+            after = found[-1].id
+
+    def _after(self, last: int) -> Sequence[rows.AnyRow]:
+        """Return the next rows: proving them takes hours, and nobody may hold a snapshot for so long."""
         with self._database.read() as connection:
-            for row in connection.execute(wanted):
-                yield rows.instance_row(row)
+            return connection.execute(_every.limit(_AT_ONCE), {"after": last}).all()
 
 
 def _institution_keys(connection: Connection, institution: Institution) -> InstitutionKeys | None:

@@ -1,5 +1,6 @@
 """How a row is packed and unpacked: the nouns of `core.instance` as columns, and back."""
 
+import re
 import struct
 import zlib
 from itertools import chain
@@ -9,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import Row
 
 from pacs_secure.core.access import StudyFacts
+from pacs_secure.core.errors import Tampered
 from pacs_secure.core.identifiers import Institution, KeyId, ObjectId, Uid
 from pacs_secure.core.instance import (
     FrameIndex,
@@ -17,12 +19,19 @@ from pacs_secure.core.instance import (
     InstanceRow,
     SealedHit,
     SealedObject,
+    StudyColumns,
 )
 from pacs_secure.core.query import Level
 
 AnyRow = Row[*tuple[Any, ...]]
 
+MOST_PACKED = 1 << 26
+"""Bytes a frame index may unpack to: two numbers for each of four million frames."""
+
 _MODALITY_SEPARATOR = "\\"
+_MODALITY = re.compile(r"[A-Z0-9_]{1,16}", re.ASCII)
+_DATE = re.compile(r"[0-9]{8}", re.ASCII)
+_TIME = re.compile(r"[0-9.:]{0,16}", re.ASCII)
 
 
 def pack_frames(frames: FrameIndex) -> bytes:
@@ -35,17 +44,41 @@ def pack_frames(frames: FrameIndex) -> bytes:
 
 
 def unpack_frames(packed: bytes) -> FrameIndex:
-    """Unpack what `pack_frames` packed."""
+    """Unpack what `pack_frames` packed.
+
+    Raises:
+        Tampered: it packed something else.
+    """
     if not packed:
         return FrameIndex()
-    plain = zlib.decompress(packed)
-    numbers = struct.unpack(f"<{len(plain) // 8}q", plain)
+    inflation = zlib.decompressobj()
+    try:
+        plain = inflation.decompress(packed, MOST_PACKED)
+        numbers = struct.unpack(f"<{len(plain) // 8}q", plain)
+    except (TypeError, zlib.error, struct.error):
+        raise Tampered("a stored frame index is none") from None
+    if not inflation.eof or len(numbers) % 2:
+        raise Tampered("a stored frame index is none")
     gaps, lengths = numbers[: len(numbers) // 2], numbers[len(numbers) // 2 :]
     offsets, end = [], 0
     for gap, length in zip(gaps, lengths, strict=True):
         offsets.append(end + gap)
         end += gap + length
     return FrameIndex(tuple(offsets), lengths)
+
+
+def plain_modality(modality: str) -> str:
+    """Return a modality that may stand in clear: one code string (PS3.3 C.7.3.1.1.1), or "" for anything else.
+
+    Senders put what they like into a Data Set; the box keeps it as received.
+    """
+    return modality if _MODALITY.fullmatch(modality) else ""
+
+
+def plain_moment(study: StudyColumns) -> tuple[str, str]:
+    """Return date and time of a study as they may stand in clear (PS3.5 6.2), "" for anything else."""
+    date, time = study.study_date, study.study_time
+    return date if _DATE.fullmatch(date) else "", time if _TIME.fullmatch(time) else ""
 
 
 def pack_modalities(modalities: frozenset[str]) -> str:
@@ -61,12 +94,13 @@ def unpack_modalities(packed: str) -> tuple[str, ...]:
 def study_values(indexed: IndexedInstance) -> dict[str, object]:
     """Return the columns of a study that its first instance decides."""
     identity, study = indexed.row.identity, indexed.study
+    study_date, study_time = plain_moment(study)
     return {
         "institution": identity.institution,
         "study_instance_uid": identity.study_instance_uid,
         "department": indexed.department,
-        "study_date": study.study_date,
-        "study_time": study.study_time,
+        "study_date": study_date,
+        "study_time": study_time,
         "patient_id_token": study.patient_id_token,
         "accession_number_token": study.accession_number_token,
         "birth_date_token": study.birth_date_token,
@@ -82,7 +116,7 @@ def series_values(indexed: IndexedInstance) -> dict[str, object]:
     """Return the columns of a series that its first instance decides."""
     return {
         "series_instance_uid": indexed.row.identity.series_instance_uid,
-        "modality": indexed.series.modality,
+        "modality": plain_modality(indexed.series.modality),
         "series_number": indexed.series.series_number,
         "instance_count": 0,
         "box": indexed.series.box,

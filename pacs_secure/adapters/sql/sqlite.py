@@ -5,12 +5,14 @@ write lock before the chain head is read, so several processes keep one dense ch
 """
 
 import os
+import sqlite3
 import time
 from pathlib import Path
 from sqlite3 import Connection as DriverConnection
 from sqlite3 import OperationalError
+from urllib.parse import quote
 
-from sqlalchemy import URL, Engine, QueuePool, Table, create_engine, event
+from sqlalchemy import Engine, QueuePool, Table, create_engine, event
 from sqlalchemy.engine import Connection
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -20,6 +22,10 @@ BUSY_SECONDS = 15.0
 
 _PRAGMAS = (
     "PRAGMA synchronous=FULL",
+    # Where fsync alone does not reach the platter (macOS), ask for what does.
+    "PRAGMA fullfsync=ON",
+    # A slow reader makes the log grow; it must not keep that size for ever.
+    "PRAGMA journal_size_limit=67108864",
     "PRAGMA foreign_keys=ON",
     "PRAGMA temp_store=MEMORY",
     "PRAGMA trusted_schema=OFF",
@@ -49,23 +55,28 @@ def make_readers(path: Path) -> Engine:
 
 
 def forbid_changes(connection: Connection, tables: tuple[Table, ...]) -> None:
-    """Make the engine itself refuse to change or remove a row of these tables."""
+    """Make the engine itself refuse to change, remove or replace a row of these tables.
+
+    REPLACE removes a row without asking a trigger on DELETE, so a taken key is refused before it.
+    """
     for table in tables:
-        for verb in ("UPDATE", "DELETE"):
+        (key,) = table.primary_key.columns.keys()
+        taken = f"WHEN EXISTS (SELECT 1 FROM {table.name} WHERE {key} = NEW.{key})"  # noqa: S608 - names of our own
+        for verb, when in (("UPDATE", ""), ("DELETE", ""), ("INSERT", taken)):
             connection.exec_driver_sql(
-                f"CREATE TRIGGER {table.name}_refuses_{verb.lower()} BEFORE {verb} ON {table.name} "
-                f"BEGIN SELECT RAISE(ABORT, '{table.name} is append-only'); END"
+                f"CREATE TRIGGER IF NOT EXISTS {table.name}_refuses_{verb.lower()} BEFORE {verb} ON {table.name} "
+                f"{when} BEGIN SELECT RAISE(ABORT, '{table.name} is append-only'); END"
             )
 
 
 def _make(path: Path, *, size: int, overflow: int) -> Engine:
-    engine = create_engine(
-        URL.create("sqlite", database=str(path)),
-        poolclass=QueuePool,
-        pool_size=size,
-        max_overflow=overflow,
-        connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
-    )
+    # A database that has gone must not come back empty: mode=rw creates nothing.
+    address = f"file:{quote(str(path.absolute()))}?mode=rw"
+
+    def connect() -> DriverConnection:
+        return sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS, check_same_thread=False)
+
+    engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool, pool_size=size, max_overflow=overflow)
     event.listen(engine, "connect", _prepare)
     return engine
 
@@ -85,8 +96,8 @@ def _use_wal(driver: DriverConnection) -> None:
     while True:
         try:
             (mode,) = driver.execute("PRAGMA journal_mode=WAL").fetchone()
-        except OperationalError:
-            if time.monotonic() > patience:
+        except OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > patience:
                 raise
             time.sleep(0.01)
         else:

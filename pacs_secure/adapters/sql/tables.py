@@ -6,10 +6,10 @@ Large columns stand last in their row, so that a search need not walk past them.
 """
 
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
-    Boolean,
     Column,
     Dialect,
     ForeignKey,
@@ -20,9 +20,10 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
-    Uuid,
 )
 from sqlalchemy.types import TypeDecorator
+
+from pacs_secure.core.errors import Tampered
 
 SCHEMA_VERSION = 1
 """What this build reads and writes; a database of any other version is refused."""
@@ -43,7 +44,28 @@ class Moment(TypeDecorator[datetime]):
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - the same
         """Read a time back."""
-        return None if value is None else _EPOCH + value * _MICROSECOND
+        try:
+            return None if value is None else _EPOCH + value * _MICROSECOND
+        except (TypeError, OverflowError):
+            raise Tampered("a stored time is none") from None
+
+
+class RandomId(TypeDecorator[UUID]):
+    """A UUID as its 16 bytes: half of what its text takes, in rows and in indexes."""
+
+    impl = LargeBinary(16)
+    cache_ok = True
+
+    def process_bind_param(self, value: UUID | None, dialect: Dialect) -> bytes | None:  # noqa: ARG002 - the same
+        """Write an id down."""
+        return None if value is None else value.bytes
+
+    def process_result_value(self, value: bytes | None, dialect: Dialect) -> UUID | None:  # noqa: ARG002 - the same
+        """Read an id back."""
+        try:
+            return None if value is None else UUID(bytes=value)
+        except (TypeError, ValueError):
+            raise Tampered("a stored identifier is none") from None
 
 
 Counter = BigInteger().with_variant(Integer(), "sqlite")
@@ -64,8 +86,8 @@ institutions = Table(
     "institutions",
     metadata,
     Column("name", String(63), primary_key=True),
-    Column("index_key_id", Uuid, nullable=False),
-    Column("ledger_key_id", Uuid, nullable=False),
+    Column("index_key_id", RandomId, nullable=False),
+    Column("ledger_key_id", RandomId, nullable=False),
 )
 
 patients = Table(
@@ -74,7 +96,7 @@ patients = Table(
     Column("id", Counter, primary_key=True),
     Column("institution", String(63), nullable=False),
     Column("patient_token", LargeBinary, nullable=False),
-    Column("alias", Uuid, nullable=False, unique=True),
+    Column("alias", RandomId, nullable=False, unique=True),
     UniqueConstraint("institution", "patient_token"),
 )
 
@@ -85,7 +107,7 @@ studies = Table(
     Column("institution", String(63), nullable=False),
     Column("study_instance_uid", String(64), nullable=False),
     Column("patient_id", ForeignKey("patients.id"), nullable=False, index=True),
-    Column("alias", Uuid, nullable=False, unique=True),
+    Column("alias", RandomId, nullable=False, unique=True),
     Column("department", String, nullable=False),
     Column("study_date", String(8), nullable=False),
     Column("study_time", String(16), nullable=False),
@@ -101,6 +123,7 @@ studies = Table(
     UniqueConstraint("institution", "study_instance_uid"),
 )
 Index("ix_studies_newest", *(studies.c[name] for name in ("institution", "study_date", "study_time", "id")))
+Index("ix_studies_department", *(studies.c[n] for n in ("institution", "department", "study_date", "study_time", "id")))
 Index("ix_studies_patient_id_token", studies.c.institution, studies.c.patient_id_token)
 Index("ix_studies_accession_number_token", studies.c.institution, studies.c.accession_number_token)
 Index("ix_studies_birth_date_token", studies.c.institution, studies.c.birth_date_token)
@@ -110,6 +133,19 @@ name_tokens = Table(
     metadata,
     # Tokens are made under the institution's own index key, so institutions never meet in one.
     Column("token", LargeBinary, primary_key=True),
+    Column("study_id", ForeignKey("studies.id"), primary_key=True, index=True),
+    sqlite_with_rowid=False,
+)
+
+study_modalities = Table(
+    "study_modalities",
+    metadata,
+    # The columns of the newest-first order are repeated here, where they never change either, so
+    # that the studies of one modality lie in that order, however rare or common it is.
+    Column("institution", String(63), primary_key=True),
+    Column("modality", String(16), primary_key=True),
+    Column("study_date", String(8), primary_key=True),
+    Column("study_time", String(16), primary_key=True),
     Column("study_id", ForeignKey("studies.id"), primary_key=True, index=True),
     sqlite_with_rowid=False,
 )
@@ -131,14 +167,14 @@ instances = Table(
     "instances",
     metadata,
     Column("id", Counter, primary_key=True),
-    Column("series_id", ForeignKey("series.id"), nullable=False, index=True),
+    Column("series_id", ForeignKey("series.id"), nullable=False),
     Column("institution", String(63), nullable=False),
     Column("sop_instance_uid", String(64), nullable=False),
     Column("sop_class_uid", String(64), nullable=False),
     Column("transfer_syntax_uid", String(64), nullable=False),
     Column("instance_number", BigInteger),
-    Column("object_id", Uuid, nullable=False, unique=True),
-    Column("study_key_id", Uuid, nullable=False, index=True),
+    Column("object_id", RandomId, nullable=False, unique=True),
+    Column("study_key_id", RandomId, nullable=False, index=True),
     Column("wrapped_dek", LargeBinary, nullable=False),
     Column("commitment", LargeBinary, nullable=False),
     Column("header_length", Integer, nullable=False),
@@ -150,12 +186,13 @@ instances = Table(
     Column("rows", Integer, nullable=False),
     Column("columns", Integer, nullable=False),
     Column("received_at", Moment, nullable=False),
-    Column("act", Uuid, nullable=False),
+    Column("act", RandomId, nullable=False),
     Column("box", LargeBinary, nullable=False),
     Column("frames", LargeBinary, nullable=False),
     Column("metadata_box", LargeBinary, nullable=False),
     UniqueConstraint("institution", "sop_instance_uid"),
 )
+Index("ix_instances_series_id", instances.c.series_id, instances.c.sop_class_uid)
 
 ledger = Table(
     "ledger",
@@ -166,16 +203,15 @@ ledger = Table(
     Column("prev_hash", LargeBinary(32), nullable=False),
 )
 
-acts = Table(
-    "acts",
+open_acts = Table(
+    "open_acts",
     metadata,
-    Column("act", Uuid, primary_key=True),
+    # What is under way now, or was when the process ended: a row goes with its act's outcome.
+    Column("act", RandomId, primary_key=True),
     Column("begun", ForeignKey("ledger.entry_index"), nullable=False),
-    Column("begun_at", Moment, nullable=False),
-    Column("closed", Boolean, nullable=False),
+    Column("begun_at", Moment, nullable=False, index=True),
+    sqlite_with_rowid=False,
 )
-_open = acts.c.closed.is_(False)
-Index("ix_acts_open", acts.c.begun_at, sqlite_where=_open, postgresql_where=_open)
 
 checkpoints = Table(
     "checkpoints",

@@ -15,9 +15,9 @@ from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Engine
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, ProgrammingError, SQLAlchemyError
 
-from pacs_secure.core.errors import Unavailable
+from pacs_secure.core.errors import Malformed, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +26,12 @@ T = TypeVar("T")
 MOST_A_COMMIT = 200
 MOST_WAITING = 1000
 """Pieces of work beyond which even those that nobody waits for are waited for."""
+
+UNSTORABLE = (OverflowError, UnicodeEncodeError)
+"""What a driver raises for a number beyond 64 bits or a lone surrogate; no DBAPI error stands around it."""
+
+_SPOILS_ONLY_ITSELF = (DataError, IntegrityError, InterfaceError, ProgrammingError)
+"""Errors of one statement; after any other the whole transaction is in doubt."""
 
 _LINGER_SECONDS = 0.05
 """How long work that nobody waits for may look for a commit to share."""
@@ -50,10 +56,12 @@ class _Item(Generic[T]):
         try:
             answer = self._work(connection)
         except BaseException as error:  # every caller must hear of the end, whatever it was
-            if isinstance(error, DBAPIError) and not isinstance(error, IntegrityError):
+            if isinstance(error, DBAPIError) and not isinstance(error, _SPOILS_ONLY_ITSELF):
                 raise
             connection.exec_driver_sql("ROLLBACK TO SAVEPOINT item")
-            if not isinstance(error, SQLAlchemyError):
+            if isinstance(error, UNSTORABLE):
+                self._settle = _later(self.future.set_exception, Malformed("a value cannot be stored"))
+            elif not isinstance(error, SQLAlchemyError):
                 self._settle = _later(self.future.set_exception, error)
         else:
             self._settle = _later(self.future.set_result, answer)
