@@ -15,8 +15,6 @@ from pacs_secure.quickstart.provision import AE_TITLE
 SENDER = "MODALITY1"
 
 _BUNDLED = (
-    "CT_small.dcm",
-    "MR_small.dcm",
     "JPEG2000.dcm",
     "examples_palette.dcm",
     "examples_ybr_color.dcm",
@@ -27,7 +25,11 @@ _BUNDLED = (
     "waveform_ecg.dcm",
     "dicomdirtests",
 )
-"""Computed tomography, magnetic resonance, ultrasound, radiotherapy, a report, an ECG, and three whole studies."""
+"""Ultrasound, colour, radiotherapy, a report, an ECG, and three whole studies of CT, MR and CR.
+
+``CT_small.dcm`` and ``MR_small.dcm`` are left for visitors: a client that writes a Data Set anew before
+it sends it would meet a Conflict with the sample.
+"""
 _DATA = ("MR-SIEMENS-DICOM-WithOverlays.dcm", "emri_small.dcm", "US1_J2KR.dcm", "SC_rgb_16bit.dcm", "vlut_04.dcm")
 
 
