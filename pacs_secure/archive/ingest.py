@@ -47,8 +47,7 @@ class Received:
     file_meta: bytes | None = field(default=None, repr=False)
     """File Meta elements as received, or None (C-STORE brings none)."""
     sop_class_uid: str | None = None
-    """What the protocol announced; checked against the Data Set when given, as the next two."""
-    sop_instance_uid: str | None = None
+    """What the protocol announced; checked against the Data Set when given, as the next."""
     study_instance_uid: str | None = None
 
 
@@ -228,7 +227,6 @@ def _identify(header: Header, received: Received, subject: Subject) -> Identity:
     """Take the identity from the Data Set and hold it against what the protocol announced."""
     announced = (
         (received.sop_class_uid, header.sop_class_uid),
-        (received.sop_instance_uid, header.sop_instance_uid),
         (received.study_instance_uid, header.study_instance_uid),
     )
     if any(claim is not None and uid(claim) != actual for claim, actual in announced):

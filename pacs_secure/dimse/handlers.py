@@ -21,7 +21,7 @@ from pacs_secure.dimse.commands import StoreRequest
 from pacs_secure.dimse.contexts import supported
 from pacs_secure.dimse.identity import device_of, mismatch, stranger, subject_of
 from pacs_secure.dimse.refusals import Refusals
-from pacs_secure.dimse.statuses import SOP_CLASS_NOT_SUPPORTED, SUCCESS, Status, store_status
+from pacs_secure.dimse.statuses import OTHER_INSTANCE, SOP_CLASS_NOT_SUPPORTED, SUCCESS, Status, store_status
 from pacs_secure.ports import Device, Devices
 
 LOGGER = logging.getLogger(__name__)
@@ -132,15 +132,10 @@ class Visit:
         if context is None or context[0] != sop_class_uid:
             return SOP_CLASS_NOT_SUPPORTED
         reception = self._receiving()
-        reception.store(
-            Received(
-                data_set=data_set,
-                transfer_syntax_uid=context[1],
-                sop_class_uid=sop_class_uid,
-                sop_instance_uid=request.sop_instance_uid.decode("ascii", "replace"),
-            )
-        )
-        return SUCCESS
+        received = Received(data_set=data_set, transfer_syntax_uid=context[1], sop_class_uid=sop_class_uid)
+        stored = reception.store(received)
+        announced = request.sop_instance_uid.decode("ascii", "replace").rstrip("\0 ")
+        return SUCCESS if stored.identity.sop_instance_uid == announced else OTHER_INSTANCE
 
     def _receiving(self) -> Reception:
         """Return the act of taking in that this association is, begun with its first instance."""

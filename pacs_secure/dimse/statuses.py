@@ -26,6 +26,8 @@ class Status:
 
 
 SUCCESS = Status(0x0000)
+OTHER_INSTANCE = Status(0xB007, "stored under the Data Set's own SOP Instance UID")
+"""A warning: it is stored. To refuse would lose the picture, for its sender would announce it so again."""
 NOT_AUTHORISED = Status(0x0124, "not authorised")
 OUT_OF_RESOURCES = Status(0xA700, "out of resources, try again later")
 PROCESSING_FAILURE = Status(0x0110, "processing failure")

@@ -122,7 +122,8 @@ def _wait_until_published(layout: Layout, started: "subprocess.Popen[bytes] | No
         if read(layout).get("pids"):
             return
         if started is not None and started.poll() is not None:
-            raise Unavailable("the quickstart ended before it was ready")
+            reason = layout.steps_file.read_text().strip().rpartition("\n")[2]
+            raise Unavailable(f"the quickstart ended before it was ready: {reason}")
         time.sleep(0.1)
     raise Unavailable("the archive did not get ready in time")
 
