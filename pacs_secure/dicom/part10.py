@@ -79,17 +79,17 @@ def compose_prefix(identity: Identity, transfer_syntax_uid: str, received_file_m
 def guess_transfer_syntax(data: bytes | bytearray | memoryview) -> str | None:
     """Guess how a Data Set without File Meta Information is written; None when it looks like none at all.
 
-    Only its first element is looked at: an archive of raw Data Sets from before PS3.10 holds no others
-    than the three native transfer syntaxes.
+    Only its first element is looked at, whose group is small: an archive of raw Data Sets from before
+    PS3.10 holds no others than the three native transfer syntaxes.
     """
     start = memoryview(data)[:8].tobytes()
     if len(start) < 8:  # noqa: PLR2004 - no element is shorter
         return None
-    group, big_group = int.from_bytes(start[:2], "little"), int.from_bytes(start[:2], "big")
     explicit = start[4:6].isalpha() and start[4:6].isupper()
-    if explicit:
-        return EXPLICIT_LITTLE_ENDIAN if group < big_group else EXPLICIT_BIG_ENDIAN
-    return IMPLICIT_LITTLE_ENDIAN if 0 < group < big_group else None
+    little, big = start[0] and not start[1], start[1] and not start[0]
+    if explicit and (little or big):
+        return EXPLICIT_LITTLE_ENDIAN if little else EXPLICIT_BIG_ENDIAN
+    return IMPLICIT_LITTLE_ENDIAN if little else None
 
 
 def _read_file_meta(view: memoryview) -> tuple[dict[int, bytes], int]:

@@ -104,7 +104,9 @@ def test_frames_that_only_a_codec_could_tell_apart_are_not_guessed() -> None:
     assert frames(encapsulate(b"ab"), 0) == []
 
 
-@pytest.mark.parametrize("span", [b"\xfe\xff\x00", mark(ITEM, 4) + b"ab", b"notanitem", mark(SEQUENCE_END), mark(ITEM) + b"a"])
+@pytest.mark.parametrize(
+    "span", [b"\xfe\xff\x00", mark(ITEM, 4) + b"ab", b"notanitem", mark(SEQUENCE_END), mark(ITEM) + b"a"]
+)
 def test_a_span_that_is_not_made_of_fragments_is_refused(span: bytes) -> None:
     with pytest.raises(Malformed):
         strip_item_headers(span)

@@ -90,7 +90,9 @@ def test_an_identifying_uid_within_a_sequence_is_somebody_elses() -> None:
 @pytest.mark.parametrize("value", [b"../../etc", b"1.2\\1.3", b"1" * 66, b"1.2.3 4 ", b"\xff\xfe", b"1" * 5_000])
 def test_what_is_no_uid_is_refused(value: bytes) -> None:
     with pytest.raises(Malformed):
-        scan(identity().replace(explicit(0x00080018, "UI", b"1.2.3.4.5\0"), explicit(0x00080018, "UI", value)), EXPLICIT)
+        scan(
+            identity().replace(explicit(0x00080018, "UI", b"1.2.3.4.5\0"), explicit(0x00080018, "UI", value)), EXPLICIT
+        )
 
 
 def test_padding_behind_a_uid_is_taken_off() -> None:
