@@ -224,7 +224,7 @@ UNIDENTIFIED = {
     ],
 )
 def test_a_raw_data_set_without_file_meta_information_is_recognised_and_read(name: str, syntax: str) -> None:
-    data_set = Path(get_testdata_file(name, download=False)).read_bytes()
+    data_set = Path(str(get_testdata_file(name, download=False))).read_bytes()
 
     assert guess_transfer_syntax(data_set) == syntax
     assert scan(data_set, syntax).sop_instance_uid == dcmread(BytesIO(data_set), force=True).SOPInstanceUID

@@ -1,3 +1,5 @@
+import struct
+
 import pytest
 
 from pacs_secure.core.errors import Malformed, OverLimit
@@ -154,3 +156,50 @@ def test_depth_items_elements_and_fragments_are_limited() -> None:
     ):
         with pytest.raises(OverLimit):
             elements(hostile, limits=limits)
+
+
+def test_zeros_that_fill_a_last_block_are_padding_and_nothing_else_is() -> None:
+    for coding, write in ((Coding.EXPLICIT_LITTLE, explicit), (Coding.EXPLICIT_BIG, big)):
+        assert len(elements(write(0x00100010, "PN", b"Doe ") + bytes(512), coding)) == 1
+    for hostile in (NAME + bytes(1 << 17), NAME + bytes(511) + b"\1", sequence(0x00081032, item(bytes(12)))):
+        with pytest.raises(Malformed):
+            elements(hostile)
+
+
+def test_a_vr_of_tomorrow_has_a_long_length_and_is_not_understood() -> None:
+    data = struct.pack("<HH2sxxL", 0x0008, 0x9999, b"ZZ", 4) + b"abcd" + NAME
+
+    assert shape(data) == [(0x00089999, "UN", 0), (0x00100010, "PN", 0)]
+
+
+def test_explicit_vrs_that_nobody_announced_are_read() -> None:
+    data = explicit(0x00080005, "CS", b"ISO_IR 100") + NAME
+
+    assert shape(data, Coding.IMPLICIT_LITTLE) == [(0x00080005, "CS", 0), (0x00100010, "PN", 0)]
+
+
+def test_explicit_vrs_within_un_are_read() -> None:
+    hidden = item(explicit(0x00080100, "SH", b"A "), undefined=True) + mark(SEQUENCE_END)
+
+    assert shape(explicit(0x00091001, "UN", hidden, UNDEFINED))[-1] == (0x00080100, "SH", 1)
+
+
+def test_a_length_that_spells_a_vr_is_a_length_when_it_fits() -> None:
+    data = implicit(0x00080005, "CS", bytes(0x5343))
+
+    assert shape(data, Coding.IMPLICIT_LITTLE) == [(0x00080005, "CS", 0)]
+
+
+def test_a_delimiter_beyond_what_holds_its_item_is_refused() -> None:
+    begun = mark(ITEM, UNDEFINED)
+
+    with pytest.raises(Malformed, match="longer than what holds it"):
+        elements(explicit(0x00081032, "SQ", begun) + mark(ITEM_END) + NAME)
+
+
+def test_fragments_are_counted_over_the_whole_data_set() -> None:
+    icon = sequence(0x00880200, item(fragments(b"", b"")))
+
+    assert elements(icon + fragments(b"", b""), limits=Limits(fragments=6))
+    with pytest.raises(OverLimit):
+        elements(icon + fragments(b"", b""), limits=Limits(fragments=5))

@@ -114,3 +114,22 @@ def test_a_span_that_is_not_made_of_fragments_is_refused(span: bytes) -> None:
 
 def test_an_empty_span_holds_nothing() -> None:
     assert strip_item_headers(b"") == b""
+
+
+JPEG_START, JPEG_END = b"\xff\xd8\xff\xe0", b"\xff\xd9"
+J2K_START = b"\xff\x4f\xff\x51"
+
+
+def test_streams_that_begin_and_end_by_their_markers_are_told_apart_without_a_table() -> None:
+    one, other = JPEG_START + b"one" + JPEG_END, J2K_START + b"other" + JPEG_END + b"\0"
+    value = encapsulate(one[:5], one[5:], other[:6], other[6:], one)
+
+    assert frames(value, 3) == [one, other, one]
+
+
+def test_markers_that_do_not_add_up_tell_nothing() -> None:
+    start, end = JPEG_START, b"ab" + JPEG_END
+
+    assert frames(encapsulate(start, end, start, b"ab"), 3) == []
+    assert frames(encapsulate(start, b"abcd", start, end), 2) == []
+    assert frames(encapsulate(b"ab" + JPEG_END, start, end, start, end), 2) == []

@@ -152,3 +152,34 @@ def test_what_is_not_bulk_may_not_outgrow_its_limit() -> None:
 
 def test_zero_bytes_that_pad_a_data_set_are_passed_over() -> None:
     assert scan(identity() + bytes(3), EXPLICIT).elements == 4
+
+
+@pytest.mark.parametrize(("frames", "number"), [("+2", 2), ("0", 1), ("", 1), ("2\\2", 0)])
+def test_pixels_that_do_not_say_how_many_frames_they_are_are_one(frames: str, number: int) -> None:
+    header = scan(image(frames=frames) + explicit(0x7FE00010, "OB", bytes(12)), EXPLICIT)
+
+    assert header.number_of_frames == len(header.frames) == number
+
+
+@pytest.mark.parametrize("photometric", [b"YBR_FULL_422", b"YBR_PARTIAL_422 "])
+def test_halved_chrominance_is_known_by_its_name(photometric: bytes) -> None:
+    data_set = image(2, 4, samples=3) + explicit(0x00280004, "CS", photometric) + explicit(0x7FE00010, "OB", bytes(16))
+
+    assert scan(data_set, EXPLICIT).frames.lengths == (16,)
+
+
+def test_encapsulated_uncompressed_frames_are_their_fragments() -> None:
+    header = scan(image(frames="2") + fragments(b"abcdef", b"ghijkl"), "1.2.840.10008.1.2.1.98")
+
+    assert header.frames.lengths == (14, 14)
+
+
+def test_pixels_within_an_icon_are_not_the_instances() -> None:
+    icon = sequence(0x00880200, item(image(), explicit(0x7FE00010, "OB", bytes(6))))
+
+    assert scan(icon + identity(), EXPLICIT).pixel_data is None
+
+
+def test_a_short_value_that_is_long_is_refused() -> None:
+    with pytest.raises(Malformed, match="too long"):
+        scan(identity() + explicit(0x00280008, "IS", b"1" * 70), EXPLICIT)

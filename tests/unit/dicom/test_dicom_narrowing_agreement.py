@@ -1,6 +1,7 @@
 """What matches is never lost by the index: keyed tokens and columns let through all that the matching rules accept."""
 
 import unicodedata
+from collections.abc import Callable
 from functools import partial
 
 import orjson
@@ -38,7 +39,8 @@ def names_and_keys(draw: st.DrawFn) -> tuple[str, str]:
     end = draw(st.sampled_from([len(name), len(name), 3, 5]))
     piece = name[start:end]
     hole = draw(st.integers(0, len(piece)))
-    spelled = draw(st.sampled_from([str, str.upper, str.lower, partial(unicodedata.normalize, "NFD")]))
+    spellings: list[Callable[[str], str]] = [str, str.upper, str.lower, partial(unicodedata.normalize, "NFD")]
+    spelled = draw(st.sampled_from(spellings))
     return name, draw(wildcards) + spelled(piece[:hole]) + draw(wildcards) + spelled(piece[hole:]) + draw(wildcards)
 
 
