@@ -143,7 +143,7 @@ def store(
             progress.update(task, completed=sent.done, total=sent.total)
             if not sent.stored:
                 reason = sent.problem or f"status 0x{sent.status:04X}"
-                err.print(f"[red]not stored[/red]: {sent.path}: {reason}", highlight=False)
+                err.print(f"[red]not stored[/red]: {sent.path}: {reason}", highlight=False, soft_wrap=True)
 
         dicom = chosen.dicom
         summary = send(paths, dicom.host, dicom.port, dicom.ae_title, device, tls, advance)

@@ -43,7 +43,7 @@ def show_tour(layout: Layout, published: Mapping[str, object], console: Console)
     console.rule("4. Whatever happened is in the ledger, and the ledger proves itself")
     _verify(layout, console)
     console.rule("Where to look next")
-    console.print(_next_steps(layout, published), highlight=False)
+    console.print(_next_steps(layout, published), highlight=False, soft_wrap=True)
 
 
 class _Visitor:

@@ -1,0 +1,146 @@
+"""One command starts everything, another ends it, and no kill -9 in between loses anything."""
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+
+from pacs_secure.quickstart.processes import Process, identify
+from tests.quickstart_fixture import Running, command
+from tests.web_instances import part10, study_uid
+
+pytestmark = pytest.mark.real
+
+SECRETS = {"unseal.json", "credentials.json", "quickstart.json", "development-issuer.pem"}
+
+
+def listening(pid: int) -> set[str]:
+    """Return the addresses, as the kernel writes them, on which a process listens for TCP."""
+    inodes = set()
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        name = str(link.readlink())
+        if name.startswith("socket:["):
+            inodes.add(name[8:-1])
+    addresses = set()
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == "0A" and fields[9] in inodes:
+                addresses.add(fields[1].rpartition(":")[0])
+    return addresses
+
+
+def test_it_says_where_everything_is(running: Running) -> None:
+    told = running.told
+
+    assert told["version"] == 1
+    assert Path(told["data_dir"]) == running.directory
+    assert set(told["pids"]) == {"openbao", "archive", "supervisor"}
+    assert set(told["users"]) == {
+        "radiologist", "clinician", "referrer", "technologist", "researcher", "officer", "dpo", "admin",
+    }  # fmt: skip
+    assert told["devices"]["MODALITY1"]["allow"] == ["store"]
+    assert told["devices"]["WORKSTATION1"]["listen_port"] > 0
+    for path in (
+        told["ca_file"],
+        told["config_file"],
+        told["vault"]["ca_file"],
+        told["ledger"]["public_key"],
+        *(told["devices"][name][part] for name in told["devices"] for part in ("cert", "key")),
+    ):
+        assert Path(path).is_file()
+    assert Path(told["ledger"]["checkpoint_dir"]).is_dir()
+
+
+def test_its_secrets_are_for_their_owner_only(running: Running) -> None:
+    assert stat.S_IMODE(running.directory.stat().st_mode) == 0o700
+    found = {path.name for path in running.files() if stat.S_IMODE(path.stat().st_mode) & 0o077 == 0}
+    keys = {path.name for path in running.files() if path.suffix == ".key"}
+
+    assert SECRETS | keys <= found
+    assert keys
+
+
+def test_nothing_listens_beyond_loopback(running: Running) -> None:
+    loopback = {"0100007F", "00000000000000000000000001000000"}
+    for name in ("openbao", "archive"):
+        addresses = listening(running.told["pids"][name])
+        assert addresses
+        assert addresses <= loopback
+
+
+def test_status_shows_what_runs(running: Running) -> None:
+    shown = command("status", "--data", running.directory, "--json")
+
+    assert shown.returncode == 0
+    status = json.loads(shown.stdout)
+    assert status["ready"] is True
+    assert {name: one["running"] for name, one in status["processes"].items()} == {
+        "supervisor": True, "archive": True, "openbao": True,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["archive", "openbao"])
+def test_a_killed_process_comes_back_and_nothing_acknowledged_is_lost(
+    running: Running, name: str, tmp_path: Path
+) -> None:
+    number = ["archive", "openbao"].index(name) + 20
+    file = tmp_path / "one.dcm"
+    file.write_bytes(part10(number))
+    assert running.send([file]).stored == 1
+
+    killed = identify(name, running.told["pids"][name])
+    running.kill(name)
+    while killed.alive or running.told["pids"][name] == killed.pid:
+        pass
+    running.wait()
+
+    with running.client() as client:
+        answer = client.get(f"/studies/{study_uid(number)}", headers={"Accept": "application/dicom"})
+    assert answer.status_code == 200
+    assert running.run("ledger", "verify").returncode == 0
+
+
+def test_a_second_start_goes_on_where_a_killed_supervisor_stood(running: Running, tmp_path: Path) -> None:
+    file = tmp_path / "one.dcm"
+    file.write_bytes(part10(30))
+    assert running.send([file]).stored == 1
+    before = running.told
+    running.kill("supervisor")
+    assert command("status", "--data", running.directory).returncode == 1
+
+    again = running.start("--no-sample")
+
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert not any(Process(name, pid, identify(name, pid).started).alive for name, pid in before["pids"].items())
+    assert running.told["dicomweb_url"] == before["dicomweb_url"]
+    with running.client() as client:
+        assert client.get(f"/studies/{study_uid(30)}/metadata").status_code == 200
+    assert running.run("verify", "--deep").returncode == 0
+
+
+def test_starting_what_runs_already_changes_nothing(running: Running) -> None:
+    before = running.told["pids"]
+
+    again = running.start()
+
+    assert again.returncode == 0
+    assert running.told["pids"] == before
+
+
+def test_stop_ends_everything_and_takes_back_the_tokens(tmp_path: Path) -> None:
+    archive = Running(tmp_path / "data")
+    try:
+        assert archive.start().returncode == 0
+        pids = [identify(name, pid) for name, pid in archive.told["pids"].items()]
+        with archive.client() as client:
+            studies = client.get("/studies", params={"limit": "500"}).json()
+            assert sum(study["00201208"]["Value"][0] for study in studies) > 60, "the samples are there"
+    finally:
+        stopped = archive.stop()
+
+    assert stopped.returncode == 0
+    assert not any(process.alive for process in pids)
+    assert archive.told["pids"] == archive.told["users"] == {}
+    assert command("status", "--data", archive.directory).returncode == 1
