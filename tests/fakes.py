@@ -178,6 +178,7 @@ class MemoryDevices:
     def __init__(self, ledger: MemoryLedger | None = None) -> None:
         self.ledger = ledger or MemoryLedger()
         self.kept: dict[str, Device] = {}
+        self._lock = threading.Lock()
 
     def by_certificate(self, spki_sha256: bytes) -> Device | None:
         return next((device for device in self.all() if device.spki_sha256 == spki_sha256), None)
@@ -185,12 +186,13 @@ class MemoryDevices:
     def enrol(self, permit: Permit, device: Device, draft: Draft) -> None:
         if permit.request.subject.institution != device.institution:
             raise Denied("institutions are strictly apart")
-        for kept in self.all():
-            touched = device.ae_title == kept.ae_title or device.spki_sha256 == kept.spki_sha256
-            if touched and (device.ae_title, device.institution) != (kept.ae_title, kept.institution):
-                raise Conflict("the AE title or the certificate belongs to another device")
-        self.ledger.append(draft)
-        self.kept[device.ae_title] = device
+        with self._lock:
+            for kept in self.all():
+                touched = device.ae_title == kept.ae_title or device.spki_sha256 == kept.spki_sha256
+                if touched and (device.ae_title, device.institution) != (kept.ae_title, kept.institution):
+                    raise Conflict("the AE title or the certificate belongs to another device")
+            self.ledger.append(draft)
+            self.kept[device.ae_title] = device
 
     def all(self) -> Sequence[Device]:
         return [device for _, device in sorted(self.kept.items())]

@@ -1,0 +1,204 @@
+"""What every ledger keeps, held against the one in SQL and the one in memory alike."""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from time import monotonic, sleep
+
+import pytest
+
+from pacs_secure.adapters.sql import Database, SqlLedger
+from pacs_secure.core.audit import Draft, LedgerEntry, Outcome
+from pacs_secure.core.errors import Conflict, Malformed, OverLimit
+from pacs_secure.crypto.tlog import NO_ENTRY, compose_entry, leaf_hash, parse_entry, read_draft
+from pacs_secure.ports import Ledger
+from tests.builders import NOW, draft
+from tests.fakes import MemoryLedger
+
+
+@pytest.fixture(params=["sql", "memory"])
+def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ledger]:
+    if request.param == "memory":
+        yield MemoryLedger()
+    else:
+        database = Database(tmp_path / "index.db")
+        yield SqlLedger(database)
+        database.close()
+
+
+def eventually(true: Callable[[], bool]) -> bool:
+    patience = monotonic() + 5
+    while not true() and monotonic() < patience:
+        sleep(0.005)
+    return true()
+
+
+def sound(entries: list[LedgerEntry]) -> bool:
+    """Whether the entries are one dense chain from the very first."""
+    previous = NO_ENTRY
+    for index, entry in enumerate(entries):
+        content = parse_entry(entry.content)
+        if (entry.index, content["index"], entry.prev_hash, content["prev"]) != (
+            index,
+            index,
+            previous,
+            previous.hex(),
+        ) or entry.leaf_hash != leaf_hash(entry.content):
+            return False
+        previous = entry.leaf_hash
+    return True
+
+
+class TestEntries:
+    def test_an_empty_ledger_has_no_entries(self, ledger: Ledger) -> None:
+        assert (ledger.size(), list(ledger.entries(0, 10)), list(ledger.checkpoints())) == (0, [], [])
+
+    def test_the_first_entry_stands_at_zero_and_names_no_predecessor(self, ledger: Ledger) -> None:
+        written = draft()
+
+        entry = ledger.append(written)
+
+        assert entry == compose_entry(written, 0, NO_ENTRY)
+        assert (ledger.size(), list(ledger.entries(0, 1))) == (1, [entry])
+
+    def test_each_entry_names_the_one_before(self, ledger: Ledger) -> None:
+        entries = [ledger.append(draft()) for _ in range(5)]
+
+        assert list(ledger.entries(0, 99)) == entries
+        assert sound(entries)
+
+    def test_what_is_stored_says_what_was_drafted(self, ledger: Ledger) -> None:
+        written = draft(Outcome.COMPLETED, facts={"bytes": 2**53 - 1, "sha256": "ab" * 32, "höhe": "→"})
+
+        assert read_draft(ledger.append(written).content) == written
+
+    @pytest.mark.parametrize(
+        ("start", "stop", "indices"),
+        [(0, 0, []), (0, 2, [0, 1]), (1, 3, [1, 2]), (3, 99, [3, 4]), (5, 9, []), (3, 1, []), (4, 5, [4])],
+    )
+    def test_any_range_can_be_read(self, ledger: Ledger, start: int, stop: int, indices: list[int]) -> None:
+        for _ in range(5):
+            ledger.append(draft())
+
+        assert [entry.index for entry in ledger.entries(start, stop)] == indices
+
+    def test_a_range_of_more_than_a_page_is_read_whole(self, ledger: Ledger) -> None:
+        for _ in range(1201):
+            ledger.follow(draft())
+        assert eventually(lambda: ledger.size() == 1201)
+
+        assert sound(list(ledger.entries(0, 1201)))
+        assert [entry.index for entry in ledger.entries(499, 1003)] == list(range(499, 1003))
+
+    def test_entries_may_be_appended_while_others_are_read(self, ledger: Ledger) -> None:
+        for _ in range(3):
+            ledger.append(draft())
+
+        seen = []
+        for entry in ledger.entries(0, 3):
+            seen.append(entry.index)
+            ledger.append(draft())
+        assert (seen, ledger.size()) == ([0, 1, 2], 6)
+
+    @pytest.mark.parametrize(
+        ("flawed", "error"),
+        [
+            (replace(draft(), at=NOW.replace(tzinfo=None)), Malformed),
+            (draft(facts={"note": "\ud800"}), Malformed),
+            (draft(facts={"note": "x" * 70_000}), OverLimit),
+        ],
+    )
+    def test_a_draft_that_cannot_be_written_takes_no_place(
+        self, ledger: Ledger, flawed: Draft, error: type[Exception]
+    ) -> None:
+        ledger.append(draft())
+        with pytest.raises(error):
+            ledger.append(flawed)
+
+        assert ledger.append(draft()).index == 1
+        assert sound(list(ledger.entries(0, 9)))
+
+
+class TestManyWriters:
+    def test_the_chain_is_dense_and_sound_under_eight_threads(self, ledger: Ledger) -> None:
+        together = threading.Barrier(8)
+
+        def write(writer: int) -> list[int]:
+            together.wait(10)
+            return [ledger.append(draft(facts={"writer": writer, "number": number})).index for number in range(50)]
+
+        with ThreadPoolExecutor(8) as writers:
+            places = list(writers.map(write, range(8)))
+
+        assert all(mine == sorted(mine) for mine in places)
+        assert sorted(index for mine in places for index in mine) == list(range(400))
+        entries = list(ledger.entries(0, 400))
+        assert sound(entries)
+        for writer, mine in enumerate(places):
+            assert [read_draft(entries[index].content).facts for index in mine] == [
+                {"writer": writer, "number": number} for number in range(50)
+            ]
+
+    def test_what_follows_gets_its_place_without_being_waited_for(self, ledger: Ledger) -> None:
+        ledger.follow(draft(facts={"name": "followed"}))
+
+        assert eventually(lambda: ledger.size() == 1)
+        assert read_draft(next(ledger.entries(0, 1)).content).facts == {"name": "followed"}
+
+    def test_what_follows_stands_before_what_is_appended_after_it(self, ledger: Ledger) -> None:
+        for _ in range(3):
+            ledger.follow(draft())
+
+        assert ledger.append(draft()).index == 3
+
+    def test_what_follows_and_cannot_be_written_harms_nobody(self, ledger: Ledger) -> None:
+        with suppress(OverLimit):  # a ledger may say so at once
+            ledger.follow(draft(facts={"note": "x" * 70_000}))
+
+        assert ledger.append(draft()).index == 0
+
+    def test_readers_and_writers_do_not_wait_for_one_another(self, ledger: Ledger) -> None:
+        ending = threading.Event()
+
+        def read() -> bool:
+            always = True
+            while not ending.is_set():
+                always = always and sound(list(ledger.entries(0, ledger.size())))
+            return always
+
+        with ThreadPoolExecutor(3) as threads:
+            readers = [threads.submit(read) for _ in range(2)]
+            for _ in range(60):
+                ledger.append(draft())
+            ending.set()
+            assert all(reader.result(20) for reader in readers)
+
+
+class TestCheckpoints:
+    def test_checkpoints_come_oldest_first(self, ledger: Ledger) -> None:
+        for size in (256, 7, 1000):
+            ledger.add_checkpoint(size, b"note of %d" % size)
+
+        assert list(ledger.checkpoints()) == [b"note of 7", b"note of 256", b"note of 1000"]
+
+    def test_the_same_checkpoint_twice_is_kept_once(self, ledger: Ledger) -> None:
+        ledger.add_checkpoint(7, b"note")
+        ledger.add_checkpoint(7, b"note")
+
+        assert list(ledger.checkpoints()) == [b"note"]
+
+    def test_another_checkpoint_of_a_size_is_a_conflict_and_changes_nothing(self, ledger: Ledger) -> None:
+        ledger.add_checkpoint(7, b"note")
+        with pytest.raises(Conflict):
+            ledger.add_checkpoint(7, b"fork")
+
+        assert list(ledger.checkpoints()) == [b"note"]
+
+    def test_many_checkpoints_come_back_each_once(self, ledger: Ledger) -> None:
+        with ThreadPoolExecutor(8) as threads:
+            list(threads.map(lambda size: ledger.add_checkpoint(size, b"%d" % size), range(601)))
+
+        assert list(ledger.checkpoints()) == [b"%d" % size for size in range(601)]
