@@ -22,15 +22,23 @@ Feature: Proving that nothing was changed
     Examples:
       | tampers                                | position |
       | changes one byte of entry 1            | 1        |
+      | changes entry 1 and its own hash       | 1        |
       | removes entry 1                        | 1        |
       | swaps entries 1 and 2                  | 1        |
       | rewrites entry 1 and every hash after  | 1        |
       | cuts off everything from entry 2       | 2        |
+      | inserts an entry before entry 1        | 1        |
 
   @LOG-03
-  Scenario: Tampering with the published ledger is found without the archive
-    When someone changes one byte of a published entry
-    Then the stand-alone verifier finds it wanting and names the position
+  Scenario Outline: Tampering with the published ledger is found without the archive
+    When someone <tampers> of what was published
+    Then the stand-alone verifier finds it wanting at position <position>
+
+    Examples:
+      | tampers                    | position |
+      | changes one byte of entry 1| 1        |
+      | removes entry 1            | 1        |
+      | swaps entries 1 and 2      | 1        |
 
   Scenario Outline: A touched object is found, and never delivered
     When someone <touches> the stored object
