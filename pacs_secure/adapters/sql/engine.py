@@ -95,6 +95,7 @@ def _settle_schema(connection: Connection) -> None:
     tables = inspect(connection).get_table_names()
     if not tables:
         metadata.create_all(connection)
+        sqlite.state_statistics(connection)
         connection.execute(insert(schema_version).values(version=SCHEMA_VERSION))
         return
     known = schema_version.name in tables

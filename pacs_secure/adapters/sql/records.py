@@ -101,10 +101,14 @@ class SqlRecords:
         Raises:
             OverLimit: a list of the narrowing is too long.
         """
-        wanted = search.statement(scope, narrowing).execution_options(yield_per=_AT_ONCE)
+        wanted = search.statement(scope, narrowing)
+        if narrowing.limit is None:
+            wanted = wanted.execution_options(yield_per=_AT_ONCE)
         with self._database.read() as connection:
-            for row in connection.execute(wanted):
-                yield rows.sealed_hit(narrowing.level, row)
+            found = connection.execute(wanted)
+            # A page is taken whole; candidates without an end are taken as they are opened.
+            for row in found if narrowing.limit is None else found.all():
+                yield rows.sealed_hit(row)
 
     def open_acts(self, before: datetime) -> Sequence[Draft]:
         """Return the begun drafts, older than ``before``, of acts that never got their outcome (a crash).

@@ -21,7 +21,6 @@ from pacs_secure.core.instance import (
     SealedObject,
     StudyColumns,
 )
-from pacs_secure.core.query import Level
 
 AnyRow = Row[*tuple[Any, ...]]
 
@@ -190,19 +189,19 @@ def study_facts(institution: Institution, study_instance_uid: Uid, row: AnyRow) 
     return StudyFacts(institution, study_instance_uid, alias, row.patient_alias, row.department)
 
 
-def sealed_hit(level: Level, row: AnyRow) -> SealedHit:
-    """Build one answer of a search from the columns that `search.columns` selects for its level."""
-    has_series = level in {Level.SERIES, Level.INSTANCE}
-    has_instance = level is Level.INSTANCE
+def sealed_hit(row: AnyRow) -> SealedHit:
+    """Build one answer of a search from the columns that `search.statement` selects, which end with its level."""
+    study, study_box, modalities, series_in_study, instances_in_study, *below = row
+    series, series_box, instances_in_series, instance, instance_box = (*below, None, None, None, None, None)[:5]
     return SealedHit(
-        study_instance_uid=Uid(row.study_instance_uid),
-        series_instance_uid=Uid(row.series_instance_uid) if has_series else None,
-        sop_instance_uid=Uid(row.sop_instance_uid) if has_instance else None,
-        study_box=row.study_box,
-        series_box=row.series_box if has_series else None,
-        instance_box=row.instance_box if has_instance else None,
-        modalities_in_study=unpack_modalities(row.modalities),
-        series_in_study=row.series_in_study,
-        instances_in_study=row.instances_in_study,
-        instances_in_series=row.instances_in_series if has_series else None,
+        study_instance_uid=Uid(study),
+        series_instance_uid=series,
+        sop_instance_uid=instance,
+        study_box=study_box,
+        series_box=series_box,
+        instance_box=instance_box,
+        modalities_in_study=unpack_modalities(modalities),
+        series_in_study=series_in_study,
+        instances_in_study=instances_in_study,
+        instances_in_series=instances_in_series,
     )
