@@ -62,11 +62,10 @@ from pacs_secure.web.multipart import UploadLimits
 from pacs_secure.web.server import Certificate
 from pacs_secure.web.server import serve as open_web_door
 
-__all__ = ["DEFAULT_DEPARTMENT", "Archive", "Engines", "House", "Progress", "assemble", "furnish", "serve"]
+__all__ = ["Archive", "Engines", "House", "Progress", "assemble", "furnish", "serve"]
 
 log = logging.getLogger(__name__)
 
-DEFAULT_DEPARTMENT = "radiology"
 OPERATIONS = frozenset({"store", "find", "get", "move"})
 LONGEST_AE_TITLE = 16
 OLDEST_TEMPORARY = timedelta(hours=1)

@@ -13,6 +13,9 @@ from uuid import UUID
 from pacs_secure.core.identifiers import Institution, Uid
 from pacs_secure.core.warrant import WARRANT
 
+DEFAULT_DEPARTMENT = "radiology"
+"""Where a device or user enrolled by hand belongs when nobody says otherwise."""
+
 
 class Action(StrEnum):
     """Everything that can be decided on, as ``object:verb``."""

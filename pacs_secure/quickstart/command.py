@@ -14,10 +14,7 @@ from rich.table import Table
 
 from pacs_secure.core.errors import Unavailable
 from pacs_secure.quickstart import processes
-from pacs_secure.quickstart.layout import Layout
-from pacs_secure.quickstart.publication import read, withdraw
-from pacs_secure.quickstart.supervisor import Supervisor, sole
-from pacs_secure.quickstart.tour import show_tour
+from pacs_secure.quickstart.layout import Layout, read_published, sole, withdraw
 
 SECONDS_TO_START = 90.0
 
@@ -57,7 +54,7 @@ def status(data: Path, *, as_json: bool) -> int:
     """Show the processes of the directory; return 0 when all of them run, else 1."""
     layout = Layout(data)
     states = {process.name: process.alive for process in processes.remembered(layout)}
-    ready = bool(states) and all(states.values()) and bool(read(layout).get("pids"))
+    ready = bool(states) and all(states.values()) and bool(read_published(layout).get("pids"))
     pids = {process.name: process.pid for process in processes.remembered(layout)}
     if as_json:
         shown = {name: {"pid": pids[name], "running": running} for name, running in states.items()}
@@ -74,6 +71,8 @@ def status(data: Path, *, as_json: bool) -> int:
 
 
 def _supervise(layout: Layout, *, sample: bool, tour: bool) -> None:
+    from pacs_secure.quickstart.supervisor import Supervisor
+
     supervisor = Supervisor(layout, _say, sample)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda _number, _frame: supervisor.ending.set())
@@ -119,7 +118,7 @@ def _wait_until_published(layout: Layout, started: "subprocess.Popen[bytes] | No
             said = _said(layout)
             console.print(said[shown:], end="", markup=False, highlight=False)
             shown = len(said)
-        if read(layout).get("pids"):
+        if read_published(layout).get("pids"):
             return
         if started is not None and started.poll() is not None:
             reason = layout.steps_file.read_text().strip().rpartition("\n")[2]
@@ -141,8 +140,10 @@ def _say(step: str) -> None:
 
 
 def _tell(layout: Layout, *, tour: bool) -> None:
-    published = read(layout)
+    published = read_published(layout)
     console.print(f"Ready. Everything lies below {layout.root}; {layout.published_file.name} says where its doors are.")
     console.print("Tokens come from the development issuer: [bold]never for real patients[/bold].")
     if tour:
+        from pacs_secure.quickstart.tour import show_tour
+
         show_tour(layout, published, console)

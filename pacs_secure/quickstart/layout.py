@@ -1,10 +1,14 @@
 """Where everything of a quickstart lies below its one directory, and the file that tells others."""
 
+import fcntl
 import json
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 Json = dict[str, object]
 
@@ -82,7 +86,7 @@ class Layout:
 
     @property
     def published_file(self) -> Path:
-        """``quickstart.json``, the public contract; exists only while the archive is ready."""
+        """``quickstart.json``, the public contract; it names processes and tokens only while the archive is ready."""
         return self.root / "quickstart.json"
 
     @property
@@ -155,6 +159,35 @@ def ports(layout: Layout) -> Ports:
             listener.close()
     write_json(layout.ports_file, dict(chosen))
     return Ports(**chosen)
+
+
+@contextmanager
+def sole(layout: Layout) -> Iterator[bool]:
+    """Hold the directory's lock; false when another supervisor does."""
+    descriptor = os.open(layout.lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(descriptor)
+
+
+def read_published(layout: Layout) -> Json:
+    """Return what ``quickstart.json`` says; empty when there is none."""
+    with suppress(OSError, ValueError):
+        return cast(Json, json.loads(layout.published_file.read_text()))
+    return {}
+
+
+def withdraw(layout: Layout) -> None:
+    """Say in ``quickstart.json`` that nothing runs, and take the tokens back out of it."""
+    published = read_published(layout)
+    if published:
+        write_json(layout.published_file, published | {"pids": {}, "users": {}})
 
 
 def write_json(path: Path, content: Json) -> None:

@@ -23,7 +23,7 @@ from pacs_secure.adapters.vault_provisioning import (
 )
 from pacs_secure.adapters.vault_session import VaultSession
 from pacs_secure.archive import Archive
-from pacs_secure.core.access import Door, Role, Subject
+from pacs_secure.core.access import DEFAULT_DEPARTMENT, Door, Role, Subject
 from pacs_secure.core.errors import Unavailable
 from pacs_secure.core.identifiers import institution
 from pacs_secure.quickstart.layout import Json, Layout, Ports, write_json, write_secret
@@ -84,9 +84,7 @@ def enrol_devices(layout: Layout) -> None:
 def _enrol(layout: Layout, archive: Archive, known: set[bytes], ae_title: str, operations: tuple[str, ...]) -> None:
     certificate = layout.device_certificate(ae_title).read_bytes()
     port = json.loads(layout.ports_file.read_text())["workstation"] if "move" in operations else 0
-    device = bootstrap.device(
-        INSTITUTION, ae_title, certificate, HOST, port, bootstrap.DEFAULT_DEPARTMENT, ",".join(operations)
-    )
+    device = bootstrap.device(INSTITUTION, ae_title, certificate, HOST, port, DEFAULT_DEPARTMENT, ",".join(operations))
     if device.spki_sha256 not in known:
         operator = Subject("quickstart", Role.OPERATOR, INSTITUTION, "", Door.COMMAND_LINE, "")
         archive.enrolment.enrol(operator, device)

@@ -1,14 +1,11 @@
 """Writes ``quickstart.json``: where everything is, for people, scripts and checks."""
 
-import json
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import timedelta
-from typing import cast
 
 from pacs_secure import bootstrap
 from pacs_secure.adapters.openbao_server import HOST, OpenBaoServer
-from pacs_secure.core.access import Role
+from pacs_secure.core.access import DEFAULT_DEPARTMENT, Role
 from pacs_secure.quickstart.layout import Json, Layout, Ports, write_json
 from pacs_secure.quickstart.provision import AE_TITLE, DEVICES, INSTITUTION
 from pacs_secure.settings import load
@@ -48,20 +45,6 @@ def publish(layout: Layout, ports: Ports, server: OpenBaoServer, pids: Mapping[s
     write_json(layout.published_file, published)
 
 
-def withdraw(layout: Layout) -> None:
-    """Say that nothing runs, and take the tokens back out of the file."""
-    published = read(layout)
-    if published:
-        write_json(layout.published_file, published | {"pids": {}, "users": {}})
-
-
-def read(layout: Layout) -> Json:
-    """Return what the file says; empty when there is none."""
-    with suppress(OSError, ValueError):
-        return cast(Json, json.loads(layout.published_file.read_text()))
-    return {}
-
-
 def _device(layout: Layout, ports: Ports, ae_title: str, operations: tuple[str, ...]) -> Json:
     device: Json = {
         "ae_title": ae_title,
@@ -75,6 +58,5 @@ def _device(layout: Layout, ports: Ports, ae_title: str, operations: tuple[str, 
 def _users(layout: Layout) -> Json:
     issuer = bootstrap.development_issuer(load(layout.config_file))
     return {
-        role: {"token": issuer.issue(role, role, bootstrap.DEFAULT_DEPARTMENT, None, INSTITUTION, TOKEN_LIFE)}
-        for role in USERS
+        role: {"token": issuer.issue(role, role, DEFAULT_DEPARTMENT, None, INSTITUTION, TOKEN_LIFE)} for role in USERS
     }

@@ -10,7 +10,6 @@
 8. watch      until told to end
 """
 
-import fcntl
 import os
 import ssl
 import subprocess
@@ -18,18 +17,18 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from pacs_secure.adapters.openbao_server import HOST, OpenBaoServer, UnsealSecrets
 from pacs_secure.core.errors import Unavailable
 from pacs_secure.quickstart import processes
-from pacs_secure.quickstart.layout import Layout, Ports, ports
+from pacs_secure.quickstart.layout import Layout, Ports, ports, withdraw
 from pacs_secure.quickstart.processes import Process, identify
 from pacs_secure.quickstart.provision import enrol_devices, open_vault, provision_archive
-from pacs_secure.quickstart.publication import publish, withdraw
+from pacs_secure.quickstart.publication import publish
 from pacs_secure.quickstart.samples import send_samples
 
 LOOK_EVERY = 0.25
@@ -39,21 +38,6 @@ LONGEST_PAUSE = 10.0
 """Seconds between two starts of a process that keeps dying."""
 
 Say = Callable[[str], None]
-
-
-@contextmanager
-def sole(layout: Layout) -> Iterator[bool]:
-    """Hold the directory's lock; false when another supervisor does."""
-    descriptor = os.open(layout.lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
-    finally:
-        os.close(descriptor)
 
 
 @dataclass(slots=True)
