@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from pydicom._dicom_dict import DicomDictionary, RepeatersDictionary
-from pydicom.datadict import private_dictionary_VR
+from pydicom._private_dict import private_dictionaries
 
 UNKNOWN = "UN"
 US_OR_SS = "US or SS"
@@ -56,7 +56,9 @@ def vr_of(tag: int) -> str:
 
 def private_vr_of(tag: int, creator: str) -> str:
     """Return the VR that a known vendor gives a private element (PS3.5 7.8), UN when that is not known."""
-    try:
-        return private_dictionary_VR(tag, creator)
-    except KeyError:
+    known = private_dictionaries.get(creator)
+    if known is None:
         return UNKNOWN
+    name = f"{tag:08X}"
+    masks = (name, f"{name[:4]}xx{name[6:]}", f"{name[:2]}xxxx{name[6:]}")
+    return next((known[mask][0] for mask in masks if mask in known), UNKNOWN)

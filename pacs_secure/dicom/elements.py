@@ -7,7 +7,7 @@ this one walk, so that both see the same elements and the same refusals.
 import re
 import struct
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from pacs_secure.core.errors import Malformed, OverLimit
@@ -66,6 +66,13 @@ _Header = tuple[int, str, int, int]
 _Reader = Callable[[memoryview, int], _Header]
 
 
+class _Form(NamedTuple):
+    """How headers and numbers are written."""
+
+    read: _Reader
+    order: str
+
+
 @dataclass(slots=True)
 class _Open:
     """A data set, item or sequence that has begun and not yet ended."""
@@ -73,15 +80,9 @@ class _Open:
     end: int
     """Where it ends or, while its length is undefined, before where it has to."""
     undefined: bool
-    coding: Coding
+    form: _Form
     items: int | None = None
     """How many items a sequence has had so far; None for what is no sequence."""
-    read: _Reader = field(init=False)
-    order: str = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.read = _READERS[self.coding]
-        self.order = self.coding.order
 
 
 def walk(data: memoryview, coding: Coding, limits: Limits = STANDARD) -> Iterator[Element]:
@@ -91,7 +92,7 @@ def walk(data: memoryview, coding: Coding, limits: Limits = STANDARD) -> Iterato
         Malformed: a length lies, something is cut short, or a delimiter closes what is not open.
         OverLimit: the Data Set is deeper or has more in it than the limits allow.
     """
-    way = _Way(data, limits, [_Open(len(data), undefined=False, coding=_coding_at(data, 0, len(data), coding))])
+    way = _Way(data, limits, [_Open(len(data), undefined=False, form=_form_at(data, 0, len(data), _FORMS[coding]))])
     opened = way.opened
     position = seen = 0
     while opened:
@@ -100,7 +101,7 @@ def walk(data: memoryview, coding: Coding, limits: Limits = STANDARD) -> Iterato
             opened.pop()
             continue
         try:
-            header = inside.read(data, position)
+            header = inside.form.read(data, position)
         except (struct.error, Malformed):
             if len(opened) == 1 and _is_padding(data[position:]):
                 return
@@ -119,7 +120,7 @@ def walk(data: memoryview, coding: Coding, limits: Limits = STANDARD) -> Iterato
             position = offset + length
             if position > inside.end:
                 raise Malformed("an element is longer than what holds it")
-            yield Element(tag, vr, offset, length, len(opened) >> 1, inside.order, undefined=False)
+            yield Element(tag, vr, offset, length, len(opened) >> 1, inside.form.order, undefined=False)
             continue
         element = way.enter(header)
         yield element
@@ -148,19 +149,20 @@ class _Way:
         if inside.items is not None:
             inside.items += 1
             self._check_item(tag, inside.items, depth)
-            self.opened.append(_Open(end, undefined, _coding_at(self.data, offset, end, inside.coding)))
+            if length or undefined:
+                self.opened.append(_Open(end, undefined, _form_at(self.data, offset, end, inside.form)))
         elif tag == ITEM:
             raise Malformed("an item stands outside a sequence")
         elif vr == SEQUENCE:
-            self.opened.append(_Open(end, undefined, inside.coding, items=0))
+            self.opened.append(_Open(end, undefined, inside.form, items=0))
         elif tag == PIXEL_DATA or vr in _ENCAPSULATING:
             length = self._pass_fragments(offset, end)
         elif vr == UNKNOWN:
             vr = SEQUENCE
-            self.opened.append(_Open(end, undefined, Coding.IMPLICIT_LITTLE, items=0))
+            self.opened.append(_Open(end, undefined, _IMPLICIT_LITTLE, items=0))
         else:
             raise Malformed("an element that cannot hold items has no length")
-        return Element(tag, vr, offset, length, depth, inside.order, undefined)
+        return Element(tag, vr, offset, length, depth, inside.form.order, undefined)
 
     def close(self, tag: int) -> None:
         """Close what a delimiter closes; only what was opened without a length waits for one."""
@@ -186,23 +188,23 @@ def _is_padding(rest: memoryview) -> bool:
     return len(rest) <= _MOST_PADDING and not rest.tobytes().strip(b"\0")
 
 
-def _coding_at(data: memoryview, position: int, end: int, coding: Coding) -> Coding:
+def _form_at(data: memoryview, position: int, end: int, form: _Form) -> _Form:
     """Return how the data set that begins here, and ends by ``end``, is really written.
 
     Writers exist that announce explicit VRs and leave them out, in items above all, and others that
     write them unannounced. Their pictures are kept: what stands where the first VR should be cannot be
     one, or what stands where the first length should be cannot be one and begins with a VR.
     """
+    if end - position < _SHORTEST:
+        return form
     start = data[position : position + _SHORTEST].tobytes()
-    if len(start) < _SHORTEST:
-        return coding
-    if coding is Coding.EXPLICIT_LITTLE and not _EXPLICIT_START.match(start):
-        return Coding.IMPLICIT_LITTLE
-    if coding is Coding.IMPLICIT_LITTLE and start[4:6] in _VRS:
+    if form is _EXPLICIT_LITTLE and not _EXPLICIT_START.match(start):
+        return _IMPLICIT_LITTLE
+    if form is _IMPLICIT_LITTLE and start[4:6] in _VRS:
         (length,) = _LENGTH.unpack_from(start, 4)
         if length > end - position - _SHORTEST:
-            return Coding.EXPLICIT_LITTLE
-    return coding
+            return _EXPLICIT_LITTLE
+    return form
 
 
 def _implicit(order: str) -> _Reader:
@@ -248,8 +250,9 @@ def _unheard_of(code: bytes) -> str:
 read_explicit_little = _explicit("<")
 """Read the header of one element of explicit VR, little endian; raise `Malformed` when it has no VR."""
 
-_READERS = {
-    Coding.IMPLICIT_LITTLE: _implicit("<"),
-    Coding.EXPLICIT_LITTLE: read_explicit_little,
-    Coding.EXPLICIT_BIG: _explicit(">"),
+_IMPLICIT_LITTLE, _EXPLICIT_LITTLE = _Form(_implicit("<"), "<"), _Form(read_explicit_little, "<")
+_FORMS = {
+    Coding.IMPLICIT_LITTLE: _IMPLICIT_LITTLE,
+    Coding.EXPLICIT_LITTLE: _EXPLICIT_LITTLE,
+    Coding.EXPLICIT_BIG: _Form(_explicit(">"), ">"),
 }

@@ -36,6 +36,10 @@ BULK_DATA = "bulkdata/"
 UTF_8 = "ISO_IR 192"
 """Specific Character Set of all JSON."""
 
+_ESCAPE_COST = 32
+"""Bytes that one escape between character sets counts for: each is decoded by itself."""
+_DEFAULT_CHARACTERS = CharacterSet()
+
 _CHARACTER_SET, _PIXEL_REPRESENTATION = 0x00080005, 0x00280103
 _PIXELS = {PIXEL_DATA, 0x7FE00008, 0x7FE00009}
 _FIRST, _PADDING = 0x00080000, 0xFFFC0000
@@ -49,6 +53,14 @@ class _Purse:
 
     left: int = MOST_INLINE
 
+    def pays_for(self, value: bytes) -> bool:
+        """Say whether a value may stand in the JSON, and take what it costs off if so."""
+        cost = len(value) + _ESCAPE_COST * value.count(b"\x1b")
+        if SHORT < cost > self.left:
+            return False
+        self.left -= cost
+        return True
+
 
 @dataclass(slots=True)
 class _Item:
@@ -57,30 +69,21 @@ class _Item:
     data: memoryview
     purse: _Purse
     path: str = BULK_DATA
-    character_set: CharacterSet = field(default_factory=CharacterSet)
+    character_set: CharacterSet = _DEFAULT_CHARACTERS
     signed: bool = False
     """Whether pixels are (0028,0103): settles US or SS."""
     attributes: Attributes = field(default_factory=dict)
-    creators: dict[int, str] = field(default_factory=dict)
+    creators: dict[int, str] | None = None
     """Private creators by their own tags (PS3.5 7.8.1)."""
-    sequence: Attribute = field(default_factory=dict)
-    """The sequence last begun here: the items that follow one level deeper are its."""
-    items: list[Attributes] = field(default_factory=list)
-    items_path: str = ""
 
-    def begin_item(self) -> "_Item":
-        """Begin the next item of the sequence last begun here."""
-        path = f"{self.items_path}/{len(self.items) + 1}/"
-        item = _Item(self.data, self.purse, path, self.character_set, self.signed)
-        self.items.append(item.attributes)
-        self.sequence["Value"] = self.items
-        return item
+    def take(self, element: Element) -> "_Sequence | None":
+        """Take one element in and return the sequence that it begins, if it does.
 
-    def take(self, element: Element) -> None:
-        """Take one element in; group lengths, padding and what is no attribute of an instance are left out."""
+        Group lengths, padding and what is no attribute of an instance are left out, items and all.
+        """
         tag, vr, offset, length, _, order, _ = element
         if not _FIRST <= tag < _PADDING or not tag & 0xFFFF:
-            return
+            return _Sequence({}, "") if vr == SEQUENCE else None
         if vr == UNKNOWN:
             vr, order = self._recall(tag), "<"
         if vr == US_OR_SS:
@@ -89,17 +92,17 @@ class _Item:
         attribute: Attribute = {"vr": vr}
         self.attributes[name] = attribute
         if vr == SEQUENCE:
-            self.sequence, self.items, self.items_path = attribute, [], self.path + name
-        elif not length:
-            return
-        elif tag in _PIXELS or length > _LONGEST.get(vr, LONGEST_VALUE) or SHORT < length > self.purse.left:
-            attribute["BulkDataURI"] = self.path + name
-        else:
-            self.purse.left -= length
-            self._write(tag, attribute, self.data[offset : offset + length].tobytes(), order)
+            return _Sequence(attribute, self.path + name)
+        if length:
+            longest = _LONGEST.get(vr, LONGEST_VALUE)
+            value = b"" if tag in _PIXELS or length > longest else self.data[offset : offset + length].tobytes()
+            if value and self.purse.pays_for(value):
+                self._write(tag, vr, attribute, value, order)
+            else:
+                attribute["BulkDataURI"] = self.path + name
+        return None
 
-    def _write(self, tag: int, attribute: Attribute, value: bytes, order: str) -> None:
-        vr = str(attribute["vr"])
+    def _write(self, tag: int, vr: str, attribute: Attribute, value: bytes, order: str) -> None:
         decode = DECODERS.get(vr)
         if decode is None:
             attribute["InlineBinary"] = b64encode(little_endian(value, vr, order)).decode()
@@ -117,7 +120,7 @@ class _Item:
         elif tag == _PIXEL_REPRESENTATION:
             self.signed = values[0] == 1
         elif tag & PRIVATE and _FIRST_BLOCK <= tag & 0xFFFF <= _LAST_BLOCK:
-            self.creators[tag] = str(values[0])
+            self.creators = (self.creators or {}) | {tag: str(values[0])}
 
     def _recall(self, tag: int) -> str:
         """Return the VR that a dictionary gives to what was written without one."""
@@ -125,10 +128,27 @@ class _Item:
         if tag & PRIVATE:
             if _FIRST_BLOCK <= tag & 0xFFFF <= _LAST_BLOCK:
                 return "LO"
-            creator = self.creators.get(tag & 0xFFFF0000 | tag >> 8 & 0xFF)
+            creator = self.creators and self.creators.get(tag & 0xFFFF0000 | tag >> 8 & 0xFF)
             vr = private_vr_of(tag, creator) if creator else UNKNOWN
         # Within UN of defined length items are not looked for: the walk has passed over it.
         return vr if vr in DECODERS or vr in BULK_VRS or vr == US_OR_SS else UNKNOWN
+
+
+@dataclass(slots=True)
+class _Sequence:
+    """A sequence while its items are written."""
+
+    attribute: Attribute
+    path: str
+    items: list[Attributes] = field(default_factory=list)
+
+    def next_item(self, parent: _Item) -> _Item:
+        """Begin the next item; it inherits what its parent's values are understood by."""
+        path = f"{self.path}/{len(self.items) + 1}/"
+        item = _Item(parent.data, parent.purse, path, parent.character_set, parent.signed)
+        self.items.append(item.attributes)
+        self.attribute["Value"] = self.items
+        return item
 
 
 def to_json(data: memoryview, coding: Coding, limits: Limits = STANDARD) -> Attributes:
@@ -139,12 +159,14 @@ def to_json(data: memoryview, coding: Coding, limits: Limits = STANDARD) -> Attr
     BulkDataURI. A Data Set that breaks off is written as far as it goes.
     """
     items = [_Item(data, _Purse())]
+    sequences: list[_Sequence] = []
     try:
         for element in walk(data, coding, limits):
+            depth = element.depth
             if element.tag == ITEM:
-                items[element.depth :] = [items[element.depth - 1].begin_item()]
-            else:
-                items[element.depth].take(element)
+                items[depth:] = [sequences[depth - 1].next_item(items[depth - 1])]
+            elif sequence := items[depth].take(element):
+                sequences[depth:] = [sequence]
     except ArchiveError:
         pass  # the scanner decides what is refused; here every attribute before the flaw counts
     return items[0].attributes

@@ -67,12 +67,13 @@ def describe(
 
 def _only(attributes: Attributes, tags: Collection[str]) -> Attributes:
     """Return the attributes of one level, without any bulk data an index has no place for."""
-    return {tag: attribute for tag, attribute in attributes.items() if tag in tags and not attribute.keys() & _BULK}
+    return {tag: attributes[tag] for tag in tags if tag in attributes and not attributes[tag].keys() & _BULK}
 
 
 def _serialise(attributes: Attributes) -> bytes:
     """Serialise in ascending order of tags (PS3.18 F.2.2); JSON is always UTF-8, and says so."""
-    return orjson.dumps(attributes | {_CHARACTER_SET: {"vr": "CS", "Value": [UTF_8]}}, option=orjson.OPT_SORT_KEYS)
+    attributes[_CHARACTER_SET] = {"vr": "CS", "Value": [UTF_8]}
+    return orjson.dumps(attributes, option=orjson.OPT_SORT_KEYS)
 
 
 def _identifier(uid: str) -> Attribute:
