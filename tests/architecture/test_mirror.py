@@ -7,8 +7,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "pacs_secure"
 
 ELSEWHERE: dict[str, str] = {
-    "pacs_secure.bootstrap": "joins everything: tests/bdd and tests/integration drive it",
-    "pacs_secure.cli": "tests/integration drives its commands",
+    "pacs_secure.quickstart.command": "tests/integration/test_quickstart.py starts, shows and stops by it",
 }
 """Modules that no unit or contract test imports, and what tests them instead."""
 

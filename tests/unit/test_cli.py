@@ -1,0 +1,102 @@
+"""The command line: what it answers, and with which status."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from typer.testing import CliRunner
+
+from pacs_secure.adapters.vault_keyring import VaultSigner
+from pacs_secure.adapters.vault_provisioning import VaultRole
+from pacs_secure.cli import app
+from tests.unit.test_bootstrap import certificate
+from tests.unit.test_settings import WHOLE
+from tests.vault_fixture import RunningVault
+
+
+@pytest.fixture
+def config(tmp_path: Path, openbao: RunningVault) -> Iterator[Path]:
+    """Configure an archive that no door was opened for, on a real vault."""
+    of = openbao.new_institution()
+    roles = (VaultRole.STORE, VaultRole.READER, VaultRole.SIGNER)
+    identities = {role: openbao.credentials[role] for role in roles}
+    credentials = {role: {"role_id": one.role_id, "secret_id": one.secret_id} for role, one in identities.items()}
+    (tmp_path / "credentials.json").write_text(json.dumps(credentials))
+    signer = openbao.session(VaultRole.SIGNER)
+    key = Ed25519PublicKey.from_public_bytes(VaultSigner(signer, of).public_key())
+    signer.close()
+    (tmp_path / "public.pem").write_bytes(key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    text = WHOLE.replace('"north"', f'"{of}"').replace("https://127.0.0.1:8200", openbao.address)
+    text = text.replace('"ca.pem"', f'"{openbao.ca_file}"')
+    file = tmp_path / "pacs_secure.toml"
+    file.write_text(text)
+    before = Path.cwd()
+    os.chdir(tmp_path)
+    yield file
+    os.chdir(before)
+
+
+def run(*words: str | Path) -> tuple[int, str]:
+    done = CliRunner().invoke(app, [str(word) for word in words])
+    return done.exit_code, done.output
+
+
+@pytest.mark.real
+def test_a_device_is_enrolled_listed_and_on_record(config: Path, tmp_path: Path) -> None:
+    pem = tmp_path / "ct1.pem"
+    pem.write_bytes(certificate())
+
+    assert run("--config", config, "device", "add", "CT1", "--certificate", pem) == (0, "CT1 is enrolled for store\n")
+    code, listed = run("--config", config, "device", "list", "--json")
+    (one,) = json.loads(listed)
+    assert (code, one["ae_title"], one["allow"], one["revoked"]) == (0, "CT1", ["store"], False)
+    assert "CT1" in run("--config", config, "device", "list")[1]
+    assert run("--config", config, "ledger", "verify")[0] == 0
+    code, verified = run("--config", config, "verify", "--deep", "--json")
+    assert (code, json.loads(verified)["sound"]) == (0, True)
+
+
+@pytest.mark.real
+def test_the_configuration_is_found_in_the_working_directory(config: Path) -> None:
+    assert config.name == "pacs_secure.toml"
+    assert run("ledger", "verify")[0] == 0
+    assert run("policy", "check") == (0, "")
+
+
+@pytest.mark.real
+def test_a_token_is_one_line_of_three_parts(config: Path) -> None:
+    code, token = run("--config", config, "token", "--role", "clinician", "--department", "cardiology")
+
+    assert code == 0
+    assert token.strip().splitlines()[-1].count(".") == 2
+
+
+def test_misuse_is_status_2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PACS_SECURE_CONFIG", raising=False)
+    broken = tmp_path / "broken.toml"
+    broken.write_text("institution = 7")
+
+    assert run("ledger", "verify")[0] == 2
+    assert run("--config", broken, "ledger", "verify")[0] == 2
+    assert run("no-such-command")[0] == 2
+    assert run("token", "--role", "emperor")[0] == 2
+    assert run("quickstart", "--ports", "1234")[0] == 2
+
+
+def test_every_command_explains_itself() -> None:
+    code, said = run("--help")
+
+    assert code == 0
+    for command in ("quickstart", "stop", "status", "serve", "token", "store", "ledger", "verify", "device", "policy"):
+        assert command in said
+        assert run(command, "--help")[0] == 0
+
+
+def test_status_of_nothing_is_1(tmp_path: Path) -> None:
+    assert run("status", "--data", tmp_path) == (1, "nothing is running\n")
+    assert run("stop", "--data", tmp_path) == (0, "nothing was running\n")
