@@ -32,9 +32,6 @@ _facts_to_change = _facts.add_columns(studies.c.modalities, studies.c.study_date
 _patient = select(patients.c.id, patients.c.alias).where(
     patients.c.institution == bindparam("an_institution"), patients.c.patient_token == bindparam("a_patient")
 )
-_series = select(series.c.id).where(
-    series.c.study_id == bindparam("in_study"), series.c.series_instance_uid == bindparam("a_series")
-)
 _kept = (
     select(instances.c.data_set_sha256, studies.c.study_instance_uid)
     .select_from(instances.join(series).join(studies))
@@ -44,7 +41,10 @@ _kept = (
     )
 )
 _grow_series = (
-    update(series).where(series.c.id == bindparam("this_series")).values(instance_count=series.c.instance_count + 1)
+    update(series)
+    .where(series.c.study_id == bindparam("in_study"), series.c.series_instance_uid == bindparam("a_series"))
+    .values(instance_count=series.c.instance_count + 1)
+    .returning(series.c.id)
 )
 _grow_study = (
     update(studies)
@@ -56,6 +56,8 @@ _grow_study = (
         updated_at=bindparam("at"),
     )
 )
+
+_add_instance, _add_name_token, _add_modality = insert(instances), insert(name_tokens), insert(study_modalities)
 
 
 def study_facts(connection: Connection, institution: Institution, study_instance_uid: Uid) -> StudyFacts | None:
@@ -116,7 +118,7 @@ def _make_study(connection: Connection, indexed: IndexedInstance) -> _Study:
     study_id = _insert(connection, studies, values)
     tokens = [{"token": token, "study_id": study_id} for token in indexed.study.name_tokens]
     if tokens:
-        connection.execute(insert(name_tokens), tokens)
+        connection.execute(_add_name_token, tokens)
     facts = StudyFacts(identity.institution, identity.study_instance_uid, alias, patient_alias, indexed.department)
     return _Study(study_id, facts, frozenset(), *rows.plain_moment(indexed.study))
 
@@ -134,10 +136,9 @@ def _patient_of(connection: Connection, indexed: IndexedInstance) -> tuple[int, 
 
 def _add_to(connection: Connection, study: _Study, indexed: IndexedInstance) -> None:
     asked = {"in_study": study.id, "a_series": indexed.row.identity.series_instance_uid}
-    found: int | None = connection.execute(_series, asked).scalar()
+    found: int | None = connection.execute(_grow_series, asked).scalar()
     series_id = found or _insert(connection, series, {**rows.series_values(indexed), "study_id": study.id})
-    connection.execute(insert(instances), {**rows.instance_values(indexed), "series_id": series_id})
-    connection.execute(_grow_series, {"this_series": series_id})
+    connection.execute(_add_instance, {**rows.instance_values(indexed), "series_id": series_id})
     modality = rows.plain_modality(indexed.series.modality)
     if found is None:
         _note_modality(connection, study, modality)
@@ -157,7 +158,7 @@ def _note_modality(connection: Connection, study: _Study, modality: str) -> None
     if modality and modality not in study.modalities:
         row = {"institution": study.facts.institution, "modality": modality, "study_id": study.id}
         dated = {"study_date": study.study_date, "study_time": study.study_time}
-        connection.execute(insert(study_modalities), {**row, **dated})
+        connection.execute(_add_modality, {**row, **dated})
 
 
 def _insert(connection: Connection, table: Table, values: Mapping[str, object]) -> int:

@@ -112,12 +112,12 @@ def study_values(indexed: IndexedInstance) -> dict[str, object]:
 
 
 def series_values(indexed: IndexedInstance) -> dict[str, object]:
-    """Return the columns of a series that its first instance decides."""
+    """Return the columns of a series that its first instance decides, that instance counted."""
     return {
         "series_instance_uid": indexed.row.identity.series_instance_uid,
         "modality": plain_modality(indexed.series.modality),
         "series_number": indexed.series.series_number,
-        "instance_count": 0,
+        "instance_count": 1,
         "box": indexed.series.box,
     }
 
