@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pacs_secure.adapters.sql import Database, SqlDevices, SqlLedger
+from pacs_secure.adapters.sql.devices import SqlDevices
+from pacs_secure.adapters.sql.engine import Database
+from pacs_secure.adapters.sql.ledger import SqlLedger
 from pacs_secure.core.access import Action, Permit
 from pacs_secure.core.errors import Conflict, Denied, Malformed
 from pacs_secure.crypto.tlog import read_draft

@@ -10,7 +10,8 @@ from time import monotonic, sleep
 
 import pytest
 
-from pacs_secure.adapters.sql import Database, SqlLedger
+from pacs_secure.adapters.sql.engine import Database
+from pacs_secure.adapters.sql.ledger import SqlLedger
 from pacs_secure.core.audit import Draft, LedgerEntry, Outcome
 from pacs_secure.core.errors import Conflict, Malformed, OverLimit
 from pacs_secure.crypto.tlog import NO_ENTRY, compose_entry, leaf_hash, parse_entry, read_draft

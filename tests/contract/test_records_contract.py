@@ -12,7 +12,9 @@ from uuid import uuid4
 
 import pytest
 
-from pacs_secure.adapters.sql import Database, SqlLedger, SqlRecords
+from pacs_secure.adapters.sql.engine import Database
+from pacs_secure.adapters.sql.ledger import SqlLedger
+from pacs_secure.adapters.sql.records import SqlRecords
 from pacs_secure.core.access import Permit, Relation, Scope, StudyFacts
 from pacs_secure.core.audit import Draft, Outcome
 from pacs_secure.core.errors import Conflict, Denied, Malformed, Unavailable
