@@ -81,7 +81,12 @@ def identity(write: Writer = explicit) -> bytes:
 
 
 def image(
-    rows: int = 2, columns: int = 3, bits: int = 8, frames: str | None = None, samples: int = 1, write: Writer = explicit
+    rows: int = 2,
+    columns: int = 3,
+    bits: int = 8,
+    frames: str | None = None,
+    samples: int = 1,
+    write: Writer = explicit,
 ) -> bytes:
     """Write an identity and the geometry of an image, without its pixels."""
     order = ">" if write is big else "<"
