@@ -91,6 +91,8 @@ class SqlRecords:
         if series_instance_uid is not None:
             wanted = wanted.where(series.c.series_instance_uid == series_instance_uid)
         if sop_instance_uid is not None:
+            # The institution is the study's too, but the index on UIDs begins with it.
+            wanted = wanted.where(instances.c.institution == bindparam("an_institution"))
             wanted = wanted.where(instances.c.sop_instance_uid == sop_instance_uid)
         with self._database.read() as connection:
             return [rows.instance_row(row) for row in connection.execute(wanted, named)]
