@@ -151,7 +151,8 @@ def test_no_modality_that_matches_is_lost_by_its_column(stored: str, asked: list
     description = described((0x00080060, "CS", stored))
 
     if matches(orjson.loads(description.series_json), key("Modality", *asked), fuzzy=False):
-        assert description.modality in narrowed(key("Modality", *asked)).modalities
+        wanted = narrowed(key("Modality", *asked)).modalities
+        assert not wanted or description.modality in wanted
 
 
 def test_a_key_of_several_names_narrows_by_none_of_them() -> None:
