@@ -12,6 +12,7 @@ Feature: Finding pictures
     When a clinician of cardiology searches without any filter
     Then 1 study is found
     And it is the ultrasound
+    And among series and instances too nothing else is found
 
   @ACC-02
   Scenario: Counts do not betray what the searcher may not see

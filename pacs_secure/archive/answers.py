@@ -5,20 +5,57 @@ import orjson
 from pacs_secure.archive.indexing import OpenedHit
 from pacs_secure.core.instance import SealedHit
 from pacs_secure.core.query import Level, Query
+from pacs_secure.dicom.query_keys import resolve
 
 Attributes = dict[str, dict[str, object]]
 """One DICOM JSON object: tag to {"vr": …, "Value": […]} (PS3.18 F.2)."""
 
-_STUDY = frozenset(
-    "00080005 00080020 00080030 00080050 00080056 00080061 00080090 00080201 00081190 00100010 00100020 00100021 "
-    "00100030 00100040 0020000D 00200010 00201206 00201208".split()
+
+def _tags(*keywords: str) -> frozenset[str]:
+    return frozenset(resolve(keyword).tag for keyword in keywords)
+
+
+_EVERY = _tags("SpecificCharacterSet", "TimezoneOffsetFromUTC", "RetrieveURL")
+_STUDY = _EVERY | _tags(
+    "StudyDate",
+    "StudyTime",
+    "AccessionNumber",
+    "InstanceAvailability",
+    "ModalitiesInStudy",
+    "ReferringPhysicianName",
+    "PatientName",
+    "PatientID",
+    "IssuerOfPatientID",
+    "PatientBirthDate",
+    "PatientSex",
+    "StudyInstanceUID",
+    "StudyID",
+    "NumberOfStudyRelatedSeries",
+    "NumberOfStudyRelatedInstances",
 )
-_SERIES = frozenset(
-    "00080005 00080060 00080201 0008103E 00081190 0020000D 0020000E 00200011 00201209 00400244 00400245 00400275".split()
+_SERIES = _EVERY | _tags(
+    "Modality",
+    "SeriesDescription",
+    "StudyInstanceUID",
+    "SeriesInstanceUID",
+    "SeriesNumber",
+    "NumberOfSeriesRelatedInstances",
+    "PerformedProcedureStepStartDate",
+    "PerformedProcedureStepStartTime",
+    "RequestAttributesSequence",
 )
-_INSTANCE = frozenset(
-    "00080005 00080016 00080018 00080056 00080201 00081190 0020000D 0020000E 00200013 00280010 00280011 00280100 "
-    "00280008 00083002".split()
+_INSTANCE = _EVERY | _tags(
+    "SOPClassUID",
+    "SOPInstanceUID",
+    "InstanceAvailability",
+    "StudyInstanceUID",
+    "SeriesInstanceUID",
+    "InstanceNumber",
+    "NumberOfFrames",
+    "Rows",
+    "Columns",
+    "BitsAllocated",
+    "AvailableTransferSyntaxUID",
 )
 _DEFAULT = {
     Level.PATIENT: _STUDY,

@@ -90,7 +90,8 @@ class Guard:
         decision = Decision(
             allowed=False, may_know=True, rule="refused at the door", policy_version=self._policy.version
         )
-        self._record_refusal(request, decision, facts)
+        settled = replace(request, purpose=request.purpose or self._policy.default_purpose(request.subject))
+        self._record_refusal(settled, decision, facts)
 
     def not_found(self, request: AccessRequest) -> NotFound:
         """Record a probe for what does not exist and return the error to raise."""

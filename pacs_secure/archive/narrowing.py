@@ -1,7 +1,7 @@
 """Which part of a query an index without keys can answer, and whether that part decides it alone."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from pacs_secure.archive.indexing import ACCESSION_NUMBER, BIRTH_DATE, PATIENT_ID, PERSON_NAMES
@@ -14,6 +14,8 @@ from pacs_secure.dicom.ranges import parse_range
 _WILDCARD = re.compile(r"[*?]")
 _ANCHORED_WORD = re.compile(r"(?:^|[\^= \-])([^\^= \-*?]+)")
 """Literal text at the start of a word: after a wildcard only a separator starts a word again."""
+_CODE = re.compile(r"[A-Z0-9_]{1,16}", re.ASCII)
+"""What a column of modalities may hold in clear; anything else stands in its box only."""
 
 _PADDING = " \0"
 _LARGEST = (1 << 31) - 1
@@ -25,12 +27,7 @@ _UID_COLUMNS = {
     "SOPInstanceUID": "sop_instance_uids",
     "SOPClassUID": "sop_class_uids",
 }
-_PLAIN_COLUMNS = {"Modality": "modalities", "ModalitiesInStudy": "modalities_in_study"}
-_NUMBERS = {"SeriesNumber": "series_number", "InstanceNumber": "instance_number"}
-_TOKENS = {
-    PATIENT_ID: "patient_id_token",
-    ACCESSION_NUMBER: "accession_number_token",
-}
+_CODE_COLUMNS = {"Modality": "modalities", "ModalitiesInStudy": "modalities_in_study"}
 
 
 def narrow(seal: IndexSeal, query: Query, limit: int | None) -> Narrowing:
@@ -41,55 +38,42 @@ def narrow(seal: IndexSeal, query: Query, limit: int | None) -> Narrowing:
     if query.series_instance_uid is not None:
         narrowing = replace(narrowing, series_instance_uids=(query.series_instance_uid,))
     for key in query.keys:
-        narrowing = _narrow_by(seal, narrowing, key, fuzzy=query.fuzzy)
+        if any(key.values):
+            narrowing = _narrow_by(seal, narrowing, key, fuzzy=query.fuzzy)
     return narrowing
 
 
 def decides_alone(query: Query) -> bool:
     """Say whether SQL decides every key, so that paging can be done there."""
-    return all(_decided_in_sql(key) for key in query.keys)
+    return all(decided(key) for key in query.keys)
 
 
-def _decided_in_sql(key: MatchKey) -> bool:
+def decided(key: MatchKey) -> bool:
+    """Say whether SQL decides a key, at whatever level: nothing is left to match on the opened hit."""
     if _has_wildcard(key):
         return False
     dated = key.keyword == "StudyDate" and len(key.values) == 1
-    return dated or key.keyword in _UID_COLUMNS or key.keyword in _PLAIN_COLUMNS
+    coded = key.keyword in _CODE_COLUMNS and all(map(_CODE.fullmatch, _stripped(key)))
+    return dated or coded or key.keyword in _UID_COLUMNS
 
 
 def _narrow_by(seal: IndexSeal, narrowing: Narrowing, key: MatchKey, *, fuzzy: bool) -> Narrowing:
-    keyword, values = key.keyword, key.values
-    if not any(values):
-        return narrowing
-    if keyword in PERSON_NAMES and len(values) == 1:
-        return replace(narrowing, name_tokens=narrowing.name_tokens + _name_tokens(seal, values[0], fuzzy=fuzzy))
-    if _has_wildcard(key):
-        return narrowing
-    if keyword in _UID_COLUMNS:
-        return _with_uids(narrowing, _UID_COLUMNS[keyword], key)
-    if keyword in _PLAIN_COLUMNS:
-        return _with(narrowing, _PLAIN_COLUMNS[keyword], tuple(value.strip(_PADDING) for value in values))
-    return _narrow_by_one(seal, narrowing, keyword, values[0]) if len(values) == 1 else narrowing
-
-
-def _narrow_by_one(seal: IndexSeal, narrowing: Narrowing, keyword: str, value: str) -> Narrowing:
-    if keyword == "StudyDate":
-        asked = parse_range("DA", value)
-        return replace(narrowing, study_date_from=asked.low, study_date_to=asked.high)
-    if keyword == BIRTH_DATE:
-        born = parse_range("DA", value)
-        one_day = born.low == born.high
-        return replace(narrowing, birth_date_token=seal.token(keyword, born.low) if one_day else None)
-    if keyword in _TOKENS:
-        return _with(narrowing, _TOKENS[keyword], seal.token(keyword, value))
-    if keyword in _NUMBERS:
-        return _with(narrowing, _NUMBERS[keyword], _number(value))
+    alone = len(key.values) == 1
+    if key.keyword in PERSON_NAMES:
+        tokens = _name_tokens(seal, key.values[0], fuzzy=fuzzy) if alone else ()
+        return replace(narrowing, name_tokens=narrowing.name_tokens + tokens)
+    if key.keyword in _UID_COLUMNS and decided(key):
+        return _with_uids(narrowing, _UID_COLUMNS[key.keyword], key)
+    if key.keyword in _CODE_COLUMNS and decided(key):
+        return _with(narrowing, {_CODE_COLUMNS[key.keyword]: _stripped(key)})
+    if key.keyword in _BY_ONE_VALUE and alone and not _has_wildcard(key):
+        return _with(narrowing, _BY_ONE_VALUE[key.keyword](seal, key.values[0]))
     return narrowing
 
 
-def _with(narrowing: Narrowing, column: str, value: object) -> Narrowing:
+def _with(narrowing: Narrowing, columns: Mapping[str, object]) -> Narrowing:
     changed: Callable[..., Narrowing] = replace
-    return changed(narrowing, **{column: value})
+    return changed(narrowing, **columns)
 
 
 def _with_uids(narrowing: Narrowing, column: str, key: MatchKey) -> Narrowing:
@@ -98,7 +82,17 @@ def _with_uids(narrowing: Narrowing, column: str, key: MatchKey) -> Narrowing:
     already: tuple[str, ...] = getattr(narrowing, column)
     both = tuple(value for value in asked if value in already) if already else asked
     # A UID that cannot exist keeps the narrowing from becoming none at all.
-    return _with(narrowing, column, both or (uid("0"),))
+    return _with(narrowing, {column: both or (uid("0"),)})
+
+
+def _study_date(_: IndexSeal, value: str) -> Mapping[str, object]:
+    asked = parse_range("DA", value)
+    return {"study_date_from": asked.low, "study_date_to": asked.high}
+
+
+def _birth_date(seal: IndexSeal, value: str) -> Mapping[str, object]:
+    born = parse_range("DA", value)
+    return {"birth_date_token": seal.token(BIRTH_DATE, born.low) if born.low == born.high else None}
 
 
 def _number(text: str) -> int | None:
@@ -110,11 +104,26 @@ def _number(text: str) -> int | None:
     return number if abs(number) <= _LARGEST else None
 
 
+_BY_ONE_VALUE: Mapping[str, Callable[[IndexSeal, str], Mapping[str, object]]] = {
+    "StudyDate": _study_date,
+    BIRTH_DATE: _birth_date,
+    PATIENT_ID: lambda seal, value: {"patient_id_token": seal.token(PATIENT_ID, value)},
+    ACCESSION_NUMBER: lambda seal, value: {"accession_number_token": seal.token(ACCESSION_NUMBER, value)},
+    "SeriesNumber": lambda _, value: {"series_number": _number(value)},
+    "InstanceNumber": lambda _, value: {"instance_number": _number(value)},
+}
+"""What one value of a key says of the columns."""
+
+
 def _name_tokens(seal: IndexSeal, pattern: str, *, fuzzy: bool) -> tuple[frozenset[bytes], ...]:
     if fuzzy:
         pattern = _WILDCARD.sub(" ", pattern)
     words = _ANCHORED_WORD.findall(pattern)
     return tuple(tokens for word in words if (tokens := seal.name_prefix_tokens(word)))
+
+
+def _stripped(key: MatchKey) -> tuple[str, ...]:
+    return tuple(value.strip(_PADDING) for value in key.values)
 
 
 def _has_wildcard(key: MatchKey) -> bool:

@@ -13,12 +13,12 @@ from pacs_secure.archive.answers import compose, merge
 from pacs_secure.archive.guard import Guard
 from pacs_secure.archive.indexing import open_hit
 from pacs_secure.archive.institutions import InstitutionSeals
-from pacs_secure.archive.narrowing import decides_alone, narrow
+from pacs_secure.archive.narrowing import decided, decides_alone, narrow
 from pacs_secure.core.access import AccessRequest, Action, Grant, Purpose, Subject
 from pacs_secure.core.audit import Outcome
 from pacs_secure.core.errors import ArchiveError, Malformed, OverLimit
 from pacs_secure.core.instance import SealedHit
-from pacs_secure.core.query import MOST_RESULTS, Query
+from pacs_secure.core.query import MOST_RESULTS, MatchKey, Query
 from pacs_secure.crypto.index_seal import IndexSeal
 from pacs_secure.dicom.matching import matches, significant_characters
 from pacs_secure.ports import Records
@@ -27,7 +27,7 @@ MOST_CANDIDATES = 20_000
 """Opened candidates a search may cost before it is asked to be more precise."""
 
 FEWEST_CHARACTERS = 3
-"""Of a wildcard search that are not wildcards (ACC-04)."""
+"""Of a wildcard or fuzzy search that are letters or digits (ACC-04)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Search:
         """Answer one query within what the subject may see.
 
         Raises:
-            Malformed: only wildcards, or too few characters beside them (ACC-04).
+            Malformed: only wildcards, or too few letters and digits beside them (ACC-04).
             Denied: the subject may not search, or named no purpose.
             OverLimit: too many candidates would have to be opened; narrow the query.
             Unavailable: index key, ledger or index are out of reach.
@@ -61,7 +61,7 @@ class Search:
         request = AccessRequest(subject, Action.STUDY_SEARCH, purpose, details=details, private=asked)
         if _too_vague(query):
             self.guard.refuse(request, {"error": "Malformed"})
-            raise Malformed("a wildcard search needs at least three other characters")
+            raise Malformed("a wildcard or fuzzy search needs at least three letters or digits")
         grant = self.guard.admit(request)
         try:
             answer = self._find(grant, query)
@@ -83,16 +83,22 @@ class Search:
 
     @staticmethod
     def _matching(seal: IndexSeal, query: Query, hits: Iterator[SealedHit]) -> Iterator[bytes]:
+        # What SQL has decided may ask for what lies below the level, and stand on no hit.
+        left = [key for key in query.keys if not decided(key)]
         for opened, hit in enumerate(hits):
             if opened == MOST_CANDIDATES:
                 raise OverLimit("too many candidates; add a date, an identifier or more of the name")
             attributes = merge(hit, open_hit(seal, hit))
-            if all(matches(attributes, key, fuzzy=query.fuzzy) for key in query.keys):
+            if all(matches(attributes, key, fuzzy=query.fuzzy) for key in left):
                 yield compose(attributes, query)
 
 
 def _too_vague(query: Query) -> bool:
-    wild = [key for key in query.keys if any("*" in value or "?" in value for value in key.values)]
-    if not wild:
+    if not any(_is_pattern(key, fuzzy=query.fuzzy) for key in query.keys):
         return False
     return sum(significant_characters(key) for key in query.keys) < FEWEST_CHARACTERS
+
+
+def _is_pattern(key: MatchKey, *, fuzzy: bool) -> bool:
+    """Whether a key asks for more than one value; a fuzzy name asks for all that begin with it."""
+    return (fuzzy and key.vr == "PN") or any("*" in value or "?" in value for value in key.values)

@@ -1,5 +1,6 @@
 """Reads what a QIDO-RS URL asks and writes what it is answered (PS3.18 8.3.4, 10.6)."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
@@ -8,13 +9,16 @@ import orjson
 
 from pacs_secure.core.errors import Malformed
 from pacs_secure.core.identifiers import Uid
-from pacs_secure.core.query import MOST_RESULTS, Level, MatchKey, Query
+from pacs_secure.core.query import Level, MatchKey, Query
 from pacs_secure.dicom.query_keys import resolve
 from pacs_secure.web.origin import retrieve_url
 
 MOST_PARAMETERS = 100
 LONGEST_VALUE = 1_024
-FARTHEST_OFFSET = 1_000_000_000
+LARGEST = 1_000_000_000
+"""Of limit and offset. However much is asked for, the archive gives no more than it gives at once (ACC-04)."""
+
+_NUMBER = re.compile(r"[0-9]{1,10}", re.ASCII)
 
 _SOP_INSTANCE, _STUDY, _SERIES, _RETRIEVE_URL = "00080018", "0020000D", "0020000E", "00081190"
 
@@ -53,8 +57,8 @@ def query(
         frozenset(asked.include),
         include_all=asked.include_all,
         fuzzy=_flag(asked.once.get("fuzzymatching", "false")),
-        limit=_number(asked.once.get("limit", "100"), 1, MOST_RESULTS),
-        offset=_number(asked.once.get("offset", "0"), 0, FARTHEST_OFFSET),
+        limit=_number(asked.once.get("limit", "100"), 1),
+        offset=_number(asked.once.get("offset", "0"), 0),
     )
 
 
@@ -115,9 +119,9 @@ def _flag(text: str) -> bool:
     return text == "true"
 
 
-def _number(text: str, least: int, most: int) -> int:
-    if not (text.isascii() and text.isdecimal() and len(text) <= len(str(most)) and least <= int(text) <= most):
-        raise Malformed(f"limit is 1 to {MOST_RESULTS}, offset 0 or more")
+def _number(text: str, least: int) -> int:
+    if not (_NUMBER.fullmatch(text) and least <= int(text) <= LARGEST):
+        raise Malformed(f"limit is 1 or more, offset 0 or more, and both at most {LARGEST}")
     return int(text)
 
 

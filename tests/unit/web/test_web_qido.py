@@ -48,6 +48,11 @@ def test_fields_to_include_may_be_repeated_and_all() -> None:
     assert asked.include == {"00081030", "00100030"}
 
 
+@pytest.mark.parametrize("limit", [1, 501, 10_000, 1_000_000_000])
+def test_any_limit_may_be_asked_for_and_the_archive_caps_it(limit: int) -> None:
+    assert query(Level.STUDY, f"limit={limit}".encode()).limit == limit
+
+
 @pytest.mark.parametrize(
     "question",
     [
@@ -60,7 +65,8 @@ def test_fields_to_include_may_be_repeated_and_all() -> None:
         "PatientID=1&00100020=1",
         "limit=1&limit=2",
         "limit=0",
-        "limit=501",
+        "limit=1000000001",
+        "limit=00000000001",
         "limit=-1",
         "limit=x",
         "limit=%D9%A1",
@@ -82,6 +88,6 @@ def test_what_cannot_be_asked_is_malformed(question: str) -> None:
 @given(st.binary(max_size=100))
 def test_whatever_is_asked_is_a_query_or_refused(question: bytes) -> None:
     try:
-        assert 1 <= query(Level.STUDY, question).limit <= 500
+        assert 1 <= query(Level.STUDY, question).limit <= 1_000_000_000
     except Malformed:
         return

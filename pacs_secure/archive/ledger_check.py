@@ -1,0 +1,120 @@
+"""Walks the ledger once beside what was signed and published, and says where they first part.
+
+One change shows in many places: an edited entry spoils every later root, a removed one shifts all
+that follow. Each divergence is said once, at its first position.
+"""
+
+from collections.abc import Iterator
+from itertools import islice
+
+from pacs_secure.core.audit import Finding, LedgerEntry
+from pacs_secure.core.errors import ArchiveError, Tampered
+from pacs_secure.crypto.tlog import NO_ENTRY, Frontier, leaf_hash, parse_checkpoint, parse_entry, verify_note
+from pacs_secure.ports import Publisher
+
+MOST_FINDINGS = 100
+
+
+class LedgerCheck:
+    """Takes checkpoints, then entries in order; what is wrong stands in ``findings``."""
+
+    def __init__(self, origin: str, public_key: bytes) -> None:
+        self.findings: list[Finding] = []
+        self._origin = origin
+        self._public_key = public_key
+        self._roots: dict[int, bytes] = {}
+        self._published: Iterator[bytes] = iter(())
+        self._position = 0
+        self._frontier = Frontier()
+        self._prev: frozenset[bytes] | None = frozenset({NO_ENTRY})
+        """What the next entry may name as its predecessor; None when nobody knows."""
+        self._shift = 0
+        """How far the index that the entry before claims in its own bytes is from its position."""
+        self._parted = False
+        """Whether the entry before was another than was published."""
+        self._unproven = False
+        """Whether a root was missed already: all later ones are missed with it."""
+
+    def published(self, publisher: Publisher) -> None:
+        """Take the newest published checkpoint and, when its signature holds, the leaves it commits to."""
+        note = publisher.checkpoint()
+        if note is not None and self.kept(note):
+            self._published = self._leaves(publisher, parse_checkpoint(note).size)
+
+    def kept(self, note: bytes) -> bool:
+        """Take one checkpoint; say whether its signature holds."""
+        try:
+            verify_note(note, self._origin, self._public_key)
+            checkpoint = parse_checkpoint(note)
+        except ArchiveError as error:
+            self._find("checkpoint", None, str(error))
+            return False
+        if self._roots.setdefault(checkpoint.size, checkpoint.root) != checkpoint.root:
+            self._find("checkpoint", checkpoint.size, "two checkpoints of this size have different roots: a fork")
+        return True
+
+    def entry(self, entry: LedgerEntry) -> None:
+        """Take the next entry in order."""
+        if entry.index > self._position:
+            self._miss(entry.index)
+        position, actual, published = self._position, leaf_hash(entry.content), next(self._published, None)
+        parted = published is not None and published != actual
+        if actual != entry.leaf_hash:
+            self._find("entry", position, "the entry does not match its leaf hash")
+        elif not self._continues(entry):
+            self._find("chain", position, "the entry does not continue the one before it")
+        elif parted and not self._parted:
+            self._find("tree", position, "the entry is not the one that was published")
+        # After an edit the next entry may still name what was published here: one change, one finding.
+        self._prev = frozenset({entry.leaf_hash, published or actual})
+        self._parted = parted
+        self._position += 1
+        self._frontier.append(actual)
+        self._compare_root()
+
+    def end(self) -> None:
+        """Compare the end with what was signed."""
+        signed = max(self._roots, default=0)
+        if signed > self._position:
+            missing = signed - self._position
+            self._find("tree", self._position, f"{missing} entries that a checkpoint covers are missing")
+
+    def _continues(self, entry: LedgerEntry) -> bool:
+        """Whether an entry's own bytes carry its place and its predecessor."""
+        try:
+            content = parse_entry(entry.content)
+        except ArchiveError:
+            return False
+        index = content.get("index")
+        shift = index - self._position if type(index) is int else None
+        # Behind an entry that was put in or taken out every index is off by one: that is said once.
+        shifted, self._shift = shift != self._shift, self._shift if shift is None else shift
+        known = self._prev is None or entry.prev_hash in self._prev
+        return not shifted and known and content.get("prev") == entry.prev_hash.hex()
+
+    def _miss(self, until: int) -> None:
+        """Go on behind a gap; no root above it can be built any more."""
+        self._find("chain", self._position, f"entries {self._position} to {until - 1} are missing")
+        spoilt = min((size for size in self._roots if size > self._position), default=None)
+        if spoilt is not None and not self._unproven:
+            self._find("checkpoint", spoilt, "the tree that was signed at this size cannot be built any more")
+        self._unproven = True
+        before = [*islice(self._published, until - self._position)]
+        self._prev = frozenset(before[-1:]) or None
+        self._position = until
+
+    def _compare_root(self) -> None:
+        expected = self._roots.get(self._position)
+        if expected is not None and expected != self._frontier.root() and not self._unproven:
+            self._unproven = True
+            self._find("checkpoint", self._position, "the tree has another root than was signed at this size")
+
+    def _leaves(self, publisher: Publisher, size: int) -> Iterator[bytes]:
+        try:
+            yield from publisher.leaf_hashes(0, size)
+        except Tampered as error:
+            self._find("tree", None, str(error))
+
+    def _find(self, place: str, position: int | None, problem: str) -> None:
+        if len(self.findings) < MOST_FINDINGS:
+            self.findings.append(Finding(place, position, problem))
