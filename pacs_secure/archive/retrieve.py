@@ -19,7 +19,7 @@ from pacs_secure.archive.guard import Guard
 from pacs_secure.archive.seals import Opener
 from pacs_secure.core.access import AccessRequest, Action, Grant, Purpose, Subject
 from pacs_secure.core.audit import Outcome
-from pacs_secure.core.errors import ArchiveError, NotFound
+from pacs_secure.core.errors import ArchiveError, Malformed, NotFound
 from pacs_secure.core.identifiers import Uid, uid
 from pacs_secure.core.instance import InstanceRow
 from pacs_secure.dicom.header import strip_item_headers
@@ -121,7 +121,12 @@ class Retrieve:
             Denied: the caller may know but not read.
             Unavailable: the ledger or the index is out of reach.
         """
-        study, series, instance = uid(study_instance_uid), _uid(series_instance_uid), _uid(sop_instance_uid)
+        try:
+            study, series, instance = uid(study_instance_uid), _uid(series_instance_uid), _uid(sop_instance_uid)
+        except Malformed:
+            request = AccessRequest(subject, Action.STUDY_READ, purpose, details=details)
+            self.guard.refuse(request, {"error": Malformed.__name__})
+            raise
         # 1 locate
         facts = self.records.study(subject.institution, study)
         rows = self.records.instances(subject.institution, study, series, instance) if facts else ()

@@ -47,10 +47,11 @@ class _Kept(Generic[Place]):
     def find(self, place: Place) -> ForgettableKey | None:
         now = self._monotonic()
         with self._lock:
+            self._drop_idle(now)
             kept = self._keys.get(place)
             if kept is None:
                 return None
-            if now - kept.born > OLDEST or now - kept.used > MOST_IDLE or kept.uses >= MOST_USES:
+            if now - kept.born > OLDEST or kept.uses >= MOST_USES:
                 del self._keys[place]
                 return None
             kept.used = now
@@ -61,14 +62,21 @@ class _Kept(Generic[Place]):
     def keep(self, place: Place, key: ForgettableKey) -> ForgettableKey:
         now = self._monotonic()
         with self._lock:
+            self._drop_idle(now)
             self._keys[place] = _Key(key, now, now)
-            while len(self._keys) > MOST_KEYS:
+            self._keys.move_to_end(place)
+            if len(self._keys) > MOST_KEYS:
                 self._keys.popitem(last=False)
         return key
 
     def clear(self) -> None:
         with self._lock:
             self._keys.clear()
+
+    def _drop_idle(self, now: float) -> None:
+        """Drop every key that nobody has used for a while, whoever is asked for now."""
+        while self._keys and now - next(iter(self._keys.values())).used > MOST_IDLE:
+            self._keys.popitem(last=False)
 
 
 class StudyKeys:

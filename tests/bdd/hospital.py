@@ -26,8 +26,8 @@ from pacs_secure.dimse.server import DicomServer
 from pacs_secure.dimse.tls import client_context, server_context
 from pacs_secure.ports import KeyCanary, KeyUnwrapper, KeyWrapper, Signer
 from pacs_secure.web.app import create_app
-from tests.bdd.certificates import Authority, Pair
 from tests.bdd.pictures import Picture
+from tests.certificates import Authority, Pair
 from tests.web_client import WebClient
 from tests.web_instances import related
 from tests.world import DiskWorld, disk_world
@@ -166,7 +166,7 @@ def hospital_below(directory: Path, keys: Keys) -> Iterator[Hospital]:
     inside, outside = directory / "archive", directory / "outside"
     for made in (inside, outside):
         made.mkdir(exist_ok=True)
-    authority = Authority(outside / "authority")
+    authority = Authority(outside)
     issuer = DevelopmentIssuer(outside / "issuer.pem", loopback=True)
     with ExitStack() as stack:
         stack.enter_context(_logging_to(inside / "archive.log"))

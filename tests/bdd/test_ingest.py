@@ -16,11 +16,11 @@ from pacs_secure.core.access import Role
 from pacs_secure.core.errors import Conflict, Denied, Malformed, OverLimit, Unavailable
 from pacs_secure.dimse.statuses import store_status
 from pacs_secure.dimse.tls import client_context
-from tests.bdd.certificates import Authority
 from tests.bdd.hospital import AE_TITLE, HOST, PART10, Entry, Hospital, Keys, Person, until
 from tests.bdd.pictures import WORDS, broken, picture
 from tests.bdd.story import RADIOLOGIST, STUDY, SUCCESS, Story, begin
 from tests.bdd.traces import traces
+from tests.certificates import Authority
 
 scenarios("ingest.feature")
 
@@ -189,7 +189,7 @@ def _reason(new: Callable[[], list[Entry]], reason: str) -> None:
 def _contexts(hospital: Hospital, tmp_path: Path) -> dict[str, ssl.SSLContext]:
     """Return what each kind of caller brings along."""
     ca, known = str(hospital.authority.file), hospital.devices["CT1"]
-    unknown, foreign = hospital.authority.issue("unknown"), Authority(tmp_path / "foreign").issue("CT1")
+    unknown, foreign = hospital.authority.issue("unknown"), Authority(tmp_path, "foreign").issue("CT1")
     without = ssl.create_default_context(cafile=ca)
     without.check_hostname = False
     return {

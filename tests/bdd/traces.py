@@ -9,6 +9,7 @@ _PIECE = 16
 """Bytes of a picture that nobody meets by chance."""
 _EVERY = 1 << 16
 """How far apart the pieces lie that are looked for."""
+_PAGE = 4096
 _SHORTEST = 8
 """Characters of base64 that nobody meets by chance."""
 
@@ -19,10 +20,16 @@ def traces(roots: Iterable[Path], words: Iterable[str], pictures: Iterable[bytes
     return [
         f"{what} in {path}"
         for path in _files(roots)
-        for content in (path.read_bytes().lower(),)
+        for content in (_content(path).lower(),)
         for needle, what in needles.items()
         if needle in content
     ]
+
+
+def _content(path: Path) -> bytes:
+    """Return what a file holds, without the blank pages of a database that is mostly empty."""
+    with path.open("rb") as file:
+        return b"".join(page for page in iter(lambda: file.read(_PAGE), b"") if page.strip(b"\0"))
 
 
 def _files(roots: Iterable[Path]) -> Iterator[Path]:
