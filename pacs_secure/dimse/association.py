@@ -13,6 +13,8 @@ from pynetdicom.dimse import DIMSEServiceProvider
 from pacs_secure.dimse.connection import ArchiveSocket
 from pacs_secure.dimse.upper_layer import PATIENCE, UpperLayer
 
+_BY_USER = 0x00
+
 
 class _Announced(queue.Queue[Any]):
     """A queue that tells someone when something was put into it."""
@@ -27,11 +29,12 @@ class _Announced(queue.Queue[Any]):
 
 
 class _Inbox(DIMSEServiceProvider):
-    """The messages for an acceptor's reactor, which sleeps here instead of looking every millisecond."""
+    """Where an acceptor's reactor sleeps until it is knocked up, instead of looking every millisecond.
 
-    def get_msg(self, block: bool = False) -> Any:  # noqa: FBT001, FBT002 - the library's signature
-        if block:
-            return super().get_msg(block=True)
+    No message ever lies in it: `Messages` serves them before the library sees any.
+    """
+
+    def get_msg(self, block: bool = False) -> Any:  # noqa: FBT001, FBT002, ARG002 - the library's signature
         try:
             return self.msg_queue.get(timeout=PATIENCE)
         except queue.Empty:
@@ -56,11 +59,20 @@ class Accepting(Association):
         # The timers belong to the provider, which is new.
         self.acse_timeout = ae.acse_timeout
         self.network_timeout = ae.network_timeout
-        self.set_socket(ArchiveSocket(self, client_socket=connection))
+        self.connection = ArchiveSocket(self, client_socket=connection)
+        self.set_socket(self.connection)
+
+    def hang_up(self) -> None:
+        """Have the peer sent an A-ABORT once what is running is answered; return at once."""
+        self.acse.send_abort(_BY_USER)
 
     def run_reactor(self) -> None:
-        """Run until the association ends, then say so."""
+        """Run until the association ends and nothing of it is left, then say so."""
         try:
             super().run_reactor()
         finally:
+            self.upper_layer.kill_dul()
+            self.connection.cut()
+            self.upper_layer.join()
+            self.connection.close()
             self._ended()

@@ -1,14 +1,17 @@
 """The bytes of one connection: read into place, sent whole, never more at once than was asked for."""
 
+import contextlib
 import select
 import socket
 import ssl
 import time
 
-from pynetdicom.transport import T_CONNECT, AddressInformation, AssociationSocket
+from pynetdicom.transport import AssociationSocket
 
 CONNECTION_CLOSED = "Evt17"
 """Transport connection closed indication (PS3.8 Table 9-6)."""
+
+_LEAST = 0.001
 
 
 class ArchiveSocket(AssociationSocket):
@@ -33,12 +36,13 @@ class ArchiveSocket(AssociationSocket):
         """Read until ``view`` is full; say False when the peer closes before.
 
         Raises:
-            OSError: the connection broke, or nothing came in time.
+            OSError: the connection broke, or not all came before the deadline.
         """
         filled = 0
         while filled < len(view):
             if self.socket is None:
                 return False
+            self.socket.settimeout(max(deadline - time.monotonic(), _LEAST))
             received = self.socket.recv_into(view[filled:])
             if not received:
                 return False
@@ -51,25 +55,37 @@ class ArchiveSocket(AssociationSocket):
         """Read and drop what the peer still sends: closing on unread bytes would destroy our last PDU."""
         scratch = memoryview(bytearray(64 * 1024))
         deadline = time.monotonic() + seconds
-        try:
-            while self.usable and limit > 0 and (left := deadline - time.monotonic()) > 0:
-                if not (self.pending or self._poller().poll(left * 1000)):
+        with contextlib.suppress(OSError):
+            while limit > 0 and (left := deadline - time.monotonic()) > 0:
+                if self.socket is None or not (self.pending or self._poller().poll(left * 1000)):
                     return
-                received = self.socket.recv_into(scratch) if self.socket is not None else 0
+                self.socket.settimeout(max(left, _LEAST))
+                received = self.socket.recv_into(scratch)
                 if not received:
                     return
                 limit -= received
-        except OSError:
-            return
 
     def send(self, bytestream: bytes) -> None:
         """Send all of it; a broken connection becomes Evt17, as in the library."""
         if self.socket is None:
             return
         try:
+            self.socket.settimeout(self.assoc.network_timeout)
             self.socket.sendall(bytestream)
         except OSError:
             self.event_queue.put(CONNECTION_CLOSED)
+
+    def cut(self) -> None:
+        """End the connection under whoever waits for it, from any thread."""
+        connection = self.socket
+        if connection is not None:
+            sever(connection)
+
+    def _shutdown_socket(self) -> None:
+        """Close in any case: the library leaves a socket open whose peer was faster."""
+        if self.socket is not None:
+            sever(self.socket)
+            self.socket.close()
 
     def _poller(self) -> select.poll:
         poller = select.poll()
@@ -78,16 +94,7 @@ class ArchiveSocket(AssociationSocket):
         return poller
 
 
-class CallingSocket(ArchiveSocket):
-    """The calling end: any free local port, no delayed segments, no endless silence."""
-
-    def connect(self, primitive: T_CONNECT) -> None:
-        """Connect, and shake hands when TLS is asked for."""
-        super().connect(primitive)
-        if self.socket is not None:
-            self.socket.settimeout(self.assoc.network_timeout)
-
-    def _create_socket(self, address: AddressInformation) -> socket.socket:
-        connection = socket.socket(address.address_family, socket.SOCK_STREAM)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return connection
+def sever(connection: socket.socket) -> None:
+    """Shut a connection down both ways, so that a thread that waits for it wakes."""
+    with contextlib.suppress(OSError):
+        socket.socket.shutdown(connection, socket.SHUT_RDWR)

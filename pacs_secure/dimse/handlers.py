@@ -15,22 +15,22 @@ from pacs_secure.archive import Archive
 from pacs_secure.archive.ingest import Received, Reception
 from pacs_secure.core.access import AccessRequest, Action, Subject
 from pacs_secure.core.audit import Outcome
-from pacs_secure.core.errors import ArchiveError, Denied
+from pacs_secure.core.errors import ArchiveError, Denied, Malformed, OverLimit
 from pacs_secure.core.identifiers import Institution
-from pacs_secure.dimse.commands import StoreRequest
-from pacs_secure.dimse.contexts import supported
+from pacs_secure.dicom.header import scan
+from pacs_secure.dimse import statuses
+from pacs_secure.dimse.commands import C_ECHO_RQ, C_STORE_RQ, Request
+from pacs_secure.dimse.contexts import is_verification, supported
 from pacs_secure.dimse.identity import device_of, mismatch, stranger, subject_of
 from pacs_secure.dimse.refusals import Refusals
-from pacs_secure.dimse.statuses import OTHER_INSTANCE, SOP_CLASS_NOT_SUPPORTED, SUCCESS, Status, store_status
+from pacs_secure.dimse.statuses import Status
 from pacs_secure.ports import Device, Devices
 
 LOGGER = logging.getLogger(__name__)
 
-_LOOK_AGAIN = 5.0
-"""Seconds after which a long association looks again whether its device was revoked."""
 _REJECTED_PERMANENT, _REJECTED_TRANSIENT = 0x01, 0x02
 _BY_USER, _BY_PRESENTATION = 0x01, 0x03
-_TEMPORARY_CONGESTION = 0x01
+_TEMPORARY_CONGESTION, _LOCAL_LIMIT_EXCEEDED = 0x01, 0x02
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +43,20 @@ class Household:
     ae_title: str
     institution: Institution
     """In whose ledger strangers are recorded."""
+    look_again: float
+    """Seconds after which a long association looks again whether its device was revoked."""
 
 
 class Visit:
     """One association from its request to its end. Handlers run in its two threads, one at a time."""
 
-    def __init__(self, household: Household, address: str, welcomed: Callable[[], None]) -> None:
+    def __init__(self, household: Household, address: str, welcomed: Callable[[], bool]) -> None:
+        """``welcomed`` is told that the caller is known, and says whether there is room for them."""
         self._household = household
         self._address = address
         self._welcomed = welcomed
         self._lock = threading.Lock()
+        self._decided = False
         self._certificate: bytes | None = None
         self._device: Device | None = None
         self._looked_at = 0.0
@@ -70,29 +74,35 @@ class Visit:
             LOGGER.warning("an association could not be decided: %s", type(error).__name__)
             _reject(association, _REJECTED_TRANSIENT, _BY_PRESENTATION, _TEMPORARY_CONGESTION)
 
-    def echo(self, _event: Event) -> int:
-        """Answer a C-ECHO (PS3.4 A.4)."""
-        return SUCCESS.code
+    def serve(self, request: Request, data_set: bytearray | None) -> Status:
+        """Carry out one request (PS3.7 9.1); an instance is durable when the status says Success (PS3.4 B.2.3)."""
+        context = self._context(request.context_id)
+        if context is None:
+            return statuses.SOP_CLASS_NOT_SUPPORTED
+        if is_verification(context[0]):
+            return statuses.SUCCESS if request.command_field == C_ECHO_RQ else statuses.UNRECOGNISED_OPERATION
+        if request.command_field != C_STORE_RQ:
+            return statuses.UNRECOGNISED_OPERATION
+        return self._try_to_store(request, data_set, *context)
 
-    def store(self, request: StoreRequest, data_set: bytearray) -> Status:
-        """Store one instance; it is durable when the status says Success (PS3.4 B.2.3)."""
-        with self._lock:
-            try:
-                return self._store(request, data_set)
-            except Exception as error:  # noqa: BLE001 - the association outlives whatever one instance does
-                if not isinstance(error, ArchiveError):
-                    LOGGER.error("a C-STORE failed: %s", type(error).__name__)  # noqa: TRY400 - frames hold patients
-                return store_status(error)
+    def violated(self, reason: str) -> None:
+        """Record that the caller broke the protocol; the association ends by itself."""
+        self._decided = True
+        device = self._device
+        subject = subject_of(device, self._address) if device else self._stranger()
+        self._household.refusals.record(subject, reason)
 
     def released(self, _event: Event) -> None:
         """Record what came, when the peer has released the association."""
-        self.close(Outcome.COMPLETED)
+        self._close(Outcome.COMPLETED)
 
-    def aborted(self, _event: Event) -> None:
-        """Record what came, when either side has aborted."""
-        self.close(Outcome.ABORTED)
+    def ended(self) -> None:
+        """Record what is not recorded yet: what came over an association that broke, or that nothing came at all."""
+        self._close(Outcome.ABORTED)
+        if not self._decided:
+            self._household.refusals.record(self._stranger(), "no association was asked for")
 
-    def close(self, outcome: Outcome) -> None:
+    def _close(self, outcome: Outcome) -> None:
         """Record what was transferred, once; a store that is running is waited for."""
         with self._lock:
             self._closed = True
@@ -106,36 +116,52 @@ class Visit:
 
     def _welcome(self, association: Association) -> None:
         request = association.requestor.primitive
-        if not isinstance(request, A_ASSOCIATE):
+        if not isinstance(request, A_ASSOCIATE):  # the connection ended before anything was asked for
             association.is_aborted = True
             association.kill()
             return
+        self._decided = True
         self._certificate = _peer_certificate(association)
         device = device_of(self._household.devices, self._certificate)
-        calling, called = request.calling_ae_title or "", request.called_ae_title or ""
-        wrong = mismatch(device, calling, called, self._household.ae_title)
+        wrong = mismatch(device, request, self._household.ae_title)
         if wrong or device is None:
             institution = device.institution if device else self._household.institution
-            reason = str(wrong)
-            titles = {"calling_ae_title": calling, "called_ae_title": called}
-            self._household.refusals.record(stranger(institution, self._address), reason, titles)
+            self._refuse(stranger(institution, self._address), str(wrong), request)
             diagnostic = wrong.diagnostic if wrong else _TEMPORARY_CONGESTION
             _reject(association, _REJECTED_PERMANENT, _BY_USER, diagnostic)
-            return
-        self._device, self._looked_at, self._association = device, time.monotonic(), association
-        association.acceptor.supported_contexts = supported(request.presentation_context_definition_list)
-        self._welcomed()
+        elif not self._welcomed():
+            self._refuse(subject_of(device, self._address), "too many associations", request)
+            _reject(association, _REJECTED_TRANSIENT, _BY_PRESENTATION, _LOCAL_LIMIT_EXCEEDED)
+        else:
+            self._device, self._looked_at, self._association = device, time.monotonic(), association
+            association.acceptor.supported_contexts = supported(request.presentation_context_definition_list)
 
-    def _store(self, request: StoreRequest, data_set: bytearray) -> Status:
-        context = self._context(request.context_id)
-        sop_class_uid = request.sop_class_uid.decode("ascii", "replace")
-        if context is None or context[0] != sop_class_uid:
-            return SOP_CLASS_NOT_SUPPORTED
+    def _refuse(self, subject: Subject, reason: str, request: A_ASSOCIATE) -> None:
+        titles = {"calling_ae_title": request.calling_ae_title, "called_ae_title": request.called_ae_title}
+        self._household.refusals.record(subject, reason, {name: title or "" for name, title in titles.items()})
+
+    def _try_to_store(
+        self, request: Request, data_set: bytearray | None, sop_class_uid: str, transfer_syntax_uid: str
+    ) -> Status:
+        if request.sop_class_uid.decode("ascii", "replace") != sop_class_uid:
+            return statuses.SOP_CLASS_NOT_SUPPORTED
+        if data_set is None:
+            return statuses.CANNOT_UNDERSTAND
+        with self._lock:
+            try:
+                return self._store(request, data_set, sop_class_uid, transfer_syntax_uid)
+            except Exception as error:  # noqa: BLE001 - the association outlives whatever one instance does
+                if not isinstance(error, ArchiveError):
+                    LOGGER.error("a C-STORE failed: %s", type(error).__name__)  # noqa: TRY400 - frames hold patients
+                if isinstance(error, Malformed) and _is_of_another_class(data_set, sop_class_uid, transfer_syntax_uid):
+                    return statuses.OTHER_SOP_CLASS
+                return statuses.store_status(error)
+
+    def _store(self, request: Request, data_set: bytearray, sop_class_uid: str, transfer_syntax_uid: str) -> Status:
         reception = self._receiving()
-        received = Received(data_set=data_set, transfer_syntax_uid=context[1], sop_class_uid=sop_class_uid)
-        stored = reception.store(received)
-        announced = request.sop_instance_uid.decode("ascii", "replace").rstrip("\0 ")
-        return SUCCESS if stored.identity.sop_instance_uid == announced else OTHER_INSTANCE
+        stored = reception.store(Received(data_set, transfer_syntax_uid, sop_class_uid=sop_class_uid))
+        announced = request.sop_instance_uid.decode("ascii", "replace")
+        return statuses.SUCCESS if stored.identity.sop_instance_uid == announced else statuses.OTHER_INSTANCE
 
     def _receiving(self) -> Reception:
         """Return the act of taking in that this association is, begun with its first instance."""
@@ -147,18 +173,27 @@ class Visit:
     def _subject(self) -> Subject:
         """Return who stores, when they may; a device revoked meanwhile may no longer."""
         now = time.monotonic()
-        if now - self._looked_at > _LOOK_AGAIN:
+        if now - self._looked_at > self._household.look_again:
             self._device = device_of(self._household.devices, self._certificate)
             self._looked_at = now
         device = self._device
-        if self._closed or device is None or device.revoked_at is not None:
-            raise Denied("the device is not enrolled")
+        if device is None or device.revoked_at is not None:
+            raise self._denied(self._stranger(), "the device is revoked")
+        if self._closed:
+            raise Denied("the association has ended")
         subject = subject_of(device, self._address)
         if "store" not in device.operations:
-            request = AccessRequest(subject, Action.STUDY_CREATE, None, details={"protocol": "C-STORE"})
-            self._household.archive.guard.refuse(request, {"error": "operation not allowed to the device"})
-            raise Denied("the device may not store")
+            raise self._denied(subject, "the device may not store")
         return subject
+
+    def _denied(self, subject: Subject, reason: str) -> Denied:
+        """Record that a C-STORE was refused before any decision, and return the error to raise."""
+        details = {"protocol": "C-STORE", "reason": reason}
+        self._household.archive.guard.refuse(AccessRequest(subject, Action.STUDY_CREATE, None, details=details), {})
+        return Denied(reason)
+
+    def _stranger(self) -> Subject:
+        return stranger(self._household.institution, self._address)
 
     def _context(self, context_id: int) -> tuple[str, str] | None:
         """Return abstract and transfer syntax of an accepted presentation context."""
@@ -181,3 +216,11 @@ def _reject(association: Association, result: int, source: int, diagnostic: int)
     """Send an A-ASSOCIATE-RJ (PS3.8 9.3.4) and wait until it has left."""
     association.acse.send_reject(result, source, diagnostic)
     association.kill()
+
+
+def _is_of_another_class(data_set: bytearray, sop_class_uid: str, transfer_syntax_uid: str) -> bool:
+    """Say whether a Data Set that was refused is sound but of another SOP class than announced (0xA9xx)."""
+    try:
+        return scan(data_set, transfer_syntax_uid).sop_class_uid != sop_class_uid
+    except (Malformed, OverLimit):
+        return False

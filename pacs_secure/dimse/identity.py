@@ -2,27 +2,35 @@
 
 from enum import StrEnum
 
+from pynetdicom._globals import APPLICATION_CONTEXT_NAME
+from pynetdicom.pdu_primitives import A_ASSOCIATE, UserIdentityNegotiation
+
 from pacs_secure.core.access import Door, Role, Subject
 from pacs_secure.core.identifiers import Institution
 from pacs_secure.dimse.tls import peer_spki_sha256
 from pacs_secure.ports import Device, Devices
 
-CALLING_NOT_RECOGNISED = 0x03
-CALLED_NOT_RECOGNISED = 0x07
+_NO_REASON, _CONTEXT_NAME, _CALLING, _CALLED = 0x01, 0x02, 0x03, 0x07
 
 
 class Mismatch(StrEnum):
     """Why a caller is not let in; recorded, and told to nobody else."""
 
+    APPLICATION_CONTEXT = "application context is not DICOM's"
     CALLED_AE_TITLE = "called AE title is not ours"
     CALLING_AE_TITLE = "calling AE title is not the certificate's"
     CERTIFICATE_REVOKED = "device is revoked"
     CERTIFICATE_UNKNOWN = "no device has this certificate"
+    USER_IDENTITY = "user identity cannot be verified here"
 
     @property
     def diagnostic(self) -> int:
-        """Return the reason of the A-ASSOCIATE-RJ (PS3.8 Table 9-21), the same for all but one."""
-        return CALLED_NOT_RECOGNISED if self is Mismatch.CALLED_AE_TITLE else CALLING_NOT_RECOGNISED
+        """Return the reason of the A-ASSOCIATE-RJ (PS3.8 Table 9-21); it says no more than the caller knows."""
+        return {
+            Mismatch.APPLICATION_CONTEXT: _CONTEXT_NAME,
+            Mismatch.CALLED_AE_TITLE: _CALLED,
+            Mismatch.USER_IDENTITY: _NO_REASON,
+        }.get(self, _CALLING)
 
 
 def device_of(devices: Devices, certificate: bytes | None) -> Device | None:
@@ -36,17 +44,22 @@ def device_of(devices: Devices, certificate: bytes | None) -> Device | None:
     return devices.by_certificate(spki_sha256)
 
 
-def mismatch(device: Device | None, calling: str, called: str, own: str) -> Mismatch | None:
-    """Say what speaks against an association of this device, or None when all agrees."""
+def mismatch(device: Device | None, request: A_ASSOCIATE, own: str) -> Mismatch | None:
+    """Say what speaks against the association a device asks for, or None when all agrees.
+
+    A user identity (PS3.7 D.3.3.7) that nobody verifies is refused: to accept it in silence would
+    let its sender believe that a person's rights apply.
+    """
     if device is None:
         return Mismatch.CERTIFICATE_UNKNOWN
-    if device.revoked_at is not None:
-        return Mismatch.CERTIFICATE_REVOKED
-    if calling.strip() != device.ae_title:
-        return Mismatch.CALLING_AE_TITLE
-    if called.strip() != own:
-        return Mismatch.CALLED_AE_TITLE
-    return None
+    found = {
+        Mismatch.CERTIFICATE_REVOKED: device.revoked_at is not None,
+        Mismatch.CALLING_AE_TITLE: (request.calling_ae_title or "").strip() != device.ae_title,
+        Mismatch.CALLED_AE_TITLE: (request.called_ae_title or "").strip() != own,
+        Mismatch.APPLICATION_CONTEXT: request.application_context_name != APPLICATION_CONTEXT_NAME,
+        Mismatch.USER_IDENTITY: any(isinstance(item, UserIdentityNegotiation) for item in request.user_information),
+    }
+    return next((wrong for wrong, holds in found.items() if holds), None)
 
 
 def subject_of(device: Device, address: str) -> Subject:

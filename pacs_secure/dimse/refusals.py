@@ -19,7 +19,7 @@ class Refuses(Protocol):
 
 
 class Refusals:
-    """Records refused associations: so many a second, the rest counted into the next entry."""
+    """Records refused associations: so many a second, the rest counted into the next entry as ``others``."""
 
     def __init__(self, guard: Refuses, per_second: int = 10, clock: Callable[[], float] = time.monotonic) -> None:
         self._guard = guard
@@ -28,37 +28,46 @@ class Refusals:
         self._lock = threading.Lock()
         self._allowance = float(per_second)
         self._refilled_at = clock()
-        self._uncounted = 0
+        self._silent = 0
 
     def count(self) -> None:
         """Count one refusal into the next entry, without an entry of its own."""
         with self._lock:
-            self._uncounted += 1
+            self._silent += 1
 
     def record(self, subject: Subject, reason: str, private: Mapping[str, str] | None = None) -> None:
         """Record one refused association; a ledger out of reach is logged, for the caller is refused anyway."""
-        uncounted = self._take()
-        if uncounted is None:
-            return
+        silent = self._take()
+        if silent is not None:
+            self._append(subject, reason, dict(private or {}), silent)
+
+    def flush(self, subject: Subject) -> None:
+        """Record what is counted and in no entry yet, when there is anything: the door closes."""
+        with self._lock:
+            silent, self._silent = self._silent, 0
+        if silent:
+            self._append(subject, "turned away in a flood", {}, silent)
+
+    def _append(self, subject: Subject, reason: str, private: dict[str, str], silent: int) -> None:
         details = {"protocol": "A-ASSOCIATE", "reason": reason}
-        request = AccessRequest(subject, Action.ASSOCIATION_OPEN, None, details=details, private=dict(private or {}))
+        request = AccessRequest(subject, Action.ASSOCIATION_OPEN, None, details=details, private=private)
         try:
-            self._guard.refuse(request, {"uncounted": uncounted} if uncounted else {})
+            self._guard.refuse(request, {"others": silent} if silent else {})
         except Exception as error:  # noqa: BLE001 - whatever failed, the caller stays refused and is counted
             LOGGER.warning("a refused association could not be recorded: %s", type(error).__name__)
             with self._lock:
-                self._uncounted += uncounted + 1
+                self._silent += silent + 1
 
     def _take(self) -> int | None:
-        """Return how many refusals had no entry when this one may have one, else None."""
+        """Return how many refusals had no entry of their own when this one may have one, else None."""
         with self._lock:
             now = self._clock()
             refill = (now - self._refilled_at) * self._per_second
             self._allowance = min(self._allowance + refill, float(self._per_second))
             self._refilled_at = now
             if self._allowance < 1:
-                self._uncounted += 1
+                self._silent += 1
                 return None
             self._allowance -= 1
-            uncounted, self._uncounted = self._uncounted, 0
-            return uncounted
+            silent, self._silent = self._silent, 0
+            return silent

@@ -4,33 +4,22 @@ The encoded Data Set leaves as it lies in the file, in PDUs read one by one: not
 and a file larger than memory is no different from a small one.
 """
 
-import queue
 import ssl
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from pydicom.dataset import Dataset
-from pydicom.uid import UID, MediaStorageDirectoryStorage
-from pynetdicom import _config
-from pynetdicom.ae import ApplicationEntity
-from pynetdicom.association import Association
-from pynetdicom.dsutils import split_dataset
-from pynetdicom.presentation import build_context
-from pynetdicom.transport import AddressInformation, AssociationSocket
-
-from pacs_secure.core.errors import Denied, Unavailable
-from pacs_secure.dimse.connection import CallingSocket
+from pacs_secure.core.errors import Denied, Malformed, OverLimit, Unavailable
+from pacs_secure.core.identifiers import uid
+from pacs_secure.dicom.part10 import PREFIX, split
+from pacs_secure.dimse.calling import CONTEXTS_PER_ASSOCIATION, Calling, Context, call
+from pacs_secure.dimse.commands import Answer
 from pacs_secure.dimse.quiet import hush
-from pacs_secure.dimse.upper_layer import MAXIMUM_PDU
 
-CONTEXTS_PER_ASSOCIATION = 128
-"""Odd context ids from 1 to 255 (PS3.8 9.3.2.2)."""
-
-_QUEUED_PDUS = 8
-_SILENCE = 120.0
-_CONNECT = 10.0
+_HEAD = 64 * 1024
+_LONGEST_HEAD = 2 << 20
+"""Bytes read of a file to find its File Meta Information; the second when the first were too few."""
+_DICOMDIR = "1.2.840.10008.1.3.10"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +30,7 @@ class Sent:
     status: int | None
     """The C-STORE status; None when it was not sent or not answered."""
     problem: str
-    """Why it has no status, else empty."""
+    """Why it is not stored, in words; else empty."""
     done: int
     """How many files are done, this one included."""
     total: int
@@ -53,12 +42,19 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True)
+class Skipped:
+    """A file that is no SOP Instance, and why."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """What became of everything that was to be sent."""
 
     sent: tuple[Sent, ...]
-    skipped: int
-    """Files that are no SOP Instance."""
+    left_out: tuple[Skipped, ...]
 
     @property
     def stored(self) -> int:
@@ -70,18 +66,29 @@ class Summary:
         """Return the files that were not stored."""
         return tuple(one for one in self.sent if not one.stored)
 
+    @property
+    def skipped(self) -> int:
+        """How many files are no SOP Instance."""
+        return len(self.left_out)
+
 
 @dataclass(frozen=True, slots=True)
 class _Instance:
     """One Part 10 file that can be sent, and the context it needs."""
 
     path: Path
-    sop_class_uid: UID
-    transfer_syntax_uid: UID
+    sop_instance_uid: str
+    context: Context
+    data_set_offset: int
 
-    @property
-    def context(self) -> tuple[UID, UID]:
-        return self.sop_class_uid, self.transfer_syntax_uid
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What became of one instance, before anyone counts."""
+
+    instance: _Instance
+    status: int | None
+    problem: str
 
 
 def send(
@@ -100,117 +107,74 @@ def send(
         Unavailable: the peer cannot be reached or is not taking any now, and nothing was sent yet.
     """
     hush()
-    _config.STORE_SEND_CHUNKED_DATASET = True  # files go out as they are, never decoded
-    instances, skipped = _gather(paths)
-    entity = _Entity(calling_ae)
-    entity.acse_timeout = entity.connection_timeout = _CONNECT
-    entity.dimse_timeout = entity.network_timeout = _SILENCE
+    instances, left_out = _gather(paths)
     sent: list[Sent] = []
 
-    def done(instance: _Instance, status: int | None, problem: str = "") -> None:
-        sent.append(Sent(instance.path, status, problem, len(sent) + 1, len(instances)))
-        progress(sent[-1])
+    def associate(contexts: Iterable[Context]) -> Calling | None:
+        try:
+            return call((host, port), called_ae, calling_ae, contexts, ssl_context)
+        except (Denied, Unavailable):
+            if not sent:
+                raise
+            return None
 
     for batch in _batches(instances):
-        rest = batch
-        while rest:
-            try:
-                association = _associate(entity, rest, (host, port), called_ae, ssl_context)
-            except (Denied, Unavailable):
-                if not sent:
-                    raise
-                for instance in rest:
-                    done(instance, None, "no association")
-                break
-            rest = _send_over(association, rest, done)
-    return Summary(tuple(sent), skipped)
+        for outcome in _send_batch(batch, associate):
+            done = len(sent) + 1
+            sent.append(Sent(outcome.instance.path, outcome.status, outcome.problem, done, len(instances)))
+            progress(sent[-1])
+    return Summary(tuple(sent), tuple(left_out))
 
 
-def _send_over(
-    association: Association, instances: Sequence[_Instance], done: Callable[[_Instance, int | None, str], None]
-) -> Sequence[_Instance]:
-    """Send over one association; return what is left when it breaks."""
-    accepted = {(context.abstract_syntax, context.transfer_syntax[0]) for context in association.accepted_contexts}
-    for place, instance in enumerate(instances):
-        if instance.context not in accepted:
-            done(instance, None, "SOP class or transfer syntax not accepted")
-            continue
+def _send_batch(
+    instances: Sequence[_Instance], associate: Callable[[Iterable[Context]], Calling | None]
+) -> Iterator[_Outcome]:
+    """Send what fits one association, over another one when it breaks."""
+    rest = list(instances)
+    while rest:
+        association = associate(dict.fromkeys(instance.context for instance in rest))
+        if association is None:
+            yield from (_Outcome(instance, None, "no association") for instance in rest)
+            return
         try:
-            response = association.send_c_store(instance.path, msg_id=place % 0xFFFF + 1)
-        except (OSError, RuntimeError, ValueError, AttributeError):
-            response = Dataset()
-        if "Status" in response:
-            done(instance, int(response.Status), "")
-        else:
-            done(instance, None, "no answer")
-            association.abort()
-            return instances[place + 1 :]
-    association.release()
-    return ()
+            with association:
+                while rest:
+                    yield _send_one(association, rest[0])
+                    del rest[0]
+        except (OSError, Malformed) as error:
+            reason = (
+                "the file cannot be read" if isinstance(error, FileNotFoundError | PermissionError) else "no answer"
+            )
+            yield _Outcome(rest.pop(0), None, reason)
 
 
-def _associate(
-    entity: ApplicationEntity,
-    instances: Sequence[_Instance],
-    address: tuple[str, int],
-    called_ae: str,
-    ssl_context: ssl.SSLContext,
-) -> Association:
-    contexts = dict.fromkeys(instance.context for instance in instances)
-    association = entity.associate(
-        *address,
-        contexts=[build_context(abstract, [transfer]) for abstract, transfer in contexts],
-        ae_title=called_ae,
-        max_pdu=MAXIMUM_PDU,
-        tls_args=(ssl_context, address[0]),
-    )
-    if not association.is_established:
-        answer = association.acceptor.primitive
-        if association.is_rejected and answer is not None and answer.result == 1:
-            raise Denied("the archive rejected the association")
-        raise Unavailable("no association with the archive")
-    association.dul.to_provider_queue = _Throttled(association)
-    return association
+def _send_one(association: Calling, instance: _Instance) -> _Outcome:
+    if not association.accepts(instance.context):
+        return _Outcome(instance, None, "SOP class or transfer syntax not accepted")
+    with instance.path.open("rb", buffering=0) as file:
+        file.seek(instance.data_set_offset)
+        answer = association.store(instance.context, instance.sop_instance_uid, file)
+    return _Outcome(instance, answer.status.code, _problem(answer))
 
 
-class _Entity(ApplicationEntity):
-    """A calling application entity with our end of the connection."""
-
-    def _create_socket(
-        self, assoc: Association, address: AddressInformation, tls_args: tuple[ssl.SSLContext, str] | None
-    ) -> AssociationSocket:
-        connection = CallingSocket(assoc, address=address)
-        connection.tls_args = tls_args
-        return connection
+def _problem(answer: Answer) -> str:
+    status = answer.status
+    if status.code == 0:
+        return ""
+    return f"status 0x{status.code:04X}" + (f": {status.comment}" if status.comment else "")
 
 
-class _Throttled(queue.Queue[Any]):
-    """A short queue of PDUs to send: the library's own would take the whole file into memory."""
-
-    def __init__(self, association: Association) -> None:
-        super().__init__(_QUEUED_PDUS)
-        self._association = association
-
-    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:  # noqa: FBT001, FBT002 - queue's
-        while True:
-            try:
-                return super().put(item, block, timeout or 1.0)
-            except queue.Full:
-                if not self._association.dul.is_alive():
-                    raise ConnectionError("the association has ended") from None
-
-
-def _gather(paths: Iterable[Path]) -> tuple[list[_Instance], int]:
-    """Find every SOP Instance in files and folders, folders in order of name; count what is none."""
+def _gather(paths: Iterable[Path]) -> tuple[list[_Instance], list[Skipped]]:
+    """Find every SOP Instance in files and folders, folders in order of name, and what is none."""
     instances: list[_Instance] = []
-    skipped = 0
+    left_out: list[Skipped] = []
     for path in _files(paths):
-        instance = _instance(path)
-        if instance is None:
-            skipped += 1
+        found = _instance(path)
+        if isinstance(found, Skipped):
+            left_out.append(found)
         else:
-            instances.append(instance)
-    return instances, skipped
+            instances.append(found)
+    return instances, left_out
 
 
 def _files(paths: Iterable[Path]) -> Iterator[Path]:
@@ -221,22 +185,32 @@ def _files(paths: Iterable[Path]) -> Iterator[Path]:
             yield path
 
 
-def _instance(path: Path) -> _Instance | None:
-    """Read the File Meta of a Part 10 file (PS3.10 7.1); None when it is none or is a DICOMDIR."""
+def _instance(path: Path) -> _Instance | Skipped:
+    """Read the File Meta Information of a Part 10 file (PS3.10 7.1)."""
     try:
-        meta, _ = split_dataset(path)
-        sop_class_uid, transfer_syntax_uid = UID(meta.MediaStorageSOPClassUID), UID(meta.TransferSyntaxUID)
-        known = bool(meta.MediaStorageSOPInstanceUID)
-    except Exception:  # noqa: BLE001 - whatever the parser makes of a stray file, it is no instance
-        return None
-    if not known or sop_class_uid == MediaStorageDirectoryStorage:
-        return None
-    return _Instance(path, sop_class_uid, transfer_syntax_uid)
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+            try:
+                found = split(head)
+            except Malformed:
+                found = split(head + file.read(_LONGEST_HEAD))
+    except OSError:
+        return Skipped(path, "it cannot be read")
+    except (Malformed, OverLimit):
+        return Skipped(path, "it is no Part 10 file")
+    sop_class_uid, sop_instance_uid = found.media_storage_sop_class_uid, found.media_storage_sop_instance_uid
+    if sop_class_uid == _DICOMDIR:
+        return Skipped(path, "it is a DICOMDIR")
+    try:
+        context = (uid(sop_class_uid or ""), uid(found.transfer_syntax_uid))
+        return _Instance(path, uid(sop_instance_uid or ""), context, len(PREFIX) + len(found.file_meta))
+    except Malformed:
+        return Skipped(path, "its File Meta Information names no SOP Instance")
 
 
 def _batches(instances: Sequence[_Instance]) -> Iterator[Sequence[_Instance]]:
     """Cut the instances into runs that need no more contexts than one association has."""
-    contexts: set[tuple[UID, UID]] = set()
+    contexts: set[Context] = set()
     start = 0
     for place, instance in enumerate(instances):
         if instance.context not in contexts and len(contexts) == CONTEXTS_PER_ASSOCIATION:

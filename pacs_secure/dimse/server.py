@@ -16,9 +16,10 @@ from pynetdicom.ae import ApplicationEntity
 from pynetdicom.transport import AddressInformation, ThreadedAssociationServer
 
 from pacs_secure.archive import Archive
-from pacs_secure.core.audit import Outcome
 from pacs_secure.core.identifiers import Institution
 from pacs_secure.dimse.association import Accepting
+from pacs_secure.dimse.budget import Budget
+from pacs_secure.dimse.connection import sever
 from pacs_secure.dimse.connections import Connections, Place
 from pacs_secure.dimse.handlers import Household, Visit
 from pacs_secure.dimse.identity import stranger
@@ -35,14 +36,20 @@ class Limits:
     """What callers may take of the archive; times in seconds, sizes in bytes."""
 
     connections: int = 200
+    associations: int = 150
+    """Of the connections; the rest stays for whoever has yet to hear that there are enough."""
     unproven_per_address: int = 64
     """Connections of one address that have not yet said who they are."""
     handshake: float = 3.0
     association_request: float = 10.0
-    """From the handshake to the A-ASSOCIATE-RQ."""
+    """From the handshake to the whole A-ASSOCIATE-RQ."""
     silence: float = 60.0
-    """Without a byte within an association."""
+    """Without a whole PDU within an association."""
+    look_again: float = 5.0
+    """After which a device that sends is looked up again: it may have been revoked."""
     data_set: int = 2 * 1024**3
+    data_sets: int = 4 * 1024**3
+    """Of all associations together, while they are received and stored."""
     refusals_per_second: int = 10
     """Refused connections that get a ledger entry each; the rest are counted into the next."""
 
@@ -65,7 +72,7 @@ class DicomServer:
         hush()
         self._limits = limits or Limits()
         refusals = Refusals(archive.guard, self._limits.refusals_per_second)
-        self._household = Household(archive, devices, refusals, ae_title, institution)
+        self._household = Household(archive, devices, refusals, ae_title, institution, self._limits.look_again)
         self._address = (host, port)
         self._ssl_context = ssl_context
         self._listener: _Listener | None = None
@@ -77,6 +84,11 @@ class DicomServer:
         self._thread = threading.Thread(target=self._listener.serve_forever, args=(0.1,), name="dicom-listener")
         self._thread.start()
         return int(self._listener.server_address[1])
+
+    @property
+    def connections(self) -> int:
+        """How many connections are open now."""
+        return len(self._listener.connections) if self._listener else 0
 
     def replace_certificate(self, ssl_context: ssl.SSLContext) -> None:
         """Use another context from the next connection on; running associations go on with theirs."""
@@ -91,6 +103,7 @@ class DicomServer:
         self._listener.shutdown()
         self._thread.join()
         self._listener.end(patience)
+        self._household.refusals.flush(stranger(self._household.institution, ""))
         self._listener = self._thread = None
 
 
@@ -104,26 +117,35 @@ class _Listener(ThreadedAssociationServer):
     def __init__(self, household: Household, address: tuple[str, int], context: ssl.SSLContext, limits: Limits) -> None:
         entity = ApplicationEntity(household.ae_title)
         entity.maximum_pdu_size = MAXIMUM_PDU
-        entity.maximum_associations = limits.connections
+        entity.maximum_associations = limits.connections  # never reached: `Connections` counts before
         entity.acse_timeout = limits.association_request
         entity.dimse_timeout = limits.silence
         entity.network_timeout = limits.silence
         self._household = household
         self._limits = limits
-        self._connections = Connections(limits.connections, limits.unproven_per_address)
+        self._budget = Budget(limits.data_sets)
+        self.connections = Connections(limits.connections, limits.associations, limits.unproven_per_address)
         self._places: dict[socket.socket, Place] = {}
+        self._gate = threading.Lock()
+        self._ending = False
+        self._shaking: set[ssl.SSLSocket] = set()
+        self._associations: set[Accepting] = set()
         super().__init__(entity, address, household.ae_title, [], context)
         entity._servers.append(self)  # noqa: SLF001 - the library's `shutdown` takes it out again
 
     def get_request(self) -> tuple[socket.socket, Any]:
         """Accept, and nothing else: a handshake here would let one silent client stop all others."""
         assert self.socket is not None  # noqa: S101 - it was bound by the constructor
-        connection, address = self.socket.accept()
+        try:
+            connection, address = self.socket.accept()
+        except OSError:
+            time.sleep(0.05)  # no descriptor is free: the caller stays in the queue, and asking on would burn a core
+            raise
         return connection, address
 
     def verify_request(self, request: Any, client_address: Any) -> bool:
         """Turn away what is too much, without a thread."""
-        place = self._connections.admit(client_address[0])
+        place = self.connections.admit(client_address[0])
         if place is None:
             self._household.refusals.count()
             return False
@@ -133,54 +155,73 @@ class _Listener(ThreadedAssociationServer):
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         """Shake hands, then let the association run in its own thread."""
         place = self._places.pop(request)
+        connection: socket.socket = request
         try:
             connection = self._shake_hands(request)
-            if connection is None:
-                place.leave()
-                return
             self._open(connection, client_address, place)
+        except OSError as error:
+            self._turn_away(connection, place)
+            self._household.refusals.record(stranger(self._household.institution, place.address), _reason(error))
         except Exception as error:  # noqa: BLE001 - one connection never ends the listener
-            place.leave()
+            self._turn_away(connection, place)
             LOGGER.error("a connection could not be served: %s", type(error).__name__)  # noqa: TRY400
-            self.shutdown_request(request)
+
+    def handle_error(self, request: Any, _client_address: Any) -> None:
+        """Give the place back when no thread could be started."""
+        LOGGER.error("a connection could not be served: no thread")
+        if place := self._places.pop(request, None):
+            place.leave()
 
     def service_actions(self) -> None:
         """Collect no garbage here: a full collection on each connection would be felt by all others."""
 
     def end(self, patience: float) -> None:
-        """Abort every association and wait until they are gone."""
+        """End every handshake and association, and wait until they are gone."""
         deadline = time.monotonic() + patience
-        for association in self.active_associations:
-            association.abort(block=False)
-        for association in self.active_associations:
+        with self._gate:
+            self._ending = True
+            shaking, associations = list(self._shaking), list(self._associations)
+        for connection in shaking:
+            sever(connection)
+        for association in associations:
+            association.hang_up()
+        if not self.connections.emptied(patience / 2):
+            for association in associations:
+                association.connection.cut()
+            self.connections.emptied(deadline - time.monotonic())
+        for association in associations:
             association.join(max(0.0, deadline - time.monotonic()))
 
-    def _shake_hands(self, request: socket.socket) -> ssl.SSLSocket | None:
+    def _shake_hands(self, request: socket.socket) -> ssl.SSLSocket:
         request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        address = request.getpeername()[0]
         request.settimeout(self._limits.handshake)
         context = self.ssl_context
+        if context is None:  # pragma: no cover - there is no way to build one without
+            raise ssl.SSLError("no TLS")
+        connection = context.wrap_socket(request, server_side=True, do_handshake_on_connect=False)
+        with self._gate:
+            self._shaking.add(connection)
         try:
-            if context is None:  # pragma: no cover - there is no way to build one without
-                raise ssl.SSLError("no TLS")
-            connection = context.wrap_socket(request, server_side=True)
-        except OSError as error:
-            request.close()
-            self._household.refusals.record(stranger(self._household.institution, address), _reason(error))
-            return None
-        connection.settimeout(self._limits.silence)
+            connection.do_handshake()
+        except BaseException:
+            connection.close()
+            raise
+        finally:
+            with self._gate:
+                self._shaking.discard(connection)
         return connection
 
     def _open(self, connection: ssl.SSLSocket, client_address: Any, place: Place) -> None:
         visit = Visit(self._household, place.address, place.prove)
 
         def ended() -> None:
-            visit.close(Outcome.ABORTED)
+            visit.ended()
+            with self._gate:
+                self._associations.discard(association)
             place.leave()
 
         association = Accepting(self.ae, connection, ended)
         association.name = f"AcceptorThread@{client_address[0]}:{client_address[1]}"
-        association.daemon = True
         association._server = self  # noqa: SLF001 - as the library's own request handler does
         acceptor = association.acceptor
         acceptor.ae_title = self.ae_title
@@ -189,12 +230,19 @@ class _Listener(ThreadedAssociationServer):
         acceptor.implementation_class_uid = self.ae.implementation_class_uid
         acceptor.implementation_version_name = self.ae.implementation_version_name
         association.requestor.address_info = AddressInformation.from_tuple(client_address)
-        association.upper_layer.receive_stores(visit.store, self._limits.data_set)
+        association.upper_layer.serve(visit.serve, self._limits.data_set, self._budget, visit.violated)
         association.bind(evt.EVT_REQUESTED, visit.requested)
-        association.bind(evt.EVT_C_ECHO, visit.echo)
         association.bind(evt.EVT_RELEASED, visit.released)
-        association.bind(evt.EVT_ABORTED, visit.aborted)
-        association.start()
+        with self._gate:
+            if self._ending:
+                raise ConnectionAbortedError
+            association.start()
+            self._associations.add(association)
+
+    def _turn_away(self, connection: socket.socket, place: Place) -> None:
+        sever(connection)
+        connection.close()
+        place.leave()
 
 
 def _reason(error: OSError) -> str:

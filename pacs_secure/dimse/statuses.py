@@ -1,4 +1,4 @@
-"""How each failure is said in DIMSE: the one table of this door (PS3.4 Table B.2-1, PS3.7 Annex C)."""
+"""How each failure is said in DIMSE: the one table of this door (PS3.4 Table B.2-1, PS3.7 9.1.1.1.9)."""
 
 from dataclasses import dataclass
 
@@ -28,11 +28,13 @@ class Status:
 SUCCESS = Status(0x0000)
 OTHER_INSTANCE = Status(0xB007, "stored under the Data Set's own SOP Instance UID")
 """A warning: it is stored. To refuse would lose the picture, for its sender would announce it so again."""
-NOT_AUTHORISED = Status(0x0124, "not authorised")
-OUT_OF_RESOURCES = Status(0xA700, "out of resources, try again later")
-PROCESSING_FAILURE = Status(0x0110, "processing failure")
-CANNOT_UNDERSTAND = Status(0xC000, "cannot understand")
 SOP_CLASS_NOT_SUPPORTED = Status(0x0122, "SOP class not negotiated on this context")
+NOT_AUTHORISED = Status(0x0124, "not authorised")
+UNRECOGNISED_OPERATION = Status(0x0211, "not offered on this context")
+OUT_OF_RESOURCES = Status(0xA700, "out of resources, try again later")
+OTHER_SOP_CLASS = Status(0xA900, "the Data Set is of another SOP class")
+CANNOT_UNDERSTAND = Status(0xC000, "cannot understand")
+PROCESSING_FAILURE = Status(0xC110, "processing failure")
 
 STORE_STATUSES: dict[type[ArchiveError], Status] = {
     Unauthenticated: NOT_AUTHORISED,
@@ -41,9 +43,9 @@ STORE_STATUSES: dict[type[ArchiveError], Status] = {
     Hidden: NOT_AUTHORISED,
     Held: NOT_AUTHORISED,
     Malformed: CANNOT_UNDERSTAND,
-    # Not 0xA7xx: a modality would send what is too large or too deep again for ever.
+    # Not 0xA7xx: a modality would send what is too large, too deep or taken again for ever.
     OverLimit: Status(0xC010, "larger, deeper or more than the archive takes"),
-    Conflict: Status(0x0111, "SOP Instance UID is taken by other content"),
+    Conflict: Status(0xC111, "SOP Instance UID is taken by other content"),
     Tampered: PROCESSING_FAILURE,
     Unavailable: OUT_OF_RESOURCES,
 }

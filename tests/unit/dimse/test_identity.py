@@ -1,0 +1,82 @@
+"""Certificate, device row and AE titles must all say the same."""
+
+from dataclasses import replace
+
+import pytest
+from pynetdicom._globals import APPLICATION_CONTEXT_NAME
+from pynetdicom.pdu_primitives import A_ASSOCIATE, UserIdentityNegotiation
+
+from pacs_secure.core.access import Door, Role
+from pacs_secure.dimse.identity import Mismatch, device_of, mismatch, stranger, subject_of
+from pacs_secure.dimse.tls import peer_spki_sha256
+from tests.builders import HERE, NOW, device
+from tests.certificates import Authority
+from tests.fakes import MemoryDevices
+
+CT1 = device("CT1")
+
+
+def asked(calling: str = "CT1", called: str = "ARCHIVE", context: str = APPLICATION_CONTEXT_NAME) -> A_ASSOCIATE:
+    request = A_ASSOCIATE()
+    request.application_context_name = context
+    request.calling_ae_title, request.called_ae_title = calling, called
+    return request
+
+
+def with_user() -> A_ASSOCIATE:
+    request, user = asked(), UserIdentityNegotiation()
+    user.user_identity_type, user.primary_field = 1, b"dr.weber"
+    request.user_information = [user]
+    return request
+
+
+def test_when_all_agrees_nothing_speaks_against_it() -> None:
+    assert mismatch(CT1, asked(), "ARCHIVE") is None
+
+
+@pytest.mark.parametrize(
+    ("one", "request_", "wrong", "diagnostic"),
+    [
+        (None, asked(), Mismatch.CERTIFICATE_UNKNOWN, 3),
+        (replace(CT1, revoked_at=NOW), asked(), Mismatch.CERTIFICATE_REVOKED, 3),
+        (CT1, asked(calling="CT2"), Mismatch.CALLING_AE_TITLE, 3),
+        (CT1, asked(called="OTHER"), Mismatch.CALLED_AE_TITLE, 7),
+        (CT1, asked(context="1.2.3"), Mismatch.APPLICATION_CONTEXT, 2),
+        (CT1, with_user(), Mismatch.USER_IDENTITY, 1),
+    ],
+)
+def test_each_disagreement_has_its_reason(one: object, request_: A_ASSOCIATE, wrong: Mismatch, diagnostic: int) -> None:
+    found = mismatch(one, request_, "ARCHIVE")  # type: ignore[arg-type]
+
+    assert found is wrong
+    assert wrong.diagnostic == diagnostic
+
+
+def test_a_stranger_learns_no_more_by_a_wrong_called_title() -> None:
+    assert mismatch(None, asked(called="OTHER"), "ARCHIVE") is Mismatch.CERTIFICATE_UNKNOWN
+
+
+def test_a_device_is_known_by_its_key_even_when_its_certificate_is_renewed(tmp_path: object) -> None:
+    authority = Authority(tmp_path)  # type: ignore[arg-type]
+    pair, other = authority.issue("ct1"), authority.issue("ct2")
+    devices = MemoryDevices()
+    devices.kept["CT1"] = replace(CT1, spki_sha256=peer_spki_sha256(pair.der))
+
+    assert device_of(devices, pair.der) == devices.kept["CT1"]
+    assert device_of(devices, other.der) is None
+
+
+@pytest.mark.parametrize("certificate", [None, b"", b"no certificate"])
+def test_what_is_no_certificate_is_no_device(certificate: bytes | None) -> None:
+    assert device_of(MemoryDevices(), certificate) is None
+
+
+def test_what_only_sends_is_a_modality_and_what_asks_is_a_workstation() -> None:
+    assert subject_of(CT1, "192.0.2.1").role is Role.MODALITY
+    reader = subject_of(device("WS1", operations=("store", "find")), "192.0.2.1")
+
+    assert (reader.role, reader.door, reader.address) == (Role.WORKSTATION, Door.DIMSE, "192.0.2.1")
+
+
+def test_who_proved_nothing_is_a_stranger() -> None:
+    assert stranger(HERE, "192.0.2.1").role is Role.STRANGER
