@@ -143,7 +143,8 @@ def call(
     proposed = list(contexts)
     connection = _connect(address, ssl_context)
     try:
-        connection.sendall(_association_request(called_ae, calling_ae, proposed))
+        with contextlib.suppress(OSError):  # an alert may be there before we speak: reading says which
+            connection.sendall(_association_request(called_ae, calling_ae, proposed))
         kind, body = read_pdu(connection)
         return Calling(connection, *_negotiated(kind, body, proposed))
     except BaseException as error:

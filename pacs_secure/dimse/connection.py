@@ -11,6 +11,8 @@ from pynetdicom.transport import AssociationSocket
 CONNECTION_CLOSED = "Evt17"
 """Transport connection closed indication (PS3.8 Table 9-6)."""
 
+LINGER = 0.1
+"""Seconds for which bytes that still come are read and dropped: closing on them would destroy what we said last."""
 _LEAST = 0.001
 
 
@@ -52,7 +54,7 @@ class ArchiveSocket(AssociationSocket):
         return True
 
     def drain(self, limit: int, seconds: float) -> None:
-        """Read and drop what the peer still sends: closing on unread bytes would destroy our last PDU."""
+        """Read and drop what the peer still sends."""
         scratch = memoryview(bytearray(64 * 1024))
         deadline = time.monotonic() + seconds
         with contextlib.suppress(OSError):
@@ -92,6 +94,18 @@ class ArchiveSocket(AssociationSocket):
         if self.socket is not None:
             poller.register(self.socket, select.POLLIN)
         return poller
+
+
+def part(connection: socket.socket) -> None:
+    """Close after what was said last, an alert of TLS perhaps, had a moment to be heard."""
+    deadline = time.monotonic() + LINGER
+    with contextlib.suppress(OSError):
+        socket.socket.shutdown(connection, socket.SHUT_WR)
+        while (left := deadline - time.monotonic()) > 0:
+            connection.settimeout(max(left, _LEAST))
+            if not socket.socket.recv(connection, 64 * 1024):
+                break
+    connection.close()
 
 
 def sever(connection: socket.socket) -> None:

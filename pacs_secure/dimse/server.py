@@ -19,7 +19,7 @@ from pacs_secure.archive import Archive
 from pacs_secure.core.identifiers import Institution
 from pacs_secure.dimse.association import Accepting
 from pacs_secure.dimse.budget import Budget
-from pacs_secure.dimse.connection import sever
+from pacs_secure.dimse.connection import part, sever
 from pacs_secure.dimse.connections import Connections, Place
 from pacs_secure.dimse.handlers import Household, Visit
 from pacs_secure.dimse.identity import stranger
@@ -204,7 +204,7 @@ class _Listener(ThreadedAssociationServer):
         try:
             connection.do_handshake()
         except BaseException:
-            connection.close()
+            part(connection)
             raise
         finally:
             with self._gate:

@@ -22,7 +22,7 @@ from pynetdicom.pdu_primitives import A_P_ABORT
 from pacs_secure.core.errors import Malformed
 from pacs_secure.dimse.budget import Budget
 from pacs_secure.dimse.commands import Request, response
-from pacs_secure.dimse.connection import CONNECTION_CLOSED, ArchiveSocket
+from pacs_secure.dimse.connection import CONNECTION_CLOSED, LINGER, ArchiveSocket
 from pacs_secure.dimse.contexts import check_proposal
 from pacs_secure.dimse.messages import Messages, Serve
 from pacs_secure.dimse.statuses import Status
@@ -49,7 +49,6 @@ _LIMITS = {
 }
 PATIENCE = 0.5
 """Seconds after which a sleeping reactor looks at its timers."""
-_LINGER = 0.1
 _FOREVER = 3600.0
 _PART = 64 * 1024
 
@@ -122,7 +121,7 @@ class UpperLayer(DULServiceProvider):
         abort.source, abort.reason_diagnostic = _BY_PROVIDER, 0x00
         self._send(abort)
         if isinstance(self.socket, ArchiveSocket):
-            self.socket.drain(ASSOCIATE_LIMIT, _LINGER)
+            self.socket.drain(ASSOCIATE_LIMIT, LINGER)
             self.socket.close()
         self.kill_dul()
 
@@ -131,7 +130,7 @@ class UpperLayer(DULServiceProvider):
         if not isinstance(connection, ArchiveSocket):
             return False
         if self.state_machine.current_state == _CLOSING:
-            connection.drain(ASSOCIATE_LIMIT, _LINGER)
+            connection.drain(ASSOCIATE_LIMIT, LINGER)
             connection.close()
             return True
         return self._read_what_comes(connection)

@@ -6,14 +6,16 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pynetdicom import AE, evt
 
 from pacs_secure.archive.ingest import Reception
 from pacs_secure.core.errors import Denied, Unavailable
 from pacs_secure.dimse.calling import CONTEXTS_PER_ASSOCIATION
 from pacs_secure.dimse.sender import Sent, Summary, send
-from pacs_secure.dimse.tls import client_context
+from pacs_secure.dimse.tls import client_context, server_context
 from tests.certificates import Authority
 from tests.data_sets import CT, DEFLATED, EXPLICIT, explicit, file_meta, part10, real_streams, uid_value
 from tests.dicom_door import AE_TITLE, HOST, Door, ct, ct_uid, until
@@ -235,6 +237,31 @@ def test_an_interrupted_sender_aborts_and_leaves_nothing(door: Door, folder: Pat
         send([folder], HOST, door.port, AE_TITLE, "CT1", door.tls(), interrupt)
 
     assert until(lambda: door.outcomes() == ["begun", "aborted"])
+
+
+def test_another_archive_receives_the_same_bytes(door: Door, folder: Path) -> None:
+    paths = write(folder, 1, 2)
+    heard: list[tuple[str, bytes]] = []
+
+    def note(event: Any) -> int:
+        heard.append((event.request.AffectedSOPInstanceUID, event.request.DataSet.getvalue()))
+        return 0
+
+    entity = AE("OTHER")
+    entity.maximum_pdu_size = 4096
+    entity.add_supported_context(CT, EXPLICIT)
+    own = door.authority.issue("other")
+    context = server_context(str(own.certificate), str(own.key), str(door.authority.file))
+    server: Any = entity.start_server(
+        (HOST, 0), block=False, evt_handlers=[(evt.EVT_C_STORE, note)], ssl_context=context
+    )
+    try:
+        summary = send(paths, HOST, server.server_address[1], "OTHER", "CT1", door.tls())
+    finally:
+        server.shutdown()
+
+    assert summary.stored == 2
+    assert heard == [(ct_uid(1), ct(1)), (ct_uid(2), ct(2))]
 
 
 def corpus() -> Iterator[Path]:
