@@ -1,0 +1,231 @@
+"""The Guard: decided, recorded, and only then allowed; a refusal is on record before anyone hears of it."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import orjson
+import pytest
+
+from pacs_secure.archive.guard import relations_of
+from pacs_secure.core.access import Action, Door, Purpose, Relation, Role, Subject
+from pacs_secure.core.audit import Outcome
+from pacs_secure.core.errors import ArchiveError, Denied, Hidden, NotFound, Unavailable
+from pacs_secure.crypto.index_seal import DetailsSeal
+from pacs_secure.crypto.tlog import read_draft
+from pacs_secure.ports import Shelf
+from tests.builders import ELSEWHERE, HERE, draft, request, study_facts, subject
+from tests.unit.archive.instances import acts
+from tests.world import World
+
+DERMATOLOGIST = subject(Role.CLINICIAN, department="dermatology")
+
+
+def test_a_grant_is_given_only_after_its_record_is_in_the_ledger(world: World) -> None:
+    study = study_facts()
+    grant = world.archive.guard.admit(replace(request(Action.STUDY_READ, study=study), objects=3))
+
+    (entry,) = world.entries()
+    assert (entry["outcome"], entry["action"], entry["act"]) == ("begun", "study:read", str(grant.act))
+    assert (entry["study"], entry["patient"]) == (str(study.alias), str(study.patient_alias))
+    assert entry["facts"] == {"objects": 3}
+    assert datetime.fromisoformat(entry["at"]) <= grant.recorded_at <= datetime.now(UTC)
+    assert grant.covers(HERE, study.study_instance_uid)
+    assert grant.scope.everything
+
+
+def test_no_record_no_grant(world: World) -> None:
+    world.archive.guard.admit(request(Action.STUDY_READ))  # the ledger key is in memory now
+    world.ledger.down = True
+
+    with pytest.raises(Unavailable):
+        world.archive.guard.admit(request(Action.STUDY_READ, study=study_facts()))
+
+
+def test_a_permit_is_not_recorded_yet_its_record_shares_the_commit_of_the_change(world: World) -> None:
+    permit = world.archive.guard.decide(request(Action.STUDY_CREATE))
+
+    assert world.entries() == []
+    assert world.archive.guard.draft(permit, Outcome.BEGUN, {}).act == permit.act
+
+
+@pytest.mark.parametrize(
+    ("role", "department", "action", "purpose", "error", "rule"),
+    [
+        (Role.RESEARCHER, "radiology", Action.STUDY_READ, None, Denied, "no purpose of use"),
+        (Role.CLINICIAN, "dermatology", Action.STUDY_READ, None, Hidden, "default deny"),
+        (Role.DPO, "radiology", Action.STUDY_SEARCH, None, Denied, "p, overseer, study:search, *, *, deny"),
+        (Role.RADIOLOGIST, "radiology", Action.LEDGER_VERIFY, None, Denied, "default deny"),
+        (Role.STRANGER, "", Action.STUDY_SEARCH, Purpose.TREATMENT, Denied, "default deny"),
+    ],
+)
+def test_a_refusal_is_on_record_before_the_caller_hears_of_it(
+    world: World,
+    role: Role,
+    department: str,
+    action: Action,
+    purpose: Purpose | None,
+    error: type[ArchiveError],
+    rule: str,
+) -> None:
+    by = subject(role, department=department)
+    study = study_facts() if action is Action.STUDY_READ else None
+
+    with pytest.raises(ArchiveError) as refused:
+        world.archive.guard.admit(request(action, by, study=study, purpose=purpose))
+
+    assert type(refused.value) is error
+    (entry,) = world.entries()
+    assert (entry["outcome"], entry["action"], entry["rule"]) == ("refused", action.value, rule)
+    assert entry["policy"] == world.house.engines.policy.version
+
+
+@pytest.mark.parametrize("by", [subject(Role.RESEARCHER), DERMATOLOGIST])
+def test_a_refusal_that_cannot_be_recorded_is_unavailable(world: World, by: Subject) -> None:
+    world.ledger.down = True
+
+    with pytest.raises(Unavailable):
+        world.archive.guard.decide(request(Action.STUDY_READ, by, study=study_facts(), purpose=None))
+
+
+def test_another_institution_s_study_is_hidden_whatever_the_policy_says(world: World) -> None:
+    with pytest.raises(Hidden):
+        world.archive.guard.admit(request(Action.STUDY_READ, study=study_facts(of=ELSEWHERE)))
+
+    assert world.entries()[0]["rule"] == "institutions are strictly apart"
+
+
+def test_whoever_names_no_purpose_acts_for_that_of_the_role(world: World) -> None:
+    permit = world.archive.guard.decide(request(Action.STUDY_CREATE, purpose=None))
+
+    assert permit.request.purpose is Purpose.TREATMENT
+
+
+def test_what_is_refused_before_any_decision_is_recorded_with_the_purpose_of_the_role(world: World) -> None:
+    error = world.archive.guard.not_found(request(Action.STUDY_READ, purpose=None))
+
+    assert type(error) is NotFound
+    (entry,) = world.entries()
+    assert (entry["outcome"], entry["facts"]["error"], entry["purpose"]) == ("refused", "NotFound", "TREAT")
+
+
+def test_a_stranger_is_recorded_without_a_purpose(world: World) -> None:
+    stranger = subject(Role.STRANGER, identifier="unknown", department="")
+    world.archive.guard.refuse(request(Action.SESSION_AUTHENTICATE, stranger, purpose=None), {"error": "any"})
+
+    (entry,) = world.entries()
+    assert "purpose" not in entry
+    assert entry["role"] == "stranger"
+
+
+def test_an_entry_names_nobody_in_clear_and_everybody_to_the_holder_of_the_ledger_key(world: World) -> None:
+    asked = replace(
+        request(Action.STUDY_SEARCH, subject(identifier="r.weber")), private={"PatientName": "Doe"}, details={"a": "b"}
+    )
+    world.archive.guard.admit(asked)
+
+    (kept,) = world.ledger.kept
+    assert b"weber" not in kept.content
+    assert b"Doe" not in kept.content
+    written = read_draft(kept.content)
+    assert written.details is not None
+    assert written.facts == {"a": "b", "objects": 0}
+    (key,) = world.keyring.fetch(HERE, Shelf.LEDGER, [written.details.key_id]).values()
+    seal = DetailsSeal(key.key)
+    assert orjson.loads(seal.open(written.act, written.details.box)) == {"subject": "r.weber", "PatientName": "Doe"}
+    assert written.actor == seal.pseudonym(HERE, "r.weber")
+
+
+def test_one_subject_has_one_pseudonym_and_another_has_another(world: World) -> None:
+    for identifier in ("one", "one", "other"):
+        world.archive.guard.admit(request(Action.STUDY_SEARCH, subject(identifier=identifier)))
+
+    one, again, other = (entry["actor"] for entry in world.entries())
+    assert one == again != other
+
+
+def test_while_the_vault_is_away_and_the_ledger_key_unknown_nothing_is_admitted(world: World) -> None:
+    world.keyring.sealed = True
+
+    with pytest.raises(Unavailable):
+        world.archive.guard.admit(request(Action.STUDY_SEARCH))
+    assert world.entries() == []
+
+
+def test_while_the_vault_is_away_refusals_and_verifications_are_recorded_without_their_actor(world: World) -> None:
+    world.keyring.sealed = True
+    guard = world.archive.guard
+
+    with pytest.raises(Denied):
+        guard.admit(request(Action.STUDY_SEARCH, subject(Role.DPO), purpose=None))
+    guard.admit(request(Action.LEDGER_VERIFY, subject(Role.DPO, door=Door.COMMAND_LINE), purpose=None))
+
+    assert acts(world) == [("study:search", "refused"), ("ledger:verify", "begun")]
+    assert all(entry["actor"] == "" and "details" not in entry for entry in world.entries())
+
+
+def test_a_ledger_key_once_met_outlives_an_outage_of_the_vault(world: World) -> None:
+    world.archive.guard.admit(request(Action.STUDY_SEARCH))
+    world.keyring.sealed = True
+    world.house.drop_keys()
+
+    with pytest.raises(Hidden):
+        world.archive.guard.admit(request(Action.STUDY_READ, DERMATOLOGIST, study=study_facts(), purpose=None))
+    assert world.entries()[-1]["actor"]
+
+
+def test_an_outcome_ends_the_act_that_it_belongs_to(world: World) -> None:
+    guard = world.archive.guard
+    grant = guard.admit(request(Action.STUDY_READ, study=study_facts()))
+    guard.finish(grant, Outcome.COMPLETED, {"bytes": 7})
+
+    begun, ended = world.entries()
+    assert (ended["act"], ended["study"], ended["facts"]) == (begun["act"], begun["study"], {"bytes": 7})
+    assert world.records.open_acts(datetime.now(UTC)) == []
+
+
+def test_an_outcome_may_name_the_study_that_only_the_commit_knew(world: World) -> None:
+    permit = world.archive.guard.decide(request(Action.STUDY_CREATE))
+    study = study_facts()
+
+    assert world.archive.guard.draft(permit, Outcome.COMPLETED, {}, study).study_alias == study.alias
+
+
+def test_a_delivery_that_is_over_fails_nobody_when_its_outcome_cannot_be_recorded(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    grant = world.archive.guard.admit(request(Action.STUDY_READ, study=study_facts()))
+    world.ledger.down = True
+    world.archive.guard.finish_later(grant, Outcome.COMPLETED, {})
+    world.ledger.down = False
+
+    assert "could not be recorded" in caplog.text
+    assert [left.act for left in world.records.open_acts(datetime.now(UTC))] == [grant.act]
+
+
+def test_an_act_that_a_crash_left_open_is_closed_in_the_words_it_was_begun_with(world: World) -> None:
+    begun = draft(Outcome.BEGUN, facts={"objects": 2})
+    closing = world.archive.guard.closing(begun, Outcome.ABORTED)
+
+    assert closing.at > begun.at
+    assert replace(closing, at=begun.at, outcome=begun.outcome, facts=begun.facts) == begun
+    assert closing.facts == {"objects": 2, "closed": "after a crash"}
+
+
+@pytest.mark.parametrize(
+    ("department", "of_study", "held"),
+    [
+        ("radiology", "radiology", {Relation.NONE, Relation.TREATING, Relation.DEPARTMENT}),
+        ("radiology", "surgery", {Relation.NONE, Relation.TREATING}),
+        ("", "", {Relation.NONE, Relation.TREATING}),
+    ],
+)
+def test_a_subject_is_related_to_studies_of_its_own_department(
+    department: str, of_study: str, held: set[Relation]
+) -> None:
+    study = study_facts(department=of_study, relations=[Relation.TREATING])
+
+    assert relations_of(subject(department=department), study) == held
+
+
+def test_to_no_study_yet_nobody_stands_apart() -> None:
+    assert relations_of(subject(), None) == set(Relation)

@@ -1,0 +1,263 @@
+"""Sealing and opening: nothing opens without a Grant for that very study, nor when a byte of it changed."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from uuid import uuid4
+
+import pytest
+
+from pacs_secure.archive.seals import PIECE, Opener
+from pacs_secure.core.access import Action, Grant, Role
+from pacs_secure.core.errors import ArchiveError, Conflict, Denied, NotFound, Tampered, Unavailable
+from pacs_secure.core.identifiers import KeyId
+from pacs_secure.core.instance import InstanceRow
+from tests.builders import ELSEWHERE, HERE, grant, study_facts, subject
+from tests.unit.archive.instances import data_set, store, study_uid
+from tests.world import World
+
+SIZES = (0, 1, 16_384, 3 * PIECE + 5)
+
+
+def opener_of(world: World) -> Opener:
+    return world.archive.retrieve.opener
+
+
+def rows_of(world: World, study: int = 1) -> list[InstanceRow]:
+    return list(world.records.instances(HERE, study_facts(study_uid(study)).study_instance_uid))
+
+
+def granted(study: int = 1) -> Grant:
+    return grant(study=study_facts(study_uid(study)))
+
+
+def kept(world: World, content: bytes | None = None) -> InstanceRow:
+    store(world, content or data_set(pixels=b"0123456789" * 5_000))
+    return rows_of(world)[0]
+
+
+WAYS: dict[str, Callable[[Opener, Grant, InstanceRow], Iterator[bytes]]] = {
+    "whole": lambda opener, given, row: opener.whole(given, row),
+    "span": lambda opener, given, row: opener.span(given, row, 0, row.sealed.plaintext_length),
+    "metadata": lambda opener, given, row: opener.metadata(given, [row]),
+}
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_what_was_sealed_opens_to_the_same_bytes(world: World, size: int) -> None:
+    content = data_set() + b"\xe0\x7f\x10\0OB\0\0" + (size + size % 2).to_bytes(4, "little") + bytes(size + size % 2)
+    row = kept(world, content)
+    whole = b"".join(opener_of(world).whole(granted(), row))
+
+    assert whole[128:132] == b"DICM"
+    assert whole[row.data_set_offset :] == content
+    assert b"".join(opener_of(world).span(granted(), row, row.data_set_offset, len(whole))) == content
+
+
+@pytest.mark.parametrize(("start", "stop"), [(0, 0), (0, 1), (5, 20_000), (16_384, 16_385), (40_000, 50_000)])
+def test_any_span_opens_alone(world: World, start: int, stop: int) -> None:
+    row = kept(world)
+    whole = b"".join(opener_of(world).whole(granted(), row))
+
+    assert b"".join(opener_of(world).span(granted(), row, start, stop)) == whole[start:stop]
+
+
+def test_memory_stays_flat_whatever_the_object_s_size(world: World) -> None:
+    row = kept(world, data_set(pixels=bytes(60_000) * 80, frames=80))
+    opened = opener_of(world)
+
+    assert max(map(len, opened.whole(granted(), row))) <= PIECE + 16_384
+    assert max(map(len, opened.span(granted(), row, 7, row.sealed.plaintext_length))) <= PIECE
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    "other",
+    [
+        grant(study=study_facts(study_uid(2))),
+        grant(subject(of=ELSEWHERE), study=study_facts(study_uid(1), of=ELSEWHERE)),
+        grant(action=Action.STUDY_SEARCH),
+        grant(),
+    ],
+    ids=["another study", "another institution", "a search", "no study"],
+)
+def test_nothing_opens_without_a_grant_for_that_very_study(world: World, way: str, other: Grant) -> None:
+    row = kept(world)
+    world.house.drop_keys()
+    fetched = world.keyring.fetched
+
+    with pytest.raises(Denied):
+        list(WAYS[way](opener_of(world), other, row))
+    assert world.keyring.fetched == fetched
+
+
+def test_one_row_of_another_study_keeps_all_metadata_closed(world: World) -> None:
+    store(world, data_set(1), data_set(2))
+
+    with pytest.raises(Denied):
+        next(opener_of(world).metadata(granted(), [*rows_of(world, 1), *rows_of(world, 2)]))
+
+
+def test_verification_may_open_everything(world: World) -> None:
+    row = kept(world)
+    operator = grant(subject(Role.OPERATOR), Action.ARCHIVE_VERIFY)
+
+    opener_of(world).prove(operator, row)
+    assert list(opener_of(world).metadata(operator, [row]))
+
+
+# --- every way to tamper ------------------------------------------------------------------------
+
+
+def flip(world: World, row: InstanceRow, place: int) -> None:
+    content = bytearray(world.blobs.stored[row.sealed.object_id])
+    content[place] ^= 1
+    world.blobs.stored[row.sealed.object_id] = bytes(content)
+
+
+def test_a_flipped_byte_anywhere_in_the_body_opens_nothing_changed(world: World) -> None:
+    row = kept(world)
+    true = b"".join(opener_of(world).whole(granted(), row))
+    for place in range(row.sealed.header_length, row.sealed.stored_length, 997):
+        flip(world, row, place)
+        released = bytearray()
+        with pytest.raises(Tampered):
+            take(opener_of(world).whole(granted(), row), released)
+        assert true.startswith(released)
+        with pytest.raises(Tampered):
+            opener_of(world).prove(granted(), row)
+        flip(world, row, place)
+
+
+def take(pieces: Iterator[bytes], released: bytearray) -> None:
+    for piece in pieces:
+        released.extend(piece)
+
+
+def cut_end(world: World, row: InstanceRow) -> InstanceRow:
+    world.blobs.stored[row.sealed.object_id] = world.blobs.stored[row.sealed.object_id][:-1]
+    return row
+
+
+def remove(world: World, row: InstanceRow) -> InstanceRow:
+    del world.blobs.stored[row.sealed.object_id]
+    return row
+
+
+def other_object(world: World, row: InstanceRow) -> InstanceRow:
+    """Put a whole object of the same study and length in its place."""
+    store(world, data_set(1, 2, pixels=b"9876543210" * 5_000))
+    other = rows_of(world)[1]
+    world.blobs.stored[row.sealed.object_id] = world.blobs.stored[other.sealed.object_id]
+    return row
+
+
+def shorter_and_row_too(world: World, row: InstanceRow) -> InstanceRow:
+    cut_end(world, row)
+    return replace(row, sealed=replace(row.sealed, stored_length=row.sealed.stored_length - 1))
+
+
+def other_identity(_: World, row: InstanceRow) -> InstanceRow:
+    return replace(row, identity=replace(row.identity, sop_instance_uid=row.identity.series_instance_uid))
+
+
+def other_commitment(_: World, row: InstanceRow) -> InstanceRow:
+    return replace(row, sealed=replace(row.sealed, commitment=bytes(32)))
+
+
+def other_key(world: World, row: InstanceRow) -> InstanceRow:
+    store(world, data_set(2))
+    return replace(row, sealed=replace(row.sealed, study_key_id=rows_of(world, 2)[0].sealed.study_key_id))
+
+
+@pytest.mark.parametrize("way", ["whole", "span"])
+@pytest.mark.parametrize(
+    "tamper", [cut_end, remove, other_object, shorter_and_row_too, other_identity, other_commitment, other_key]
+)
+def test_a_swapped_cut_or_relabelled_object_does_not_open(
+    world: World, way: str, tamper: Callable[[World, InstanceRow], InstanceRow]
+) -> None:
+    row = tamper(world, kept(world))
+
+    with pytest.raises(Tampered):
+        list(WAYS[way](opener_of(world), granted(), row))
+
+
+def test_metadata_of_another_instance_does_not_open(world: World) -> None:
+    store(world, data_set(1, 1), data_set(1, 2))
+    one, other = rows_of(world)
+
+    with pytest.raises(Tampered):
+        list(opener_of(world).metadata(granted(), [replace(one, metadata_box=other.metadata_box)]))
+    with pytest.raises(Tampered):
+        opener_of(world).prove(granted(), replace(one, metadata_box=other.metadata_box))
+
+
+def test_a_digest_of_other_bytes_does_not_prove(world: World) -> None:
+    with pytest.raises(Tampered):
+        opener_of(world).prove(granted(), replace(kept(world), data_set_sha256=bytes(32)))
+
+
+@pytest.mark.parametrize("size", [0, 100, 2 * PIECE])
+def test_what_is_untouched_proves(world: World, size: int) -> None:
+    opener_of(world).prove(granted(), kept(world, data_set(pixels=bytes(size), frames=max(1, size // 16_384))))
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_was_forgotten_is_not_found(world: World, way: str) -> None:
+    row = kept(world)
+    world.house.drop_keys()
+    world.keyring.forget(row.sealed.study_key_id)
+
+    with pytest.raises(NotFound) as gone:
+        list(WAYS[way](opener_of(world), granted(), row))
+    assert type(gone.value) is NotFound
+
+
+@pytest.mark.parametrize("engine", ["keyring", "blobs"])
+def test_what_is_out_of_reach_is_unavailable_not_tampered(world: World, engine: str) -> None:
+    row = kept(world)
+    world.house.drop_keys()
+    world.keyring.sealed, world.blobs.down = engine == "keyring", engine == "blobs"
+
+    with pytest.raises(Unavailable):
+        list(opener_of(world).whole(granted(), row))
+
+
+def test_the_metadata_of_a_study_costs_one_fetch_of_keys(world: World) -> None:
+    store(world, data_set(1, 1))
+    world.house.drop_keys()  # the next object gets another key
+    store(world, data_set(1, 2))
+    world.house.drop_keys()
+    fetched = world.keyring.fetched
+    rows = rows_of(world)
+
+    assert len(list(opener_of(world).metadata(granted(), rows))) == 2
+    assert len({row.sealed.study_key_id for row in rows}) == 2
+    assert world.keyring.fetched == fetched + 1
+
+
+def test_no_two_objects_share_a_data_encryption_key(world: World) -> None:
+    store(world, data_set(1, 1), data_set(1, 2))
+    one, other = rows_of(world)
+
+    assert one.sealed.study_key_id == other.sealed.study_key_id
+    assert one.sealed.wrapped_dek != other.sealed.wrapped_dek
+    assert one.sealed.commitment != other.sealed.commitment
+
+
+def test_an_object_id_that_is_taken_is_never_written_over(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = kept(world)
+    before = dict(world.blobs.stored)
+    monkeypatch.setattr(world.archive.ingest.sealer, "_new_object_id", lambda: row.sealed.object_id)
+
+    with pytest.raises(Conflict):
+        store(world, data_set(1, 2))
+    assert world.blobs.stored == before
+
+
+def test_an_unknown_key_id_is_not_found(world: World) -> None:
+    row = kept(world)
+    unknown = replace(row, sealed=replace(row.sealed, study_key_id=KeyId(uuid4())))
+
+    with pytest.raises(ArchiveError):
+        list(opener_of(world).whole(granted(), unknown))
