@@ -40,17 +40,19 @@ class ArchiveSocket(AssociationSocket):
         Raises:
             OSError: the connection broke, or not all came before the deadline.
         """
-        filled = 0
-        while filled < len(view):
-            if self.socket is None:
+        connection = self.socket
+        filled, whole = 0, len(view)
+        while filled < whole:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            if connection is None:
                 return False
-            self.socket.settimeout(max(deadline - time.monotonic(), _LEAST))
-            received = self.socket.recv_into(view[filled:])
+            connection.settimeout(left)
+            received = connection.recv_into(view[filled:])
             if not received:
                 return False
             filled += received
-            if filled < len(view) and time.monotonic() > deadline:
-                raise TimeoutError
         return True
 
     def drain(self, limit: int, seconds: float) -> None:

@@ -30,7 +30,7 @@ class Sent:
     status: int | None
     """The C-STORE status; None when it was not sent or not answered."""
     problem: str
-    """Why it is not stored, in words; else empty."""
+    """What the archive found wrong (a warning is stored all the same) or why it did not answer; else empty."""
     done: int
     """How many files are done, this one included."""
     total: int
