@@ -1,0 +1,280 @@
+"""The walk along the ledger: every tampering is found, at its first position, and said once."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import pytest
+import rfc8785
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pacs_secure.archive.ledger_check import MOST_FINDINGS, LedgerCheck
+from pacs_secure.core.audit import Finding, LedgerEntry
+from pacs_secure.core.errors import Tampered
+from pacs_secure.crypto.tlog import Frontier, checkpoint_text, leaf_hash, sign_note
+from tests.builders import draft
+from tests.fakes import MemoryLedger, MemoryPublisher
+from tests.fakes_keys import FakeKeyring
+from tests.world import ORIGIN
+
+Entries = list[LedgerEntry]
+Tamper = Callable[[Entries], object]
+
+SIZE = 300
+SIGNED = (1, 50, 100, 101, 200, 250)
+PUBLISHED = 250
+
+
+class Log:
+    """A ledger of 300 entries, six checkpoints over it, the last of them published."""
+
+    def __init__(self) -> None:
+        ledger = MemoryLedger()
+        for _ in range(SIZE):
+            ledger.append(draft())
+        self.true: Entries = ledger.kept
+        self.keyring = FakeKeyring()
+        self.notes = {size: self.note(size) for size in SIGNED}
+        self.publisher = MemoryPublisher()
+        self.publisher.publish(self.true[:PUBLISHED], PUBLISHED, self.notes[PUBLISHED])
+
+    def note(self, size: int, entries: Entries | None = None, origin: str = ORIGIN) -> bytes:
+        frontier = Frontier()
+        for entry in (entries or self.true)[:size]:
+            frontier.append(entry.leaf_hash)
+        text = checkpoint_text(origin, size, frontier.root())
+        return sign_note(text, origin, self.keyring.public_key(), self.keyring.sign(text))
+
+    def check(
+        self,
+        entries: Entries,
+        notes: list[bytes] | None = None,
+        publisher: MemoryPublisher | None = None,
+    ) -> list[Finding]:
+        check = LedgerCheck(ORIGIN, self.keyring.public_key())
+        check.published(publisher or self.publisher)
+        for note in list(self.notes.values()) if notes is None else notes:
+            check.kept(note)
+        for entry in entries:
+            check.entry(entry)
+        check.end()
+        return check.findings
+
+
+LOG = Log()
+NOWHERE = MemoryPublisher()
+
+
+def places(findings: list[Finding]) -> list[tuple[str, int | None]]:
+    return [(finding.place, finding.position) for finding in findings]
+
+
+def renamed(content: bytes, **changed: str | int) -> bytes:
+    return rfc8785.dumps({**json.loads(content), **changed})
+
+
+def entry_of(content: bytes, place: int, prev: bytes) -> LedgerEntry:
+    written = renamed(content, index=place, prev=prev.hex())
+    return LedgerEntry(place, written, leaf_hash(written), prev)
+
+
+def edit(at: int) -> Tamper:
+    def tamper(entries: Entries) -> None:
+        entries[at] = replace(entries[at], content=renamed(entries[at].content, address="203.0.113.7"))
+
+    return tamper
+
+
+def edit_with_hash(at: int) -> Tamper:
+    def tamper(entries: Entries) -> None:
+        content = renamed(entries[at].content, address="203.0.113.7")
+        entries[at] = replace(entries[at], content=content, leaf_hash=leaf_hash(content))
+
+    return tamper
+
+
+def rewrite_from(at: int) -> Tamper:
+    def tamper(entries: Entries) -> None:
+        edit_with_hash(at)(entries)
+        for place in range(at + 1, len(entries)):
+            entries[place] = entry_of(entries[place].content, place, entries[place - 1].leaf_hash)
+
+    return tamper
+
+
+def remove(at: int) -> Tamper:
+    return lambda entries: entries.pop(at)
+
+
+def remove_and_close_ranks(at: int) -> Tamper:
+    def tamper(entries: Entries) -> None:
+        del entries[at]
+        entries[at:] = [replace(entry, index=entry.index - 1) for entry in entries[at:]]
+
+    return tamper
+
+
+def insert(at: int) -> Tamper:
+    def tamper(entries: Entries) -> None:
+        forged = entry_of(renamed(entries[at].content, address="203.0.113.7"), at, entries[at].prev_hash)
+        entries[at:] = [forged, *(replace(entry, index=entry.index + 1) for entry in entries[at:])]
+
+    return tamper
+
+
+def swap(at: int) -> Tamper:
+    def tamper(entries: Entries) -> None:
+        one, other = entries[at], entries[at + 1]
+        entries[at], entries[at + 1] = replace(other, index=at), replace(one, index=at + 1)
+
+    return tamper
+
+
+def cut(at: int) -> Tamper:
+    def tamper(entries: Entries) -> None:
+        del entries[at:]
+
+    return tamper
+
+
+def unreadable(at: int) -> Tamper:
+    def tamper(entries: Entries) -> None:
+        entries[at] = replace(entries[at], content=b"{", leaf_hash=leaf_hash(b"{"))
+
+    return tamper
+
+
+def test_an_untouched_ledger_is_sound() -> None:
+    assert LOG.check(LOG.true) == []
+    assert LOG.check(LOG.true, [], NOWHERE) == []
+
+
+@pytest.mark.parametrize(
+    ("tamper", "found"),
+    [
+        (edit(120), [("entry", 120), ("checkpoint", 200)]),
+        (edit_with_hash(120), [("tree", 120), ("checkpoint", 200)]),
+        (rewrite_from(120), [("tree", 120), ("checkpoint", 200)]),
+        (remove(120), [("chain", 120), ("checkpoint", 200)]),
+        (remove_and_close_ranks(120), [("chain", 120), ("checkpoint", 200)]),
+        (insert(120), [("tree", 120), ("chain", 121), ("checkpoint", 200)]),
+        (swap(120), [("chain", 120), ("chain", 121), ("checkpoint", 200), ("chain", 122)]),
+        (cut(120), [("tree", 120)]),
+        (unreadable(120), [("chain", 120), ("checkpoint", 200)]),
+        (edit(0), [("entry", 0), ("checkpoint", 1)]),
+        (remove(0), [("chain", 0), ("checkpoint", 1)]),
+        (edit(260), [("entry", 260)]),
+        (remove(260), [("chain", 260)]),
+        (remove_and_close_ranks(260), [("chain", 260)]),
+    ],
+)
+def test_a_tampering_is_named_by_its_first_position_and_said_once(tamper: Tamper, found: list[tuple[str, int]]) -> None:
+    entries = list(LOG.true)
+    tamper(entries)
+
+    assert sorted(places(LOG.check(entries))) == sorted(found)
+    assert LOG.check(entries)[0].position == found[0][1]
+
+
+def test_two_tamperings_are_two_findings() -> None:
+    entries = list(LOG.true)
+    edit(30)(entries)
+    edit(180)(entries)
+
+    assert places(LOG.check(entries)) == [("entry", 30), ("checkpoint", 50), ("entry", 180)]
+
+
+def test_without_anything_published_signatures_alone_find_a_rewrite() -> None:
+    entries = list(LOG.true)
+    rewrite_from(120)(entries)
+
+    assert places(LOG.check(entries, publisher=NOWHERE)) == [("checkpoint", 200)]
+
+
+def test_without_any_signature_the_chain_alone_finds_an_edit() -> None:
+    entries = list(LOG.true)
+    edit_with_hash(120)(entries)
+
+    assert places(LOG.check(entries, [], NOWHERE)) == [("chain", 121)]
+
+
+def test_behind_an_unpublished_gap_the_chain_is_taken_up_where_it_goes_on() -> None:
+    entries = list(LOG.true)
+    del entries[255:259]
+
+    (finding,) = LOG.check(entries)
+    assert (finding.place, finding.position) == ("chain", 255)
+    assert finding.problem == "entries 255 to 258 are missing"
+
+
+def test_a_gap_costs_no_more_for_being_claimed_to_be_endless() -> None:
+    entries = [*LOG.true[:10], replace(LOG.true[10], index=1 << 62)]
+
+    assert ("chain", 10) in places(LOG.check(entries))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.sampled_from([edit, edit_with_hash, rewrite_from, remove, remove_and_close_ranks, insert, swap, cut]),
+    st.integers(0, PUBLISHED - 2),
+)
+def test_whatever_is_tampered_with_below_a_checkpoint_is_found_at_its_position(
+    kind: Callable[[int], Tamper], at: int
+) -> None:
+    entries = list(LOG.true)
+    kind(at)(entries)
+    findings = LOG.check(entries)
+
+    assert min(finding.position for finding in findings if finding.position is not None) == at
+    assert findings[0].position == at
+    assert len(findings) <= 4
+
+
+# --- checkpoints --------------------------------------------------------------------------------
+
+
+def test_a_fork_shows_as_two_roots_of_one_size() -> None:
+    other = [*LOG.true[:90], *LOG.true[91:]]
+    notes = [*LOG.notes.values(), LOG.note(100, other)]
+
+    assert places(LOG.check(LOG.true, notes)) == [("checkpoint", 100)]
+    assert "fork" in LOG.check(LOG.true, notes)[0].problem
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        b"",
+        b"no note at all\n",
+        LOG.notes[50][:-3] + b"==\n",
+        LOG.notes[50].replace(b"\n50\n", b"\n51\n"),
+        LOG.note(50, origin="other.example/ledger"),
+    ],
+)
+def test_a_checkpoint_that_proves_nothing_is_found(note: bytes) -> None:
+    assert places(LOG.check(LOG.true, [note])) == [("checkpoint", None)]
+
+
+def test_a_published_checkpoint_with_a_bad_signature_commits_to_nothing() -> None:
+    publisher = MemoryPublisher()
+    publisher.publish(LOG.true[:50], 50, LOG.notes[50])
+    publisher.note = LOG.notes[50].replace(b"50", b"51")
+
+    assert places(LOG.check(LOG.true, [], publisher)) == [("checkpoint", None)]
+
+
+def test_what_was_published_and_is_torn_is_found() -> None:
+    class Torn(MemoryPublisher):
+        def leaf_hashes(self, start: int, stop: int) -> Iterator[bytes]:
+            yield LOG.true[0].leaf_hash
+            raise Tampered("a published tile is missing")
+
+    publisher = Torn()
+    publisher.publish(LOG.true[:50], 50, LOG.notes[50])
+
+    assert places(LOG.check(LOG.true, [], publisher)) == [("tree", None)]
+
+
+def test_findings_are_bounded() -> None:
+    assert len(LOG.check(LOG.true, [b""] * 2 * MOST_FINDINGS)) == MOST_FINDINGS
