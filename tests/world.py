@@ -106,7 +106,7 @@ def disk_world(directory: Path, wrapper: KeyWrapper, unwrapper: KeyUnwrapper, si
     ledger = SqlLedger(database)
     public_key: Callable[[], bytes] = signer.public_key
     engines = Engines(
-        CasbinPolicy(POLICIES),
+        shipped_policy(),
         SqlRecords(database),
         ledger,
         SqlDevices(database),
