@@ -5,8 +5,10 @@ What a command needs is imported by it, so that the small ones answer at once.
 Exit status: 0 done, 1 refused or found wanting, 2 misuse.
 """
 
-import getpass
 import json
+import os
+import pwd
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -271,10 +273,21 @@ def _config_file(context: typer.Context) -> Path:
 def _settings(context: typer.Context) -> "Settings":
     from pacs_secure import settings
 
+    file = _config_file(context)
     try:
-        return settings.load(_config_file(context))
+        _demand_trusted(file)
+        return settings.load(file)
     except (OSError, ValueError) as error:
         raise typer.BadParameter(str(error), param_hint="--config") from None
+
+
+def _demand_trusted(file: Path) -> None:
+    """Refuse a configuration that others may write: it says to whom the vault credentials are shown."""
+    for path in (file, file.absolute().parent):
+        status = path.stat()
+        shared = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not status.st_mode & stat.S_ISVTX
+        if status.st_uid not in {0, os.geteuid()} or shared:
+            raise PermissionError(f"{path} may be written by somebody else")
 
 
 @contextmanager
@@ -283,7 +296,8 @@ def _archive(context: typer.Context) -> Iterator[tuple["Archive", Subject]]:
 
     chosen = _settings(context)
     with bootstrap.assemble(chosen) as house:
-        name = f"os:{getpass.getuser()}"
+        # The kernel is asked, not the environment: LOGNAME is whatever its owner says.
+        name = f"os:{pwd.getpwuid(os.getuid()).pw_name}"
         yield house.archive, Subject(name, Role.OPERATOR, institution(chosen.institution), "", Door.COMMAND_LINE, "")
 
 

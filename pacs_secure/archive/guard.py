@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from hashlib import sha256
 from uuid import UUID
 
 import orjson
@@ -33,6 +34,9 @@ from pacs_secure.ports import Ledger, Policy
 Facts = Mapping[str, str | int]
 
 log = logging.getLogger(__name__)
+
+LONGEST_PRIVATE = 16 * 1024
+"""Bytes of what was asked for that an entry carries; of anything longer only the digest, so that it always fits."""
 
 
 class Guard:
@@ -60,9 +64,13 @@ class Guard:
             Hidden: the caller may not know that the study exists; a door answers as for `NotFound`.
             Unavailable: the ledger cannot be written, so nothing is delivered (LOG-04).
         """
-        permit = self.decide(request)
-        self._ledger.append(self.draft(permit, Outcome.BEGUN, {"objects": request.objects}))
-        relations, _ = self._policy.relations(request.subject, request.action, self._purpose(permit.request))
+        return self.grant(self.decide(request), request.objects)
+
+    def grant(self, permit: Permit, objects: int) -> Grant:
+        """Record a decided read of so many instances, durably; raises `Unavailable` when that cannot be done."""
+        self._ledger.append(self.draft(permit, Outcome.BEGUN, {"objects": objects}))
+        request = permit.request
+        relations, _ = self._policy.relations(request.subject, request.action, self._purpose(request))
         subject = request.subject
         scope = Scope(subject.institution, relations, subject.department, subject.identifier)
         return Grant(permit.request, permit.decision, permit.act, scope, self._now(), WARRANT)
@@ -185,7 +193,9 @@ class Guard:
             if outcome is Outcome.REFUSED or request.action is Action.LEDGER_VERIFY:
                 return "", None
             raise
-        box = seal.seal(act, orjson.dumps({"subject": subject.identifier, **request.private}))
+        private = orjson.dumps(request.private)
+        kept = request.private if len(private) <= LONGEST_PRIVATE else {"sha256": sha256(private).hexdigest()}
+        box = seal.seal(act, orjson.dumps({"subject": subject.identifier, **kept}))
         key_id = self._seals.ledger_keys(subject.institution).ledger
         return seal.pseudonym(subject.institution, subject.identifier), SealedDetails(key_id, box)
 

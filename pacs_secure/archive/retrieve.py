@@ -1,7 +1,8 @@
 """Giving back: located, decided, recorded, and only then opened chunk by chunk.
 
-1. locate   the rows, without opening anything
-2. decide   by the Guard, once a request and study
+1. locate   the study, without opening anything
+2. decide   by the Guard, once a request and study; only then are its rows looked for, so that what is
+            hidden takes no longer than what is missing
 3. record   durable before the first byte leaves
 4. open     sealed chunks, each verified before it is released
 5. deliver  about 1 MiB a yield
@@ -129,20 +130,15 @@ class Retrieve:
             raise
         # 1 locate
         facts = self.records.study(subject.institution, study)
-        rows = self.records.instances(subject.institution, study, series, instance) if facts else ()
-        request = AccessRequest(
-            subject,
-            Action.STUDY_READ,
-            purpose,
-            facts,
-            len(rows),
-            details,
-            {"study": study, "series": series or "", "instance": instance or ""},
-        )
+        named = {"study": study, "series": series or "", "instance": instance or ""}
+        request = AccessRequest(subject, Action.STUDY_READ, purpose, facts, details=details, private=named)
         if facts is None:
             raise self.guard.not_found(request)
-        # 2 decide, 3 record
-        grant = self.guard.admit(request)
+        # 2 decide
+        permit = self.guard.decide(request)
+        rows = self.records.instances(subject.institution, study, series, instance)
+        # 3 record
+        grant = self.guard.grant(permit, len(rows))
         retrieval = Retrieval(self.guard, self.opener, grant, rows)
         if not rows:
             missing = NotFound("no such object")

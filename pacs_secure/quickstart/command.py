@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ console = Console()
 
 def start(data: Path, *, detach: bool, sample: bool, tour: bool) -> None:
     """Start the archive of a directory, or find it running; return when it is ready (``detach``) or has ended."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # for the vault too: a core would hold its keys
     layout = Layout(data)
     layout.prepare()
     if detach:

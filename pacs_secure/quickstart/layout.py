@@ -4,11 +4,14 @@ import fcntl
 import json
 import os
 import socket
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
+
+from pacs_secure.core.errors import Denied
 
 Json = dict[str, object]
 
@@ -110,10 +113,14 @@ class Layout:
         return self.root / "logs" / "quickstart.log"
 
     def prepare(self) -> None:
-        """Make the directories."""
-        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.root.chmod(0o700)
+        """Make the directories, for their owner only.
+
+        Raises:
+            Denied: one is there and is somebody else's, or a link: what lies in it would be believed.
+        """
+        self.root.parent.mkdir(parents=True, exist_ok=True)
         for directory in (
+            self.root,
             self.vault,
             self.objects,
             self.checkpoints,
@@ -122,6 +129,10 @@ class Layout:
             self.log_file.parent,
         ):
             directory.mkdir(mode=0o700, exist_ok=True)
+            status = directory.lstat()
+            if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
+                raise Denied(f"{directory} belongs to somebody else")
+            directory.chmod(0o700)
 
     def device_certificate(self, ae_title: str) -> Path:
         """Certificate of a sample device."""

@@ -111,14 +111,9 @@ def _issue_certificates(layout: Layout, vault: VaultSession) -> None:
         write_secret(server, issued.cert_pem)
     for ae_title, operations in DEVICES.items():
         if not _good(layout.device_certificate(ae_title)):
-            called = "move" in operations
-            issued = issue_certificate(
-                vault,
-                CertificateRole.DESTINATION if called else CertificateRole.DEVICE,
-                ae_title,
-                uri_sans=(device_uri(INSTITUTION, ae_title),),
-                ip_sans=(HOST,) if called else (),
-            )
+            # No host name or address: under the same authority it could pose as the archive itself.
+            role = CertificateRole.DESTINATION if "move" in operations else CertificateRole.DEVICE
+            issued = issue_certificate(vault, role, ae_title, uri_sans=(device_uri(INSTITUTION, ae_title),))
             write_secret(layout.device_key(ae_title), issued.key_pem)
             write_secret(layout.device_certificate(ae_title), issued.cert_pem)
 

@@ -25,6 +25,7 @@ from pacs_secure.web.accept import DICOM, JSON_OFFERS, MULTIPART, negotiate, par
 from pacs_secure.web.identity import Caller, Identification
 from pacs_secure.web.multipart import Lease, Memory, Part, RelatedParts, SinglePart, UploadLimits
 from pacs_secure.web.outcome import STUDY_UID_MISMATCH, Failure, Outcome, reason_of
+from pacs_secure.web.record import on_record
 
 DETAILS = {"protocol": "STOW-RS"}
 
@@ -51,18 +52,27 @@ class Store:
     async def store(self, request: Request) -> Response:
         """Store SOP Instances; when the path names a study, those of another are refused one by one."""
         caller = await run_in_threadpool(self.identification.identify, request)
-        negotiate(request, JSON_OFFERS)
-        study = request.path_params.get("study")
-        study_instance_uid = None if study is None else uid(study)
         lease = Lease(self.memory)
         try:
-            cutter = self._cutter(request, lease)
+            study_instance_uid, cutter = await run_in_threadpool(self._demand, request, caller, lease)
             async with self._reception(caller) as reception:
                 act = _Act(caller, reception, study_instance_uid)
                 await self._take_in(request, act, cutter, lease)
         finally:
             lease.close()
         return act.outcome.response(origin.base(request))
+
+    def _demand(self, request: Request, caller: Caller, lease: Lease) -> tuple[Uid | None, RelatedParts | SinglePart]:
+        """Refuse, before a byte of the body is taken, what no body could mend; above all who may never store."""
+        with on_record(self.archive.guard, caller, Action.STUDY_CREATE, dict(DETAILS)):
+            negotiate(request, JSON_OFFERS)
+            study = request.path_params.get("study")
+            study_instance_uid = None if study is None else uid(study)
+            cutter = self._cutter(request, lease)
+        self.archive.guard.decide(
+            AccessRequest(caller.subject, Action.STUDY_CREATE, caller.purpose, details=dict(DETAILS))
+        )
+        return study_instance_uid, cutter
 
     def _cutter(self, request: Request, lease: Lease) -> RelatedParts | SinglePart:
         media_type, found = parameters(request.headers.get("content-type", ""))

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from pacs_secure.archive import Archive
 from pacs_secure.archive.retrieve import Retrieval
+from pacs_secure.core.access import Action
 from pacs_secure.core.errors import Malformed, OverLimit
 from pacs_secure.core.identifiers import Uid, uid
 from pacs_secure.core.instance import InstanceRow
@@ -23,6 +24,7 @@ from pacs_secure.web.delivery import Delivery
 from pacs_secure.web.frames import check_frames, frame_numbers, frame_offers, named_syntax
 from pacs_secure.web.identity import Caller, Identification
 from pacs_secure.web.parts import Part, deliver
+from pacs_secure.web.record import on_record
 
 _PLACEHOLDER = b'"BulkDataURI":"bulkdata/'
 """As metadata is stored; unescaped quotation marks cannot stand inside a JSON string, so it is never a value."""
@@ -82,7 +84,8 @@ class Studies:
     def frames(self, request: Request) -> Response:
         """Retrieve frames of one instance, as stored."""
         caller = self.identification.identify(request)
-        numbers = frame_numbers(request.path_params["frames"])
+        with on_record(self.archive.guard, caller, Action.STUDY_READ, _wado("frames")):
+            numbers = frame_numbers(request.path_params["frames"])
         with ExitStack() as stack:
             retrieval = self._begin(request, caller, stack, "frames")
             row = retrieval.rows[0]
@@ -94,16 +97,20 @@ class Studies:
 
     def erase(self, request: Request) -> Response:
         """Refuse to delete: an erasure is asked for and approved by two people, never done by one request."""
-        self.identification.identify(request)
+        caller = self.identification.identify(request)
         detail = "Nothing is deleted through DICOMweb; an erasure is requested through /api/v1."
-        raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED, detail, {"Allow": "GET, POST"})
+        with on_record(self.archive.guard, caller, Action.STUDY_READ, {"protocol": "DELETE"}):
+            raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED, detail, {"Allow": "GET, POST"})
 
     def _search(self, request: Request, level: Level) -> Response:
         caller = self.identification.identify(request)
-        offer = negotiate(request, JSON_OFFERS)
-        query = qido.query(level, request.scope["query_string"], _named(request, "study"), _named(request, "series"))
+        details = {"protocol": "QIDO-RS"}
+        with on_record(self.archive.guard, caller, Action.STUDY_SEARCH, details):
+            offer = negotiate(request, JSON_OFFERS)
+            within = _named(request, "study"), _named(request, "series")
+            query = qido.query(level, request.scope["query_string"], *within)
         try:
-            answer = self.archive.search.find(caller.subject, caller.purpose, query, details={"protocol": "QIDO-RS"})
+            answer = self.archive.search.find(caller.subject, caller.purpose, query, details=details)
         except OverLimit as error:
             # 413 is about bodies: a search that asks too much is a request to be put differently.
             raise Malformed(str(error)) from None
@@ -120,9 +127,13 @@ class Studies:
                 path["study"],
                 path.get("series"),
                 path.get("instance"),
-                details={"protocol": "WADO-RS", "resource": resource},
+                details=_wado(resource),
             )
         )
+
+
+def _wado(resource: str) -> dict[str, str]:
+    return {"protocol": "WADO-RS", "resource": resource}
 
 
 def _named(request: Request, name: str) -> Uid | None:

@@ -2,8 +2,11 @@
 
 import json
 import os
+import pwd
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -100,3 +103,24 @@ def test_every_command_explains_itself() -> None:
 def test_status_of_nothing_is_1(tmp_path: Path) -> None:
     assert run("status", "--data", tmp_path) == (1, "nothing is running\n")
     assert run("stop", "--data", tmp_path) == (0, "nothing was running\n")
+
+
+def test_a_configuration_that_others_may_write_is_not_believed(tmp_path: Path) -> None:
+    file = tmp_path / "pacs_secure.toml"
+    file.write_text(WHOLE)
+    file.chmod(0o666)
+
+    code, said = run("--config", file, "ledger", "verify")
+
+    assert code == 2
+    assert "somebody else" in " ".join(said.split())
+
+
+def test_the_kernel_and_not_the_environment_says_who_calls(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pacs_secure import cli
+
+    monkeypatch.setenv("LOGNAME", "somebody-else")
+    context: Any = SimpleNamespace(obj=config)
+
+    with cli._archive(context) as (_, subject):
+        assert subject.identifier == f"os:{pwd.getpwuid(os.getuid()).pw_name}"

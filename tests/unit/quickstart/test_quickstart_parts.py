@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pacs_secure.adapters.openbao_server import OpenBaoServer
-from pacs_secure.core.errors import Unavailable
+from pacs_secure.core.errors import Denied, Unavailable
 from pacs_secure.quickstart import processes, provision, publication, supervisor, tour
 from pacs_secure.quickstart.layout import Layout, ports, read_published, sole, withdraw, write_json
 from pacs_secure.quickstart.processes import Process, identify
@@ -114,3 +114,15 @@ def test_the_tour_reads_values_as_people_do() -> None:
     }
 
     assert [tour._value(attributes, tag) for tag in (*attributes, "00080020")] == ["Doe^Jane", "3", "", ""]
+
+
+def test_a_directory_that_is_a_link_or_somebody_elses_is_refused(tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (tmp_path / "link").symlink_to(mine)
+    with pytest.raises(Denied, match="somebody else"):
+        Layout(tmp_path / "link").prepare()
+    if os.geteuid() == 0:
+        os.chown(mine, 65534, 65534)
+        with pytest.raises(Denied, match="somebody else"):
+            Layout(mine).prepare()

@@ -129,7 +129,7 @@ def test_an_answer_in_xml_is_not_offered(web: WebHouse) -> None:
     headers = {**MULTIPART, "Accept": "application/dicom+xml"}
 
     assert web.client().post(STUDIES, related(part10()), headers).status_code == 406
-    assert web.recorded() == []
+    assert web.recorded() == [("study:create", "refused")]
 
 
 def test_a_study_that_is_no_uid_is_malformed(web: WebHouse) -> None:
