@@ -13,6 +13,7 @@ from pynetdicom.pdu_primitives import A_ASSOCIATE
 
 from pacs_secure.archive import Archive
 from pacs_secure.archive.ingest import Received, Reception
+from pacs_secure.archive.refusals import Refusals
 from pacs_secure.core.access import AccessRequest, Action, Subject
 from pacs_secure.core.audit import Outcome
 from pacs_secure.core.errors import ArchiveError, Denied, Malformed, OverLimit
@@ -21,8 +22,7 @@ from pacs_secure.dicom.header import scan
 from pacs_secure.dimse import statuses
 from pacs_secure.dimse.commands import C_ECHO_RQ, C_STORE_RQ, Request
 from pacs_secure.dimse.contexts import is_verification, supported
-from pacs_secure.dimse.identity import device_of, mismatch, stranger, subject_of
-from pacs_secure.dimse.refusals import Refusals
+from pacs_secure.dimse.identity import device_of, mismatch, refused, stranger, subject_of
 from pacs_secure.dimse.statuses import Status
 from pacs_secure.ports import Device, Devices
 
@@ -90,7 +90,7 @@ class Visit:
         self._decided = True
         device = self._device
         subject = subject_of(device, self._address) if device else self._stranger()
-        self._household.refusals.record(subject, reason)
+        self._household.refusals.record(refused(subject, reason))
 
     def released(self, _event: Event) -> None:
         """Record what came, when the peer has released the association."""
@@ -100,7 +100,7 @@ class Visit:
         """Record what is not recorded yet: what came over an association that broke, or that nothing came at all."""
         self._close(Outcome.ABORTED)
         if not self._decided:
-            self._household.refusals.record(self._stranger(), "no association was asked for")
+            self._household.refusals.record(refused(self._stranger(), "no association was asked for"))
 
     def _close(self, outcome: Outcome) -> None:
         """Record what was transferred, once; a store that is running is waited for."""
@@ -138,7 +138,8 @@ class Visit:
 
     def _refuse(self, subject: Subject, reason: str, request: A_ASSOCIATE) -> None:
         titles = {"calling_ae_title": request.calling_ae_title, "called_ae_title": request.called_ae_title}
-        self._household.refusals.record(subject, reason, {name: title or "" for name, title in titles.items()})
+        private = {name: title or "" for name, title in titles.items()}
+        self._household.refusals.record(refused(subject, reason, private))
 
     def _try_to_store(
         self, request: Request, data_set: bytearray | None, sop_class_uid: str, transfer_syntax_uid: str

@@ -1,11 +1,12 @@
 """Who is calling: certificate, device row and AE titles must all say the same (DESIGN 9)."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 from pynetdicom._globals import APPLICATION_CONTEXT_NAME
 from pynetdicom.pdu_primitives import A_ASSOCIATE, UserIdentityNegotiation
 
-from pacs_secure.core.access import Door, Role, Subject
+from pacs_secure.core.access import AccessRequest, Action, Door, Role, Subject
 from pacs_secure.core.identifiers import Institution
 from pacs_secure.dimse.tls import peer_spki_sha256
 from pacs_secure.ports import Device, Devices
@@ -77,3 +78,9 @@ def subject_of(device: Device, address: str) -> Subject:
 def stranger(institution: Institution, address: str) -> Subject:
     """Return the subject that stands for a caller who proved nothing, in the ledger of an institution."""
     return Subject("stranger", Role.STRANGER, institution, "", Door.DIMSE, address)
+
+
+def refused(subject: Subject, reason: str, private: Mapping[str, str] | None = None) -> AccessRequest:
+    """Return what the ledger hears of an association that is refused; ``private`` is what may name someone."""
+    details = {"protocol": "A-ASSOCIATE", "reason": reason}
+    return AccessRequest(subject, Action.ASSOCIATION_OPEN, None, details=details, private=dict(private or {}))

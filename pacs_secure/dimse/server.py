@@ -16,15 +16,15 @@ from pynetdicom.ae import ApplicationEntity
 from pynetdicom.transport import AddressInformation, ThreadedAssociationServer
 
 from pacs_secure.archive import Archive
+from pacs_secure.archive.refusals import Refusals
 from pacs_secure.core.identifiers import Institution
 from pacs_secure.dimse.association import Accepting
 from pacs_secure.dimse.budget import Budget
 from pacs_secure.dimse.connection import part, sever
 from pacs_secure.dimse.connections import Connections, Place
 from pacs_secure.dimse.handlers import Household, Visit
-from pacs_secure.dimse.identity import stranger
+from pacs_secure.dimse.identity import refused, stranger
 from pacs_secure.dimse.quiet import hush
-from pacs_secure.dimse.refusals import Refusals
 from pacs_secure.dimse.upper_layer import MAXIMUM_PDU
 from pacs_secure.ports import Devices
 
@@ -103,7 +103,7 @@ class DicomServer:
         self._listener.shutdown()
         self._thread.join()
         self._listener.end(patience)
-        self._household.refusals.flush(stranger(self._household.institution, ""))
+        self._household.refusals.flush(refused(stranger(self._household.institution, ""), "turned away in a flood"))
         self._listener = self._thread = None
 
 
@@ -161,7 +161,8 @@ class _Listener(ThreadedAssociationServer):
             self._open(connection, client_address, place)
         except OSError as error:
             self._turn_away(connection, place)
-            self._household.refusals.record(stranger(self._household.institution, place.address), _reason(error))
+            caller = stranger(self._household.institution, place.address)
+            self._household.refusals.record(refused(caller, _reason(error)))
         except Exception as error:  # noqa: BLE001 - one connection never ends the listener
             self._turn_away(connection, place)
             LOGGER.error("a connection could not be served: %s", type(error).__name__)  # noqa: TRY400

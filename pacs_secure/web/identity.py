@@ -1,12 +1,13 @@
 """Asks every caller who they are and why they come, before anything else is looked at."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from starlette.requests import Request
 
 from pacs_secure.archive.guard import Guard
+from pacs_secure.archive.refusals import Refusals
 from pacs_secure.core.access import AccessRequest, Action, Door, Purpose, Role, Subject
-from pacs_secure.core.errors import Malformed, Unauthenticated
+from pacs_secure.core.errors import Malformed, Unauthenticated, Unavailable
 from pacs_secure.core.identifiers import Institution
 from pacs_secure.ports import Authenticator
 
@@ -31,9 +32,14 @@ class Identification:
     authenticator: Authenticator
     institution: Institution
     """Whose ledger hears of callers that are nobody's yet."""
+    _refusals: Refusals = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Let no flood of strangers become a flood of the ledger."""
+        object.__setattr__(self, "_refusals", Refusals(self.guard))
 
     def identify(self, request: Request) -> Caller:
-        """Return who asks; a failed attempt is recorded before the caller hears of it. Blocks.
+        """Return who asks; a failed attempt is recorded, or counted in a flood, before the caller hears of it. Blocks.
 
         Raises:
             Unauthenticated: there is no valid bearer token.
@@ -51,7 +57,8 @@ class Identification:
     def _record(self, address: str) -> None:
         stranger = Subject("unknown", Role.STRANGER, self.institution, "", Door.WEB, address)
         request = AccessRequest(stranger, Action.SESSION_AUTHENTICATE, None, details={"protocol": "HTTP"})
-        self.guard.refuse(request, {"error": Unauthenticated.__name__})
+        if not self._refusals.record(request, {"error": Unauthenticated.__name__}):
+            raise Unavailable("a failed attempt could not be recorded")
 
 
 def _bearer(request: Request) -> str:

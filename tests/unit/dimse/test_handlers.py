@@ -2,9 +2,9 @@
 
 import pytest
 
+from pacs_secure.archive.refusals import Refusals
 from pacs_secure.dimse.commands import C_ECHO_RQ, C_STORE_RQ, Request
 from pacs_secure.dimse.handlers import Household, Visit
-from pacs_secure.dimse.refusals import Refusals
 from pacs_secure.dimse.statuses import SOP_CLASS_NOT_SUPPORTED
 from tests.builders import HERE
 from tests.world import World

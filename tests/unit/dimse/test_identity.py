@@ -6,8 +6,8 @@ import pytest
 from pynetdicom._globals import APPLICATION_CONTEXT_NAME
 from pynetdicom.pdu_primitives import A_ASSOCIATE, UserIdentityNegotiation
 
-from pacs_secure.core.access import Door, Role
-from pacs_secure.dimse.identity import Mismatch, device_of, mismatch, stranger, subject_of
+from pacs_secure.core.access import Action, Door, Role
+from pacs_secure.dimse.identity import Mismatch, device_of, mismatch, refused, stranger, subject_of
 from pacs_secure.dimse.tls import peer_spki_sha256
 from tests.builders import HERE, NOW, device
 from tests.certificates import Authority
@@ -80,3 +80,13 @@ def test_what_only_sends_is_a_modality_and_what_asks_is_a_workstation() -> None:
 
 def test_who_proved_nothing_is_a_stranger() -> None:
     assert stranger(HERE, "192.0.2.1").role is Role.STRANGER
+
+
+def test_a_refused_association_says_why_and_keeps_what_may_name_someone_apart() -> None:
+    caller = stranger(HERE, "192.0.2.1")
+
+    request = refused(caller, "a reason", {"calling_ae_title": "DR_WEBER"})
+
+    assert (request.action, request.subject) == (Action.ASSOCIATION_OPEN, caller)
+    assert request.details == {"protocol": "A-ASSOCIATE", "reason": "a reason"}
+    assert request.private == {"calling_ae_title": "DR_WEBER"}

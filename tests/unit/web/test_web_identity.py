@@ -1,5 +1,6 @@
 """Who comes through the web door, why, and that those who cannot say are recorded and refused."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,18 @@ def test_a_refusal_that_cannot_be_recorded_is_unavailable(web: WebHouse) -> None
     web.world.ledger.down = True
 
     assert WebClient(web.app()).get(STUDIES).status_code == 503
+
+
+def test_a_flood_of_strangers_is_no_flood_of_the_ledger(web: WebHouse) -> None:
+    stranger = WebClient(web.app())
+
+    assert {stranger.get(STUDIES).status_code for _ in range(200)} == {401}
+    time.sleep(0.2)
+    stranger.get(STUDIES)
+
+    entries = web.world.entries()
+    assert len(entries) < 100
+    assert len(entries) + sum(entry["facts"].get("others", 0) for entry in entries) == 201
 
 
 def test_the_scheme_is_read_without_case(web: WebHouse) -> None:

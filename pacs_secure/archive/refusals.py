@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from pacs_secure.core.access import AccessRequest, Action, Subject
+from pacs_secure.core.access import AccessRequest
 
 LOGGER = logging.getLogger(__name__)
 
@@ -19,7 +19,7 @@ class Refuses(Protocol):
 
 
 class Refusals:
-    """Records refused associations: so many a second, the rest counted into the next entry as ``others``."""
+    """Records what a door refuses: so many a second, the rest counted into the next entry as ``others``."""
 
     def __init__(self, guard: Refuses, per_second: int = 10, clock: Callable[[], float] = time.monotonic) -> None:
         self._guard = guard
@@ -29,34 +29,36 @@ class Refusals:
         self._allowance = float(per_second)
         self._refilled_at = clock()
         self._silent = 0
+        self._reached = True
 
     def count(self) -> None:
         """Count one refusal into the next entry, without an entry of its own."""
         with self._lock:
             self._silent += 1
 
-    def record(self, subject: Subject, reason: str, private: Mapping[str, str] | None = None) -> None:
-        """Record one refused association; a ledger out of reach is logged, for the caller is refused anyway."""
+    def record(self, request: AccessRequest, facts: Mapping[str, str | int] | None = None) -> bool:
+        """Record one refusal, or count it; say False while the ledger is out of reach, which is logged."""
         silent = self._take()
-        if silent is not None:
-            self._append(subject, reason, dict(private or {}), silent)
+        return self._reached if silent is None else self._append(request, facts or {}, silent)
 
-    def flush(self, subject: Subject) -> None:
+    def flush(self, request: AccessRequest) -> None:
         """Record what is counted and in no entry yet, when there is anything: the door closes."""
         with self._lock:
             silent, self._silent = self._silent, 0
         if silent:
-            self._append(subject, "turned away in a flood", {}, silent)
+            self._append(request, {}, silent)
 
-    def _append(self, subject: Subject, reason: str, private: dict[str, str], silent: int) -> None:
-        details = {"protocol": "A-ASSOCIATE", "reason": reason}
-        request = AccessRequest(subject, Action.ASSOCIATION_OPEN, None, details=details, private=private)
+    def _append(self, request: AccessRequest, facts: Mapping[str, str | int], silent: int) -> bool:
         try:
-            self._guard.refuse(request, {"others": silent} if silent else {})
+            self._guard.refuse(request, {**facts, "others": silent} if silent else facts)
         except Exception as error:  # noqa: BLE001 - whatever failed, the caller stays refused and is counted
-            LOGGER.warning("a refused association could not be recorded: %s", type(error).__name__)
+            LOGGER.warning("a refusal could not be recorded: %s", type(error).__name__)
             with self._lock:
                 self._silent += silent + 1
+            self._reached = False
+        else:
+            self._reached = True
+        return self._reached
 
     def _take(self) -> int | None:
         """Return how many refusals had no entry of their own when this one may have one, else None."""

@@ -3,13 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pacs_secure.core.access import AccessRequest, Action
+from pacs_secure.archive.refusals import Refusals
+from pacs_secure.core.access import AccessRequest, Action, Door, Role, Subject
 from pacs_secure.core.errors import Unavailable
-from pacs_secure.dimse.identity import stranger
-from pacs_secure.dimse.refusals import Refusals
 from tests.builders import HERE
 
-SOMEONE = stranger(HERE, "192.0.2.1")
+REQUEST = AccessRequest(
+    Subject("stranger", Role.STRANGER, HERE, "", Door.DIMSE, "192.0.2.1"),
+    Action.ASSOCIATION_OPEN,
+    None,
+    details={"reason": "a reason"},
+)
 
 
 @dataclass
@@ -29,16 +33,12 @@ class Recorder:
         return self.now
 
 
-def test_a_refusal_says_why_and_keeps_what_may_name_someone_apart() -> None:
+def test_a_refusal_is_recorded_as_the_door_says_it() -> None:
     recorder = Recorder()
 
-    Refusals(recorder).record(SOMEONE, "a reason", {"calling_ae_title": "DR_WEBER"})
+    assert Refusals(recorder).record(REQUEST, {"error": "Unauthenticated"})
 
-    ((request, facts),) = recorder.entries
-    assert (request.action, request.subject) == (Action.ASSOCIATION_OPEN, SOMEONE)
-    assert request.details == {"protocol": "A-ASSOCIATE", "reason": "a reason"}
-    assert request.private == {"calling_ae_title": "DR_WEBER"}
-    assert facts == {}
+    assert recorder.entries == [(REQUEST, {"error": "Unauthenticated"})]
 
 
 def test_a_flood_gets_so_many_entries_a_second_and_the_next_counts_the_others() -> None:
@@ -46,10 +46,10 @@ def test_a_flood_gets_so_many_entries_a_second_and_the_next_counts_the_others() 
     refusals = Refusals(recorder, 2, recorder.clock)
 
     for _ in range(10):
-        refusals.record(SOMEONE, "a reason")
+        refusals.record(REQUEST)
     refusals.count()
     recorder.now = 0.5
-    refusals.record(SOMEONE, "a reason")
+    refusals.record(REQUEST)
 
     assert [facts for _, facts in recorder.entries] == [{}, {}, {"others": 9}]
 
@@ -58,11 +58,21 @@ def test_what_the_ledger_could_not_take_is_counted_into_the_next_entry() -> None
     recorder = Recorder(down=True)
     refusals = Refusals(recorder)
 
-    refusals.record(SOMEONE, "a reason")
-    refusals.record(SOMEONE, "a reason")
+    assert not refusals.record(REQUEST)
+    assert not refusals.record(REQUEST)
     recorder.down = False
-    refusals.record(SOMEONE, "a reason")
+    assert refusals.record(REQUEST)
 
+    assert [facts for _, facts in recorder.entries] == [{"others": 2}]
+
+
+def test_while_the_ledger_is_out_of_reach_what_is_only_counted_is_not_said_to_be_recorded() -> None:
+    recorder = Recorder(down=True)
+    refusals = Refusals(recorder, 1, recorder.clock)
+
+    assert [refusals.record(REQUEST), refusals.record(REQUEST)] == [False, False]
+    recorder.down, recorder.now = False, 1.0
+    assert [refusals.record(REQUEST), refusals.record(REQUEST)] == [True, True]
     assert [facts for _, facts in recorder.entries] == [{"others": 2}]
 
 
@@ -71,7 +81,7 @@ def test_when_the_door_closes_what_was_only_counted_is_recorded_once() -> None:
     refusals = Refusals(recorder)
     refusals.count()
 
-    refusals.flush(SOMEONE)
-    refusals.flush(SOMEONE)
+    refusals.flush(REQUEST)
+    refusals.flush(REQUEST)
 
     assert [facts for _, facts in recorder.entries] == [{"others": 1}]
