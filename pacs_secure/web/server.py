@@ -5,8 +5,10 @@ import socket
 import ssl
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import uvicorn
 from fastapi import FastAPI
@@ -21,8 +23,12 @@ TLS_1_2_CIPHERS = (
 """Forward secrecy and AEAD only (RFC 9325, PS3.15 B.12)."""
 
 LONGEST_HEAD = 64 * 1024
-"""Bytes of request line and headers; the parser itself knows no limit."""
+"""Bytes of request line and headers, and of what surrounds a body; the parser itself knows no limit."""
+MOST_CONNECTIONS = 512
+MOST_CONNECTIONS_OF_AN_ADDRESS = 128
+SECONDS_FOR_HANDSHAKE = 3.0
 SECONDS_FOR_HEAD = 15.0
+"""Also from an answer to the next whole head: what the last body still lacks has to come meanwhile."""
 SECONDS_TO_START = 10.0
 SECONDS_TO_STOP = 10
 
@@ -36,15 +42,22 @@ class Certificate:
 
 
 class BoundedHttp(HttpToolsProtocol):
-    """HTTP/1.1 whose head is limited in bytes and in time, so that an idle or endless client costs little."""
+    """HTTP/1.1 for callers who say too much or nothing: either costs little, and not for long.
 
-    _head = 0
+    A deadline runs whenever neither a body is awaited nor an answer is owed.
+    """
+
+    _in_head = True
+    _octets = 0  # since the last whole head or piece of a body
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as its base does
-        """Begin to wait for the first head."""
+        """Begin to wait for the first head, unless there are enough who do."""
         super().connection_made(transport)
-        self._await_head()
+        if self._is_one_too_many():
+            transport.abort()
+        else:
+            self._await_head(transport.abort)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting."""
@@ -52,32 +65,75 @@ class BoundedHttp(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Count what is not yet a whole head."""
+        """Count what is neither a whole head nor a body: endless fields, trailers, chunk extensions, empty lines."""
+        self._octets += len(data)
         super().data_received(data)
-        if self._deadline is not None and not self.transport.is_closing():
-            self._head += len(data)
-            if self._head > LONGEST_HEAD:
+        if self._octets > LONGEST_HEAD and not self.transport.is_closing():
+            if self._in_head:
                 self.send_400_response("The request head is too long.")
+            else:  # an answer may have begun
+                self.transport.abort()
 
     def on_message_begin(self) -> None:
         """Begin to wait for the head of the next request on the connection."""
-        self._await_head()
+        self._in_head = True
+        self._await_head(self.transport.abort)
         super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a field of the head; a trailer is dropped, for it must not pass for one (RFC 9110 6.5.1)."""
+        if self._in_head:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """Stop waiting: the head is whole."""
+        self._in_head = False
         self._settle()
         super().on_headers_complete()
 
-    def _await_head(self) -> None:
-        if self._deadline is None:
-            self._deadline = self.loop.call_later(SECONDS_FOR_HEAD, self.transport.abort)
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of the body."""
+        self._octets = 0
+        super().on_body(body)
+
+    def on_response_complete(self) -> None:
+        """Begin to wait for the rest of the body and the next head, when nothing else is to be answered."""
+        super().on_response_complete()
+        if self.cycle.response_complete and not self._in_head:
+            self._await_head(self.transport.close)  # an abort would cut the answer off that a slow reader still reads
+
+    def _is_one_too_many(self) -> bool:
+        others = cast("set[HttpToolsProtocol]", self.connections)
+        return len(others) > MOST_CONNECTIONS or (
+            sum(_address(other) == _address(self) for other in others) > MOST_CONNECTIONS_OF_AN_ADDRESS
+        )
+
+    def _await_head(self, hang_up: Callable[[], None]) -> None:
+        self._stop_waiting()
+        self._deadline = self.loop.call_later(SECONDS_FOR_HEAD, hang_up)
 
     def _settle(self) -> None:
-        self._head = 0
+        self._octets = 0
+        self._stop_waiting()
+
+    def _stop_waiting(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+
+def _address(connection: HttpToolsProtocol) -> str | None:
+    return connection.client[0] if connection.client else None
+
+
+class PromptLoop(asyncio.SelectorEventLoop):
+    """The event loop, but a TLS handshake may take seconds and not a minute; uvicorn has no setting for it."""
+
+    async def create_server(self, *args: Any, **settings: Any) -> asyncio.Server:
+        """Listen as asked."""
+        if settings.get("ssl"):
+            settings["ssl_handshake_timeout"] = SECONDS_FOR_HANDSHAKE
+        return await super().create_server(*args, **settings)
 
 
 class Server:
@@ -172,7 +228,7 @@ def _config(app: FastAPI, tls: ssl.SSLContext | None) -> uvicorn.Config:
         http=BoundedHttp,
         ws="none",
         lifespan="off",
-        loop="asyncio",
+        loop=f"{__name__}:{PromptLoop.__name__}",
         log_config=None,
         access_log=False,  # identifiers of patients stand in URLs
         proxy_headers=False,  # a forged X-Forwarded-For would stand in the ledger

@@ -1,5 +1,6 @@
 """The web door on a real socket: TLS, limits on the head, and an end that loses nothing."""
 
+import asyncio
 import datetime as dt
 import socket
 import ssl
@@ -17,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 
 from pacs_secure.core.errors import Unavailable
 from pacs_secure.web import server as server_module
@@ -57,7 +58,13 @@ def application() -> FastAPI:
         time.sleep(0.5)
         return "done"
 
+    async def length(request: Request) -> str:
+        octets = len(await request.body())
+        await asyncio.sleep(0.1)
+        return f"{octets} {request.headers}"
+
     app.add_api_route("/slow", slow)
+    app.add_api_route("/length", length, methods=["POST"])
     app.add_api_route("/", lambda: "here")
     return app
 
@@ -143,6 +150,102 @@ def _closed(client: socket.socket) -> bool:
         return client.recv(100) == b""
     except ConnectionResetError:
         return True
+
+
+POST = b"POST /nowhere HTTP/1.1\r\nHost: x\r\n"
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [b"0\r\n" + b"X-Field: y\r\n" * 20_000, b"0\r\nX-Endless: " + b"y" * 200_000, b"1;" + b"y" * 200_000],
+    ids=["trailers", "one trailer", "a chunk extension"],
+)
+def test_trailers_of_a_chunked_body_are_limited_as_the_head_is(octets: bytes) -> None:
+    with served() as door, socket.create_connection((HOST, door.port), 5) as client:
+        client.sendall(POST + b"Transfer-Encoding: chunked\r\n\r\n")
+        assert b"404" in client.recv(4096)
+        with pytest.raises(OSError, match=r"reset|pipe"):
+            _say(client, octets, 0.02)
+
+
+def _say(client: socket.socket, octets: bytes, pause: float) -> None:
+    for start in range(0, len(octets), 8_192):
+        client.sendall(octets[start : start + 8_192])
+        time.sleep(pause)
+
+
+def test_a_body_in_small_chunks_may_be_longer_than_a_head() -> None:
+    with served() as door, socket.create_connection((HOST, door.port), 5) as client:
+        client.sendall(POST.replace(b"nowhere", b"length") + b"Transfer-Encoding: chunked\r\n\r\n")
+        _say(client, b"1\r\nx\r\n" * 40_000 + b"0\r\n\r\n", 0)
+        assert b"40000" in client.recv(4096)
+
+
+def test_a_trailer_passes_for_no_field_of_the_head() -> None:
+    with served() as door, socket.create_connection((HOST, door.port), 5) as client:
+        client.sendall(POST.replace(b"nowhere", b"length") + b"Transfer-Encoding: chunked\r\n\r\n")
+        client.sendall(b"0\r\nX-Late: trailer\r\nX-Other: trailer\r\n\r\n")
+        assert b"trailer" not in client.recv(4096)
+
+
+@pytest.mark.parametrize(
+    ("head", "then"),
+    [
+        (POST + b"Content-Length: 1000000\r\n\r\n", b"x"),
+        (POST + b"Content-Length: 0\r\n\r\n", b"\r\n"),
+        (POST + b"Content-Length: 1\r\n\r\n", b"x" + POST),
+    ],
+    ids=["in the body", "between requests", "in the next head"],
+)
+def test_a_caller_who_was_answered_and_falls_silent_in_the_body_is_hung_up_on(
+    head: bytes, then: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_module, "SECONDS_FOR_HEAD", 0.5)
+    with served() as door, socket.create_connection((HOST, door.port), 3) as client:
+        client.sendall(head)
+        assert b"404" in client.recv(4096)
+        client.sendall(then)  # any byte ends the keep-alive timer
+        while not _closed(client):
+            pass
+
+
+def test_an_answer_and_a_body_may_take_longer_than_a_head(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_module, "SECONDS_FOR_HEAD", 0.2)
+    with served() as door, socket.create_connection((HOST, door.port), 3) as client:
+        client.sendall(POST.replace(b"nowhere", b"length") + b"Content-Length: 1\r\n\r\n")
+        time.sleep(0.5)
+        client.sendall(b"x" + b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b"done" in client.recv(4096) + client.recv(4096) + client.recv(4096)
+
+
+def test_a_client_that_never_shakes_hands_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_module, "SECONDS_FOR_HANDSHAKE", 0.3)
+    with served(certify(tmp_path, "first")) as door, socket.create_connection((HOST, door.port), 3) as client:
+        assert _closed(client)
+
+
+@pytest.mark.parametrize("limit", ["MOST_CONNECTIONS", "MOST_CONNECTIONS_OF_AN_ADDRESS"])
+def test_there_are_only_so_many_connections_until_one_ends(limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_module, limit, 2)
+    with served() as door:
+        first, second, third = (socket.create_connection((HOST, door.port), 5) for _ in range(3))
+        with first, second, third:
+            assert _closed(third)
+            for client in (first, second):
+                client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+                assert b"200" in client.recv(4096)
+            first.close()
+            time.sleep(0.1)
+            assert httpx.get(f"http://{HOST}:{door.port}/").json() == "here"
+
+
+def test_one_address_leaves_room_for_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_module, "MOST_CONNECTIONS_OF_AN_ADDRESS", 1)
+    with served() as door, socket.create_connection((HOST, door.port), 5):
+        time.sleep(0.1)
+        with socket.create_connection((HOST, door.port), 5, ("127.0.0.2", 0)) as other:
+            other.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert b"200" in other.recv(4096)
 
 
 def test_many_requests_use_one_connection() -> None:
