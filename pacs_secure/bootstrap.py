@@ -124,6 +124,7 @@ def furnish(engines: Engines) -> House:
             engines.publisher,
             engines.blobs,
             opener,
+            seals,
             engines.origin,
             engines.public_key,
             _now,

@@ -180,7 +180,7 @@ def instance_row(
         transfer_syntax_uid=uid(EXPLICIT_LITTLE),
         sealed=sealed_object(),
         data_set_offset=352,
-        data_set_sha256=hashlib.sha256(data_set or instance.encode()).digest(),
+        data_set_fingerprint=hashlib.sha256(data_set or instance.encode()).digest(),
         frames=frames if frames is not None else FrameIndex((1_352,), (524_288,)),
         number_of_frames=1,
         rows=512,

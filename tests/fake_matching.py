@@ -47,8 +47,8 @@ def plain(indexed: IndexedInstance) -> IndexedInstance:
 
 
 def same(one: InstanceRow, other: InstanceRow) -> bool:
-    return (one.data_set_sha256, one.identity.study_instance_uid) == (
-        other.data_set_sha256,
+    return (one.data_set_fingerprint, one.identity.study_instance_uid) == (
+        other.data_set_fingerprint,
         other.identity.study_instance_uid,
     )
 

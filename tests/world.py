@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ from pacs_secure.adapters.tile_directory import TileDirectory
 from pacs_secure.archive import Archive
 from pacs_secure.archive.notary import Notary
 from pacs_secure.bootstrap import Engines, House, furnish
+from pacs_secure.core.identifiers import Institution
 from pacs_secure.ports import KeyUnwrapper, KeyWrapper, Signer
+from tests.builders import HERE
 from tests.fakes import MemoryDevices, MemoryLedger, MemoryPublisher, MemoryRecords
 from tests.fakes_blobs import MemoryBlobs
 from tests.fakes_keys import FakeKeyring
@@ -42,6 +45,10 @@ class World:
     @property
     def archive(self) -> Archive:
         return self.house.archive
+
+    def fingerprint(self, data_set: bytes, of: Institution = HERE) -> bytes:
+        """Return the keyed fingerprint of a Data Set, as the index has it."""
+        return self.archive.search.seals.index(of).fingerprint(sha256(data_set).digest())
 
     def entries(self) -> list[dict[str, Any]]:
         """Return the content of every ledger entry, oldest first."""

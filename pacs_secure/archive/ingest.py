@@ -72,12 +72,12 @@ class _Transfer:
     digests: list[bytes] = field(default_factory=list)
 
     def account(self) -> dict[str, str | int]:
-        """Say what was transferred: counts, and one digest over the sorted Data Set digests."""
+        """Say what was transferred: counts, and one digest over the sorted Data Set fingerprints."""
         return {
             "new": self.new,
             "duplicates": self.duplicates,
             "bytes": self.octets,
-            "sha256": hashlib.sha256(b"".join(sorted(self.digests))).hexdigest(),
+            "fingerprint": hashlib.sha256(b"".join(sorted(self.digests))).hexdigest(),
         }
 
 
@@ -142,7 +142,7 @@ class Reception:
         transfer.new += added is Added.NEW
         transfer.duplicates += added is Added.DUPLICATE
         transfer.octets += len(received.data_set)
-        transfer.digests.append(indexed.row.data_set_sha256)
+        transfer.digests.append(indexed.row.data_set_fingerprint)
         return Stored(identity, added)
 
     def _transfer(self, identity: Identity) -> _Transfer:
@@ -200,6 +200,7 @@ class Ingest:
 
     def seal(self, received: Received, header: Header, identity: Identity, permit: Permit) -> IndexedInstance:
         """Seal one scanned instance, put its ciphertext durably, and make its index row."""
+        seal = self.seals.index(identity.institution)
         syntax = uid(received.transfer_syntax_uid)
         description = describe(received.data_set, syntax, header, self.limits)
         prefix = compose_prefix(identity, syntax, received.file_meta)
@@ -211,7 +212,7 @@ class Ingest:
             transfer_syntax_uid=syntax,
             sealed=instance.sealed,
             data_set_offset=len(prefix),
-            data_set_sha256=digest,
+            data_set_fingerprint=seal.fingerprint(digest),
             frames=header.frames.shifted(len(prefix)),
             number_of_frames=header.number_of_frames,
             rows=header.rows,
@@ -220,7 +221,7 @@ class Ingest:
             received_at=self.now(),
             act=permit.act,
         )
-        return index(self.seals.index(identity.institution), row, description, permit.request.subject.department)
+        return index(seal, row, description, permit.request.subject.department)
 
 
 def _identify(header: Header, received: Received, subject: Subject) -> Identity:

@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from hmac import compare_digest
 
 from pacs_secure.archive.guard import Guard
+from pacs_secure.archive.institutions import InstitutionSeals
 from pacs_secure.archive.ledger_check import MOST_FINDINGS, LedgerCheck
 from pacs_secure.archive.seals import Opener
 from pacs_secure.core.access import AccessRequest, Action, Grant, Subject
@@ -35,6 +37,7 @@ class Verify:
     publisher: Publisher
     blobs: Blobs
     opener: Opener
+    seals: InstitutionSeals
     origin: str
     public_key: Callable[[], bytes]
     now: Callable[[], datetime]
@@ -84,7 +87,10 @@ class Verify:
     def _check_object(self, grant: Grant, row: InstanceRow, *, deep: bool) -> str | None:
         try:
             if deep:
-                self.opener.prove(grant, row)
+                digest = self.opener.prove(grant, row)
+                fingerprint = self.seals.index(row.identity.institution).fingerprint(digest)
+                if not compare_digest(fingerprint, row.data_set_fingerprint):
+                    return "its Data Set is not the one that was received"
             else:
                 with self.blobs.open(row.sealed.object_id) as blob:
                     if blob.length != row.sealed.stored_length:

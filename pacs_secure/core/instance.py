@@ -61,8 +61,11 @@ class InstanceRow:
     sealed: SealedObject
     data_set_offset: int
     """Where the Data Set begins in the plaintext Part 10 stream."""
-    data_set_sha256: bytes
-    """Of the Data Set exactly as received (INT-01)."""
+    data_set_fingerprint: bytes
+    """32 bytes: a keyed fingerprint of the Data Set exactly as received (INT-01).
+
+    Keyed, because whoever knows the rest of a small Data Set could guess the name in it from a plain digest.
+    """
     frames: FrameIndex
     number_of_frames: int
     rows: int

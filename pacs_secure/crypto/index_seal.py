@@ -66,6 +66,10 @@ class IndexSeal:
         """Return the 16-byte token of a value: equal for equal values of one field, case kept, padding aside."""
         return self._mac(b"value", field, _normalise_value(value))[:TOKEN]
 
+    def fingerprint(self, sha256: bytes) -> bytes:
+        """Return the 32-byte keyed fingerprint of content whose SHA-256 digest is given."""
+        return self._mac(b"fingerprint", "", sha256.hex())
+
     def name_tokens(self, person_name: str) -> frozenset[bytes]:
         """Return the tokens of every word's beginnings, over all component groups (PS3.5 6.2.1)."""
         return frozenset(self._name_token(start) for word in _words(person_name) for start in _beginnings(word))

@@ -170,5 +170,5 @@ def _entity_tag(rows: Sequence[InstanceRow], root: str) -> str:
     """Tag what the metadata is made of: the Data Sets in their order, and our own address inside it."""
     digest = hashlib.sha256(root.encode())
     for row in rows:
-        digest.update(row.data_set_sha256)
+        digest.update(row.data_set_fingerprint)
     return f'"{digest.hexdigest()[:32]}"'

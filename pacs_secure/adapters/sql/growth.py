@@ -33,7 +33,7 @@ _patient = select(patients.c.id, patients.c.alias).where(
     patients.c.institution == bindparam("an_institution"), patients.c.patient_token == bindparam("a_patient")
 )
 _kept = (
-    select(instances.c.data_set_sha256, studies.c.study_instance_uid)
+    select(instances.c.data_set_fingerprint, studies.c.study_instance_uid)
     .select_from(instances.join(series).join(studies))
     .where(
         instances.c.institution == bindparam("an_institution"),
@@ -81,7 +81,10 @@ def add(connection: Connection, indexed: IndexedInstance) -> tuple[Added, StudyF
         study = found or _make_study(connection, indexed)
         _add_to(connection, study, indexed)
         return Added.NEW, study.facts
-    same = (kept.data_set_sha256, kept.study_instance_uid) == (indexed.row.data_set_sha256, identity.study_instance_uid)
+    same = (kept.data_set_fingerprint, kept.study_instance_uid) == (
+        indexed.row.data_set_fingerprint,
+        identity.study_instance_uid,
+    )
     if found is None or not same:
         raise Conflict("the SOP Instance UID is taken by another instance")
     return Added.DUPLICATE, found.facts

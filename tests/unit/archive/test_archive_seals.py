@@ -192,9 +192,12 @@ def test_metadata_of_another_instance_does_not_open(world: World) -> None:
         opener_of(world).prove(granted(), replace(one, metadata_box=other.metadata_box))
 
 
-def test_a_digest_of_other_bytes_does_not_prove(world: World) -> None:
-    with pytest.raises(Tampered):
-        opener_of(world).prove(granted(), replace(kept(world), data_set_sha256=bytes(32)))
+def test_what_is_proved_is_the_digest_of_the_data_set(world: World) -> None:
+    row = kept(world)
+
+    assert world.archive.search.seals.index(HERE).fingerprint(opener_of(world).prove(granted(), row)) == (
+        row.data_set_fingerprint
+    )
 
 
 @pytest.mark.parametrize("size", [0, 100, 2 * PIECE])

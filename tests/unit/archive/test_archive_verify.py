@@ -1,6 +1,7 @@
 """Verifying: itself decided and recorded, and what is out of reach is no finding."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -86,6 +87,17 @@ def test_an_untouched_archive_is_sound(world: World, deep: bool) -> None:  # noq
     ended = world.entries()[-1]
     assert (ended["action"], ended["outcome"]) == ("archive:verify", "completed")
     assert (ended["facts"]["deep"], ended["facts"]["swept"]) == (str(deep).lower(), 0)
+
+
+def test_a_data_set_that_is_not_the_one_received_is_found(world: World) -> None:
+    store(world, data_set(1))
+    (key, kept) = next(iter(world.records._instances.items()))
+    world.records._instances[key] = replace(kept, row=replace(kept.row, data_set_fingerprint=bytes(32)))
+
+    verdict = world.archive.verify.check_archive(OPERATOR, deep=True)
+
+    assert [finding.place for finding in verdict.findings] == ["object"]
+    assert "not the one that was received" in verdict.findings[0].problem
 
 
 def remove(world: World) -> str:

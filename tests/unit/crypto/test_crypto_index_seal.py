@@ -146,3 +146,12 @@ def test_pseudonyms_hold_for_one_person_of_one_institution_under_one_key() -> No
         DETAILS.pseudonym("home", "dr.no"),
         DetailsSeal(bytes(32)).pseudonym("home", "dr.who"),
     }
+
+
+def test_a_fingerprint_is_keyed_and_the_same_for_the_same_content() -> None:
+    digest = bytes(range(32))
+
+    assert IndexSeal(b"k" * 32).fingerprint(digest) == IndexSeal(b"k" * 32).fingerprint(digest)
+    assert IndexSeal(b"k" * 32).fingerprint(digest) != IndexSeal(b"l" * 32).fingerprint(digest)
+    assert IndexSeal(b"k" * 32).fingerprint(digest) != digest
+    assert len(IndexSeal(b"k" * 32).fingerprint(digest)) == 32
