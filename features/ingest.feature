@@ -26,7 +26,7 @@ Feature: Taking in pictures
     When "CT1" sends the CT of Erika Mustermann
     And "CT1" sends a picture that is cut off in the middle
     And a technologist uploads the X-ray of Erika Mustermann over the web
-    And a radiologist searches for patients whose name begins with "Muster"
+    And a radiologist searches for patients whose name begins with "Mustermann"
     And a radiologist receives that study
     And someone of another department asks for that study
     And the ledger is published

@@ -30,6 +30,19 @@ Feature: Proving that nothing was changed
       | inserts an entry before entry 1        | 1        |
 
   @LOG-03
+  Scenario Outline: What is younger than the last checkpoint is held together by its chain
+    Given "CT1" has sent the next picture, and nothing was published since
+    When someone with access to the database <tampers>
+    And the ledger is verified
+    Then it is found wanting at position <position>
+
+    Examples:
+      | tampers                                | position |
+      | changes one byte of entry 3            | 3        |
+      | removes entry 3                        | 3        |
+      | swaps entries 3 and 4                  | 3        |
+
+  @LOG-03
   Scenario Outline: Tampering with the published ledger is found without the archive
     When someone <tampers> of what was published
     Then the stand-alone verifier finds it wanting at position <position>

@@ -85,7 +85,13 @@ class Evidence:
     def whole(self) -> bool:
         """Whether every scenario had its turn: no file left out, nothing narrowed by name or mark."""
         options = self.config.option
-        narrowed = options.keyword or options.markexpr or options.lf or options.deselect or options.collectonly
+        narrowed = (
+            options.keyword
+            or options.markexpr
+            or getattr(options, "lf", False)
+            or options.deselect
+            or options.collectonly
+        )
         expected = {path.relative_to(ROOT).as_posix() for path in SCENARIOS.glob("test_*.py")}
         by_name = any("::" in argument for argument in self.config.args)
         return bool(expected) and expected <= self.files and not narrowed and not by_name

@@ -4,7 +4,9 @@ import json
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import pytest
 import rfc8785
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from pytest_bdd import parsers, scenarios, then, when
+from pytest_bdd import given, parsers, scenarios, then, when
 
 from pacs_secure import audit_verify
 from pacs_secure.core.access import Role
@@ -20,7 +22,7 @@ from pacs_secure.core.errors import Tampered
 from pacs_secure.crypto.tlog import decode_bundle, leaf_hash
 from tests.bdd.hospital import Hospital
 from tests.bdd.pictures import picture
-from tests.bdd.story import Story, begin
+from tests.bdd.story import SUCCESS, Story, begin
 
 scenarios("verify.feature")
 
@@ -31,17 +33,26 @@ Row = tuple[bytes, bytes, bytes]
 # --- the database -----------------------------------------------------------------------------
 
 
+@given('"CT1" has sent the next picture, and nothing was published since')
+def _unpublished(hospital: Hospital) -> None:
+    assert hospital.send("CT1", picture(number=2)) == [SUCCESS]
+    assert hospital.world.house.engines.publisher.published() == 3
+
+
 @when(parsers.parse("someone with access to the database {tampers}"))
 def _tamper(hospital: Hospital, tampers: str) -> None:
-    change = {
-        "changes one byte of entry 1": _change,
+    changes: dict[str, Callable[[dict[int, Row]], object]] = {
+        "changes one byte of entry 1": partial(_change, at=1),
+        "changes one byte of entry 3": partial(_change, at=3),
         "changes entry 1 and its own hash": _change_with_hash,
         "removes entry 1": lambda rows: rows.pop(1),
-        "swaps entries 1 and 2": _swap,
+        "removes entry 3": lambda rows: rows.pop(3),
+        "swaps entries 1 and 2": partial(_swap, at=1),
+        "swaps entries 3 and 4": partial(_swap, at=3),
         "rewrites entry 1 and every hash after": _rewrite,
         "cuts off everything from entry 2": _cut,
         "inserts an entry before entry 1": _insert,
-    }[tampers]
+    }
     with closing(sqlite3.connect(hospital.world.index_file)) as index:
         rows: dict[int, Row] = {
             place: (content, leaf, prev)
@@ -50,7 +61,7 @@ def _tamper(hospital: Hospital, tampers: str) -> None:
             )
         }
         assert len(rows) > 2
-        change(rows)
+        changes[tampers](rows)
         # Whoever can write the file can also take its triggers away.
         for (name,) in index.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
             index.execute(f"DROP TRIGGER {name}")
@@ -59,20 +70,20 @@ def _tamper(hospital: Hospital, tampers: str) -> None:
         index.commit()
 
 
-def _change(rows: dict[int, Row]) -> None:
-    content, leaf, prev = rows[1]
-    rows[1] = content.replace(b'"radiology"', b'"radiologx"'), leaf, prev
-    assert rows[1][0] != content
+def _change(rows: dict[int, Row], at: int) -> None:
+    content, leaf, prev = rows[at]
+    rows[at] = content.replace(b'"radiology"', b'"radiologx"'), leaf, prev
+    assert rows[at][0] != content
 
 
 def _change_with_hash(rows: dict[int, Row]) -> None:
-    _change(rows)
+    _change(rows, 1)
     content, _, prev = rows[1]
     rows[1] = content, leaf_hash(content), prev
 
 
-def _swap(rows: dict[int, Row]) -> None:
-    rows[1], rows[2] = rows[2], rows[1]
+def _swap(rows: dict[int, Row], at: int) -> None:
+    rows[at], rows[at + 1] = rows[at + 1], rows[at]
 
 
 def _rewrite(rows: dict[int, Row]) -> None:
