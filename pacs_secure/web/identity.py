@@ -52,7 +52,12 @@ class Identification:
         except Unauthenticated:
             self._record(address)
             raise
-        return Caller(identified.subject, _purpose(request) or identified.purpose)
+        try:
+            return Caller(identified.subject, _purpose(request) or identified.purpose)
+        except Malformed:
+            asked = AccessRequest(identified.subject, Action.SESSION_AUTHENTICATE, None, details={"protocol": "HTTP"})
+            self.guard.refuse(asked, {"error": Malformed.__name__})
+            raise
 
     def _record(self, address: str) -> None:
         stranger = Subject("unknown", Role.STRANGER, self.institution, "", Door.WEB, address)
