@@ -24,6 +24,9 @@ from pacs_secure.ports import Blobs, Ledger, Publisher, Records
 DEAD_AFTER = timedelta(days=1)
 """Ciphertext that no row names is swept when older: a crash left it, nobody was told Success."""
 
+MOST_DEAD = 100
+"""Objects that crashes leave in a day at most; more without a row means that the index is old, or another one."""
+
 Progress = Callable[[int], None]
 
 
@@ -63,7 +66,8 @@ class Verify:
     def check_archive(self, subject: Subject, *, deep: bool, progress: Progress = lambda _: None) -> Verdict:
         """Verify that every row has its object, and with ``deep`` that every object opens to what was received.
 
-        Objects that no row names and that are older than a day are swept.
+        Objects that no row names and that are older than a day are swept, unless they are so many
+        that the index must be an old one, or another archive's: then that is the finding.
 
         Raises:
             Unavailable: keys, index or store are out of reach; that says nothing of what they hold.
@@ -81,8 +85,14 @@ class Verify:
                 problem = self._check_object(grant, row, deep=deep)
                 if problem is not None and len(findings) < MOST_FINDINGS:
                     findings.append(Finding("object", None, f"{row.sealed.object_id}: {problem}"))
-            swept = self._sweep(named)
-            return self._finish(grant, Verdict(checked, tuple(findings)), {"swept": swept})
+            dead = self._dead(named)
+            if len(dead) > min(MOST_DEAD, checked):
+                problem = f"no row names {len(dead)} objects: the index is not theirs, nothing was swept"
+                findings.append(Finding("index", None, problem))
+                dead = []
+            for object_id in dead:
+                self.blobs.remove(object_id)
+            return self._finish(grant, Verdict(checked, tuple(findings)), {"swept": len(dead)})
 
     def _check_object(self, grant: Grant, row: InstanceRow, *, deep: bool) -> str | None:
         try:
@@ -103,15 +113,12 @@ class Verify:
             return str(error)
         return None
 
-    def _sweep(self, named: set[ObjectId]) -> int:
-        dead = [
+    def _dead(self, named: set[ObjectId]) -> list[ObjectId]:
+        return [
             stored.object_id
             for stored in self.blobs.names()
             if stored.object_id not in named and self.now() - stored.written_at > DEAD_AFTER
         ]
-        for object_id in dead:
-            self.blobs.remove(object_id)
-        return len(dead)
 
     @contextmanager
     def _recorded(self, grant: Grant) -> Iterator[None]:

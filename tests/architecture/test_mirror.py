@@ -8,6 +8,7 @@ PACKAGE = ROOT / "pacs_secure"
 
 ELSEWHERE: dict[str, str] = {
     "pacs_secure.quickstart.command": "tests/integration/test_quickstart.py starts, shows and stops by it",
+    "pacs_secure.web.parts": "tests/unit/web/test_web_studies.py reads every kind of body that it packs",
 }
 """Modules that no unit or contract test imports, and what tests them instead."""
 
@@ -39,7 +40,10 @@ def imported(path: Path) -> set[str]:
 
 
 def met(path: Path) -> bool:
-    """Whether a test imports the module: a unit test of the same folder, or a contract or security suite."""
+    """Whether a unit test bears the name of the module, or one beside it, or a contract or security suite, imports it."""
+    own = "_".join(("test", *path.relative_to(PACKAGE).with_suffix("").parts))
+    if any((ROOT / "tests" / "unit").rglob(f"{own}.py")):
+        return True
     folder = ROOT / "tests" / "unit" / path.parent.relative_to(PACKAGE)
     tests = [
         *folder.glob("*.py"),

@@ -188,6 +188,22 @@ def test_an_object_that_no_row_names_is_swept_after_a_day_and_that_is_counted(wo
     assert world.entries()[-1]["facts"]["swept"] == 1
 
 
+@pytest.mark.parametrize("rows", [0, 1])
+def test_an_index_that_knows_too_few_of_the_objects_sweeps_none(world: World, rows: int) -> None:
+    if rows:
+        store(world)
+    names = [new_object_id() for _ in range(rows + 1)]
+    for name in names:
+        world.blobs.put(name, [b"ciphertext"])
+        world.blobs._written[name] -= timedelta(days=2)
+
+    verdict = world.archive.verify.check_archive(OPERATOR, deep=False)
+
+    assert [finding.place for finding in verdict.findings] == ["index"]
+    assert set(names) <= set(world.blobs.stored)
+    assert world.entries()[-1]["facts"]["swept"] == 0
+
+
 def test_what_a_row_names_is_never_swept_however_old(world: World) -> None:
     store(world)
     (name,) = world.blobs.stored
