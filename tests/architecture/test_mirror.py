@@ -40,7 +40,7 @@ def imported(path: Path) -> set[str]:
 
 
 def met(path: Path) -> bool:
-    """Whether a unit test bears the name of the module, or one beside it, or a contract or security suite, imports it."""
+    """Whether a unit test bears the module's name, or one beside it, or a contract or security suite, imports it."""
     own = "_".join(("test", *path.relative_to(PACKAGE).with_suffix("").parts))
     if any((ROOT / "tests" / "unit").rglob(f"{own}.py")):
         return True
