@@ -5,6 +5,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from cryptography.x509 import SubjectAlternativeName, UniformResourceIdentifier, load_pem_x509_certificate
 
 from pacs_secure.quickstart.processes import Process, identify
 from tests.quickstart_fixture import Running, command
@@ -68,6 +69,20 @@ def test_nothing_listens_beyond_loopback(running: Running) -> None:
         addresses = listening(running.told["pids"][name])
         assert addresses
         assert addresses <= loopback
+
+
+def test_a_devices_certificate_cannot_pose_as_the_archive(running: Running) -> None:
+    for device in running.told["devices"].values():
+        certificate = load_pem_x509_certificate(Path(device["cert"]).read_bytes())
+        names = certificate.extensions.get_extension_for_class(SubjectAlternativeName).value
+        assert [type(name) for name in names] == [UniformResourceIdentifier]
+
+
+def test_no_process_leaves_its_memory_in_a_core_file(running: Running) -> None:
+    for pid in running.told["pids"].values():
+        limits = Path(f"/proc/{pid}/limits").read_text().splitlines()
+        (core,) = (line for line in limits if line.startswith("Max core file size"))
+        assert core.split()[4:6] == ["0", "0"]
 
 
 def test_status_shows_what_runs(running: Running) -> None:
