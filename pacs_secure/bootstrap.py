@@ -3,14 +3,11 @@
 import json
 import logging
 import os
-import resource
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
@@ -24,16 +21,13 @@ from pacs_secure.adapters.disk_blobs import DiskBlobs
 from pacs_secure.adapters.policy_check import check_policy
 from pacs_secure.adapters.sql import Database, SqlDevices, SqlLedger, SqlRecords
 from pacs_secure.adapters.tile_directory import TileDirectory
-from pacs_secure.adapters.tokens import JoseAuthenticator
-from pacs_secure.adapters.vault_keyring import VaultCanary, VaultSigner, VaultUnwrapper, VaultWrapper
+from pacs_secure.adapters.vault_keyring import VaultUnwrapper, VaultWrapper
 from pacs_secure.adapters.vault_session import AppRole, VaultSession
 from pacs_secure.archive import Archive
 from pacs_secure.archive.enrolment import Enrolment
 from pacs_secure.archive.guard import Guard
 from pacs_secure.archive.ingest import Ingest
 from pacs_secure.archive.institutions import InstitutionSeals
-from pacs_secure.archive.notary import Notary
-from pacs_secure.archive.readiness import Readiness
 from pacs_secure.archive.recovery import Recovery
 from pacs_secure.archive.retrieve import Retrieve
 from pacs_secure.archive.seals import Opener, Sealer
@@ -41,10 +35,9 @@ from pacs_secure.archive.search import Search
 from pacs_secure.archive.study_keys import StudyKeys
 from pacs_secure.archive.verify import Progress, Verify
 from pacs_secure.core.errors import Malformed, Unavailable
-from pacs_secure.core.identifiers import Institution, ObjectId, institution, object_id
+from pacs_secure.core.identifiers import Institution, ObjectId, object_id
 from pacs_secure.dicom.header import Limits
-from pacs_secure.dimse.server import DicomServer
-from pacs_secure.dimse.tls import peer_spki_sha256, server_context
+from pacs_secure.dimse.tls import peer_spki_sha256
 from pacs_secure.ports import (
     Blobs,
     Device,
@@ -57,18 +50,13 @@ from pacs_secure.ports import (
     Records,
 )
 from pacs_secure.settings import LOOPBACK, Settings
-from pacs_secure.web.app import create_app
-from pacs_secure.web.multipart import UploadLimits
-from pacs_secure.web.server import Certificate
-from pacs_secure.web.server import serve as open_web_door
 
-__all__ = ["Archive", "Engines", "House", "Progress", "assemble", "furnish", "serve"]
+__all__ = ["Archive", "Engines", "House", "Progress", "assemble", "furnish"]
 
 log = logging.getLogger(__name__)
 
 OPERATIONS = frozenset({"store", "find", "get", "move"})
 LONGEST_AE_TITLE = 16
-OLDEST_TEMPORARY = timedelta(hours=1)
 _PACKAGE = Path(__file__).parent
 
 
@@ -135,7 +123,7 @@ def furnish(engines: Engines) -> House:
     return House(archive, engines, drop_keys)
 
 
-class _Vault:
+class Vault:
     """The sessions of one installation, each with the rights of one role."""
 
     def __init__(self, settings: Settings, stack: ExitStack) -> None:
@@ -165,10 +153,11 @@ def assemble(settings: Settings) -> Iterator[House]:
         Unavailable: an engine cannot be opened.
     """
     with ExitStack() as stack:
-        yield _open(settings, stack, _Vault(settings, stack))
+        yield open_house(settings, stack, Vault(settings, stack))
 
 
-def _open(settings: Settings, stack: ExitStack, vault: _Vault) -> House:
+def open_house(settings: Settings, stack: ExitStack, vault: Vault) -> House:
+    """Open every engine that the settings name; ``stack`` closes them."""
     database = Database(settings.index.file)
     stack.callback(database.close)
     blobs = DiskBlobs(settings.objects.directory, settings.objects.least_free)
@@ -187,38 +176,6 @@ def _open(settings: Settings, stack: ExitStack, vault: _Vault) -> House:
             origin=settings.ledger.origin,
         )
     )
-
-
-def serve(settings: Settings) -> None:
-    """Open the doors and serve until SIGTERM or SIGINT; nothing acknowledged is lost when it ends.
-
-    1. harden    no core dumps, no file for others
-    2. open      the engines
-    3. recover   what a crash left
-    4. attest    the ledger, from now on
-    5. listen    to the canary, then at the doors
-    6. wait      and close in reverse
-    """
-    # 1 harden
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    os.umask(0o077)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    ending = _until_signal()
-    with ExitStack() as stack:
-        # 2 open
-        vault = _Vault(settings, stack)
-        house = _open(settings, stack, vault)
-        # 3 recover
-        _recover(house)
-        # 4 attest
-        _start_notary(settings, house, vault, stack)
-        # 5 listen
-        readiness = _start_readiness(settings, house, vault, stack)
-        _open_doors(settings, house, readiness, stack)
-        log.info("the archive is open")
-        # 6 wait
-        ending.wait()
-        log.info("the archive closes")
 
 
 def development_issuer(settings: Settings) -> DevelopmentIssuer:
@@ -270,49 +227,6 @@ def ledger_key(file: Path) -> bytes:
     if not isinstance(key, Ed25519PublicKey):
         raise Unavailable("the ledger's public key is no Ed25519 key")
     return key.public_bytes(Encoding.Raw, PublicFormat.Raw)
-
-
-def _recover(house: House) -> None:
-    house.engines.blobs.sweep_temporary(OLDEST_TEMPORARY)
-    closed = house.archive.recovery.close_open_acts(_now())
-    if closed:
-        log.warning("%s acts that a crash had left open were closed", closed)
-
-
-def _start_notary(settings: Settings, house: House, vault: _Vault, stack: ExitStack) -> None:
-    signer = VaultSigner(vault.session("signer"), institution(settings.institution))
-    notary = Notary(house.engines.ledger, house.engines.publisher, signer, settings.ledger.origin)
-    notary.start()
-    stack.callback(notary.stop)
-
-
-def _start_readiness(settings: Settings, house: House, vault: _Vault, stack: ExitStack) -> Readiness:
-    canary = VaultCanary(vault.session("store"), vault.session("reader"), institution(settings.institution))
-    readiness = Readiness(canary, house.engines.ledger, house.drop_keys)
-    readiness.start()
-    stack.callback(readiness.stop)
-    return readiness
-
-
-def _open_doors(settings: Settings, house: House, readiness: Readiness, stack: ExitStack) -> None:
-    of = institution(settings.institution)
-    authenticator = JoseAuthenticator([development_issuer(settings).trusted([of])])
-    dicom, web = settings.dicom, settings.web
-    context = server_context(str(dicom.certificate_file), str(dicom.key_file), str(dicom.ca_file))
-    dicom_door = DicomServer(house.archive, house.engines.devices, of, dicom.ae_title, dicom.host, dicom.port, context)
-    app = create_app(house.archive, authenticator, of, readiness.check, UploadLimits(part_bytes=web.largest_instance))
-    web_door = open_web_door(app, web.host, web.port, Certificate(web.certificate_file, web.key_file))
-    dicom_door.start()
-    stack.callback(dicom_door.stop)
-    web_door.start()
-    stack.callback(web_door.stop)
-
-
-def _until_signal() -> threading.Event:
-    ending = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: ending.set())
-    return ending
 
 
 def _now() -> datetime:

@@ -6,8 +6,12 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "pacs_secure"
 
+_COMMANDS = ("devices", "ledger", "one_machine", "policy", "sending")
+
 ELSEWHERE: dict[str, str] = {
+    **{f"pacs_secure.cli.{name}": "tests/unit/cli/test_cli.py runs its commands" for name in _COMMANDS},
     "pacs_secure.quickstart.command": "tests/integration/test_quickstart.py starts, shows and stops by it",
+    "pacs_secure.serving": "tests/integration/test_quickstart.py opens and ends it",
     "pacs_secure.web.parts": "tests/unit/web/test_web_studies.py reads every kind of body that it packs",
 }
 """Modules that no unit or contract test imports, and what tests them instead."""

@@ -117,10 +117,10 @@ def test_a_configuration_that_others_may_write_is_not_believed(tmp_path: Path) -
 
 
 def test_the_kernel_and_not_the_environment_says_who_calls(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pacs_secure import cli
+    from pacs_secure.cli.house import archive_of
 
     monkeypatch.setenv("LOGNAME", "somebody-else")
     context: Any = SimpleNamespace(obj=config)
 
-    with cli._archive(context) as (_, subject):
+    with archive_of(context) as (_, subject):
         assert subject.identifier == f"os:{pwd.getpwuid(os.getuid()).pw_name}"

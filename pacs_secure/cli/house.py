@@ -1,0 +1,92 @@
+"""What the commands share: which configuration, which archive, whose hand, and how a result is shown."""
+
+import json
+import os
+import pwd
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from pacs_secure.core.access import Door, Role, Subject
+from pacs_secure.core.audit import Verdict
+from pacs_secure.core.identifiers import institution
+
+if TYPE_CHECKING:
+    from pacs_secure.bootstrap import Archive
+    from pacs_secure.bootstrap import Progress as Advance
+    from pacs_secure.settings import Settings
+
+err = Console(stderr=True)
+AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON, for machines.")]
+Data = Annotated[Path, typer.Option("--data", help="The one directory everything lies below.")]
+DEFAULT_DATA = Path(".demo")
+
+
+def config_file(context: typer.Context) -> Path:
+    """Return the configuration a command is about; misuse when there is none."""
+    for candidate in (context.obj, Path("pacs_secure.toml"), DEFAULT_DATA / "pacs_secure.toml"):
+        if candidate is not None and candidate.exists():
+            return Path(candidate)
+    raise typer.BadParameter("no configuration found; name one", param_hint="--config")
+
+
+def settings_of(context: typer.Context) -> "Settings":
+    """Read the settings; misuse when they cannot be trusted."""
+    from pacs_secure import settings
+
+    file = config_file(context)
+    try:
+        demand_trusted(file)
+        return settings.load(file)
+    except (OSError, ValueError) as error:
+        raise typer.BadParameter(str(error), param_hint="--config") from None
+
+
+def demand_trusted(file: Path) -> None:
+    """Refuse a configuration that others may write: it says to whom the vault credentials are shown."""
+    for path in (file, file.absolute().parent):
+        status = path.stat()
+        shared = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not status.st_mode & stat.S_ISVTX
+        if status.st_uid not in {0, os.geteuid()} or shared:
+            raise PermissionError(f"{path} may be written by somebody else")
+
+
+@contextmanager
+def archive_of(context: typer.Context) -> Iterator[tuple["Archive", Subject]]:
+    """Open the archive and say whose hand is at the command line."""
+    from pacs_secure import bootstrap
+
+    chosen = settings_of(context)
+    with bootstrap.assemble(chosen) as house:
+        # The kernel is asked, not the environment: LOGNAME is whatever its owner says.
+        name = f"os:{pwd.getpwuid(os.getuid()).pw_name}"
+        yield house.archive, Subject(name, Role.OPERATOR, institution(chosen.institution), "", Door.COMMAND_LINE, "")
+
+
+@contextmanager
+def progress_bar(what: str) -> Iterator["Advance"]:
+    """Show how far a long command is, on a terminal."""
+    with Progress(console=err, transient=True, disable=not err.is_terminal) as progress:
+        task = progress.add_task(what, total=None)
+        yield lambda count: progress.advance(task, count)
+
+
+def report(verdict: Verdict, what: str, *, as_json: bool) -> None:
+    """Show a verdict and end with its status."""
+    if as_json:
+        findings = [asdict(finding) for finding in verdict.findings]
+        print(json.dumps({"sound": verdict.sound, "checked": verdict.checked, "findings": findings}))
+    elif verdict.sound:
+        print(f"sound: {verdict.checked} {what} verified")
+    else:
+        for finding in verdict.findings:
+            where = "" if finding.position is None else f"position {finding.position}: "
+            print(f"{where}{finding.place}: {finding.problem}")
+    raise typer.Exit(0 if verdict.sound else 1)

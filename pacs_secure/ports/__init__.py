@@ -1,0 +1,32 @@
+"""What the archive needs of the world: Protocols only, one short module a subject.
+
+Every method raises `Unavailable` when the engine behind it is out of reach, and no error of a
+library ever passes. Each port has one contract suite that every adapter and its fake pass.
+"""
+
+from pacs_secure.ports.index import Added, InstitutionKeys, Ledger, Publisher, Records
+from pacs_secure.ports.keys import ForgettableKey, KeyCanary, KeyUnwrapper, KeyWrapper, Shelf, Signer
+from pacs_secure.ports.objects import Blob, Blobs, StoredName
+from pacs_secure.ports.people import Authenticator, Device, Devices, Identified, Policy
+
+__all__ = [
+    "Added",
+    "Authenticator",
+    "Blob",
+    "Blobs",
+    "Device",
+    "Devices",
+    "ForgettableKey",
+    "Identified",
+    "InstitutionKeys",
+    "KeyCanary",
+    "KeyUnwrapper",
+    "KeyWrapper",
+    "Ledger",
+    "Policy",
+    "Publisher",
+    "Records",
+    "Shelf",
+    "Signer",
+    "StoredName",
+]

@@ -1,0 +1,121 @@
+"""The index, the ledger, and where the ledger is published."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from pacs_secure.core.access import Grant, Permit, Scope, StudyFacts
+from pacs_secure.core.audit import Draft, LedgerEntry
+from pacs_secure.core.identifiers import Institution, KeyId, Uid
+from pacs_secure.core.instance import IndexedInstance, InstanceRow, SealedHit
+from pacs_secure.core.query import Narrowing
+
+
+class Added(StrEnum):
+    """What the index did with an instance."""
+
+    NEW = "new"
+    DUPLICATE = "duplicate"
+
+
+@dataclass(frozen=True, slots=True)
+class InstitutionKeys:
+    """Which shelf keys an institution's index and ledger details are sealed under."""
+
+    index: KeyId
+    ledger: KeyId
+
+
+class Records(Protocol):
+    """The index. It holds no key and sees no name: boxes, tokens and technical columns only."""
+
+    def institution_keys(self, institution: Institution, proposed: InstitutionKeys | None) -> InstitutionKeys | None:
+        """Return the institution's keys; when it has none, adopt the proposed ones (first writer wins)."""
+
+    def study(self, institution: Institution, study_instance_uid: Uid) -> StudyFacts | None:
+        """Return what decisions need to know of a study, or None."""
+
+    def add(self, permit: Permit, indexed: IndexedInstance, begun: Callable[[StudyFacts], Draft] | None) -> Added:
+        """Add one instance and, when given, the ledger entry that begins its act, in one commit.
+
+        ``begun`` is called inside the transaction with the study as it then stands. A row with the
+        same SOP Instance UID and Data Set digest is a DUPLICATE: nothing is added but ``begun``
+        is still recorded. A date, time or modality that is none is kept in its box only, as received.
+
+        Raises:
+            Conflict: the SOP Instance UID is taken by other bytes, or lies in another study.
+            Denied: the Permit is another institution's.
+        """
+
+    def instances(
+        self,
+        institution: Institution,
+        study_instance_uid: Uid,
+        series_instance_uid: Uid | None = None,
+        sop_instance_uid: Uid | None = None,
+    ) -> Sequence[InstanceRow]:
+        """Return the rows of a study, series or instance in series and instance number order."""
+
+    def search(self, scope: Scope, narrowing: Narrowing) -> Iterator[SealedHit]:
+        """Yield candidates within the scope, newest study first; counts are within the scope too."""
+
+    def open_acts(self, before: datetime) -> Sequence[Draft]:
+        """Return the begun drafts, older than ``before``, of acts that never got their outcome (a crash).
+
+        Raises:
+            Tampered: an entry is not what began its act.
+        """
+
+    def every_instance(self, proof: Grant) -> Iterator[InstanceRow]:
+        """Yield every row of every institution, for verification only."""
+
+
+class Ledger(Protocol):
+    """The append-only record of every act."""
+
+    def append(self, draft: Draft) -> LedgerEntry:
+        """Give the draft its place; durable on return. Concurrent callers share a commit."""
+
+    def follow(self, draft: Draft) -> None:
+        """Append with the next commit, without waiting: only for outcomes of acts already recorded."""
+
+    def size(self) -> int:
+        """Return the number of entries."""
+
+    def entries(self, start: int, stop: int) -> Iterator[LedgerEntry]:
+        """Yield entries ``start <= index < stop`` as stored, in order."""
+
+    def checkpoints(self) -> Iterator[bytes]:
+        """Yield every signed checkpoint note as stored, oldest first."""
+
+    def add_checkpoint(self, size: int, note: bytes) -> None:
+        """Keep a signed checkpoint, the same one twice only once.
+
+        Raises:
+            Conflict: another note of this size is kept.
+        """
+
+
+class Publisher(Protocol):
+    """Append-only place outside the database where checkpoints, tiles and entry bundles go."""
+
+    def publish(self, entries: Sequence[LedgerEntry], size: int, note: bytes) -> None:
+        """Write the new entries' bundles and tiles in tlog-tiles layout, then the checkpoint.
+
+        ``entries`` reach from what is published (or before) to ``size``.
+
+        Raises:
+            Conflict: the entries leave a gap, or a larger tree is published already.
+            Tampered: what is there differs from what the log now says.
+        """
+
+    def published(self) -> int:
+        """Return the tree size of the newest published checkpoint."""
+
+    def checkpoint(self) -> bytes | None:
+        """Return the newest published note, or None."""
+
+    def leaf_hashes(self, start: int, stop: int) -> Iterator[bytes]:
+        """Yield the published leaf hashes."""

@@ -1,0 +1,75 @@
+"""Who decides, who proves who they are, and which devices are known."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from pacs_secure.core.access import Action, Decision, Permit, Purpose, Relation, Subject
+from pacs_secure.core.audit import Draft
+from pacs_secure.core.identifiers import Institution
+
+
+class Policy(Protocol):
+    """Decides (PDP); the Guard enforces."""
+
+    @property
+    def version(self) -> str:
+        """Digest of model, policy and roles; stands in every ledger entry."""
+
+    def decide(self, subject: Subject, action: Action, purpose: Purpose, relations: frozenset[Relation]) -> Decision:
+        """Decide one act given every relation the subject has to the study."""
+
+    def relations(self, subject: Subject, action: Action, purpose: Purpose) -> tuple[frozenset[Relation], str]:
+        """Return the relations under which the act is allowed, and the rule that says so."""
+
+    def default_purpose(self, subject: Subject) -> Purpose | None:
+        """Return the declared purpose of the subject's role, if it has one (ACC-01)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identified:
+    """A subject whose credential was verified, and the purpose that the credential itself claims."""
+
+    subject: Subject
+    purpose: Purpose | None
+
+
+class Authenticator(Protocol):
+    """Turns a bearer token into a subject."""
+
+    def authenticate(self, token: str, address: str) -> Identified:
+        """Verify the token wholly; raise `Unauthenticated` for any flaw, without saying which to the caller."""
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One enrolled DICOM node."""
+
+    ae_title: str
+    institution: Institution
+    department: str
+    operations: frozenset[str]
+    """What it may ask for: store, find, get, move."""
+    spki_sha256: bytes
+    host: str
+    port: int
+    revoked_at: datetime | None = None
+
+
+class Devices(Protocol):
+    """The enrolled DICOM nodes."""
+
+    def by_certificate(self, spki_sha256: bytes) -> Device | None:
+        """Return the device whose certificate carries this public key."""
+
+    def enrol(self, permit: Permit, device: Device, draft: Draft) -> None:
+        """Add or replace the device of that AE title, and record it, in one commit.
+
+        Raises:
+            Conflict: another institution holds the AE title, or another device the certificate.
+            Denied: the Permit is another institution's.
+        """
+
+    def all(self) -> Sequence[Device]:
+        """Return every device, revoked ones too."""

@@ -1,0 +1,102 @@
+"""A running archive: its doors open, its ledger attested, until it is asked to end."""
+
+import logging
+import os
+import resource
+import signal
+import threading
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+
+from pacs_secure.adapters.tokens import JoseAuthenticator
+from pacs_secure.adapters.vault_keyring import VaultCanary, VaultSigner
+from pacs_secure.archive.notary import Notary
+from pacs_secure.archive.readiness import Readiness
+from pacs_secure.bootstrap import House, Vault, development_issuer, open_house
+from pacs_secure.core.identifiers import institution
+from pacs_secure.dimse.server import DicomServer
+from pacs_secure.dimse.tls import server_context
+from pacs_secure.settings import Settings
+from pacs_secure.web.app import create_app
+from pacs_secure.web.multipart import UploadLimits
+from pacs_secure.web.server import Certificate
+from pacs_secure.web.server import serve as open_web_door
+
+log = logging.getLogger(__name__)
+
+OLDEST_TEMPORARY = timedelta(hours=1)
+
+
+def serve(settings: Settings) -> None:
+    """Open the doors and serve until SIGTERM or SIGINT; nothing acknowledged is lost when it ends.
+
+    1. harden    no core dumps, no file for others
+    2. open      the engines
+    3. recover   what a crash left
+    4. attest    the ledger, from now on
+    5. listen    to the canary, then at the doors
+    6. wait      and close in reverse
+    """
+    # 1 harden
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    os.umask(0o077)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    ending = _until_signal()
+    with ExitStack() as stack:
+        # 2 open
+        vault = Vault(settings, stack)
+        house = open_house(settings, stack, vault)
+        # 3 recover
+        _recover(house)
+        # 4 attest
+        _start_notary(settings, house, vault, stack)
+        # 5 listen
+        readiness = _start_readiness(settings, house, vault, stack)
+        _open_doors(settings, house, readiness, stack)
+        log.info("the archive is open")
+        # 6 wait
+        ending.wait()
+        log.info("the archive closes")
+
+
+def _recover(house: House) -> None:
+    house.engines.blobs.sweep_temporary(OLDEST_TEMPORARY)
+    closed = house.archive.recovery.close_open_acts(datetime.now(UTC))
+    if closed:
+        log.warning("%s acts that a crash had left open were closed", closed)
+
+
+def _start_notary(settings: Settings, house: House, vault: Vault, stack: ExitStack) -> None:
+    signer = VaultSigner(vault.session("signer"), institution(settings.institution))
+    notary = Notary(house.engines.ledger, house.engines.publisher, signer, settings.ledger.origin)
+    notary.start()
+    stack.callback(notary.stop)
+
+
+def _start_readiness(settings: Settings, house: House, vault: Vault, stack: ExitStack) -> Readiness:
+    canary = VaultCanary(vault.session("store"), vault.session("reader"), institution(settings.institution))
+    readiness = Readiness(canary, house.engines.ledger, house.drop_keys)
+    readiness.start()
+    stack.callback(readiness.stop)
+    return readiness
+
+
+def _open_doors(settings: Settings, house: House, readiness: Readiness, stack: ExitStack) -> None:
+    of = institution(settings.institution)
+    authenticator = JoseAuthenticator([development_issuer(settings).trusted([of])])
+    dicom, web = settings.dicom, settings.web
+    context = server_context(str(dicom.certificate_file), str(dicom.key_file), str(dicom.ca_file))
+    dicom_door = DicomServer(house.archive, house.engines.devices, of, dicom.ae_title, dicom.host, dicom.port, context)
+    app = create_app(house.archive, authenticator, of, readiness.check, UploadLimits(part_bytes=web.largest_instance))
+    web_door = open_web_door(app, web.host, web.port, Certificate(web.certificate_file, web.key_file))
+    dicom_door.start()
+    stack.callback(dicom_door.stop)
+    web_door.start()
+    stack.callback(web_door.stop)
+
+
+def _until_signal() -> threading.Event:
+    ending = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: ending.set())
+    return ending
