@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
-from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
@@ -34,10 +33,12 @@ from pacs_secure.archive.seals import Opener, Sealer
 from pacs_secure.archive.search import Search
 from pacs_secure.archive.study_keys import StudyKeys
 from pacs_secure.archive.verify import Progress, Verify
-from pacs_secure.core.errors import Malformed, Unavailable
+from pacs_secure.core.devices import ae_title as checked_title
+from pacs_secure.core.devices import operations
+from pacs_secure.core.errors import Unavailable
 from pacs_secure.core.identifiers import Institution, ObjectId, object_id
+from pacs_secure.crypto.certificates import read_certificate
 from pacs_secure.dicom.header import Limits
-from pacs_secure.dimse.tls import peer_spki_sha256
 from pacs_secure.ports import (
     Blobs,
     Device,
@@ -55,8 +56,6 @@ __all__ = ["Archive", "Engines", "House", "Progress", "assemble", "furnish"]
 
 log = logging.getLogger(__name__)
 
-OPERATIONS = frozenset({"store", "find", "get", "move"})
-LONGEST_AE_TITLE = 16
 _PACKAGE = Path(__file__).parent
 
 
@@ -200,22 +199,23 @@ def policy_problems(settings: Settings) -> list[str]:
 def device(
     of: Institution, ae_title: str, certificate: bytes, host: str, port: int, department: str, allow: str
 ) -> Device:
-    """Describe a device to enrol, known from now on by the public key of its certificate.
+    """Describe a device to enrol, known from now on by the public key of its certificate (PEM).
 
     Raises:
         Malformed: the AE title, the operations or the certificate are none (PS3.5 6.2).
     """
-    title = ae_title.strip(" ")
-    if not 0 < len(title) <= LONGEST_AE_TITLE or "\\" in title or not (title.isascii() and title.isprintable()):
-        raise Malformed("an AE title is 1 to 16 printable characters without backslash")
-    operations = frozenset(one.strip() for one in allow.split(","))
-    if not operations <= OPERATIONS:
-        raise Malformed(f"a device may be allowed {', '.join(sorted(OPERATIONS))}")
-    try:
-        der = x509.load_pem_x509_certificate(certificate).public_bytes(Encoding.DER)
-    except ValueError:
-        raise Malformed("the certificate cannot be read (PEM is needed)") from None
-    return Device(title, of, department, operations, peer_spki_sha256(der), host, port)
+    title, allowed, facts = checked_title(ae_title), operations(allow.split(",")), read_certificate(certificate)
+    return Device(
+        title,
+        of,
+        department,
+        allowed,
+        facts.spki_sha256,
+        host,
+        port,
+        serial=facts.serial,
+        not_after=facts.not_after,
+    )
 
 
 def ledger_key(file: Path) -> bytes:

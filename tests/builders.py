@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from typing import Any
 from uuid import UUID, uuid4
 
 from pacs_secure.core.access import (
@@ -237,6 +238,7 @@ def device(
     operations: Iterable[str] = ("store",),
     certificate: str | None = None,
     revoked_at: datetime | None = None,
+    **facts: Any,
 ) -> Device:
     return Device(
         ae_title,
@@ -247,4 +249,5 @@ def device(
         "127.0.0.1",
         11112,
         revoked_at,
+        **facts,
     )

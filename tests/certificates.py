@@ -38,10 +38,19 @@ class Authority:
         builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         self.file.write_bytes(builder.sign(self._key, SHA256()).public_bytes(Encoding.PEM))
 
-    def issue(self, name: str, *, life: timedelta = DAY, usage: x509.ObjectIdentifier | None = None) -> Pair:
+    def issue(
+        self,
+        name: str,
+        *,
+        life: timedelta = DAY,
+        usage: x509.ObjectIdentifier | None = None,
+        uri: str | None = None,
+    ) -> Pair:
         """Issue a certificate for this machine; with a negative life it has expired."""
         key = ec.generate_private_key(ec.SECP256R1())
-        here = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+        names: list[x509.GeneralName] = [x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+        names += [] if uri is None else [x509.UniformResourceIdentifier(uri)]
+        here = x509.SubjectAlternativeName(names)
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         builder = self._builder(subject, key.public_key(), life).add_extension(here, critical=False)
         if usage is not None:

@@ -13,10 +13,11 @@ from typing import Any, Self
 
 import pytest
 
+from pacs_secure.crypto.certificates import read_certificate
 from pacs_secure.dimse.calling import Calling, Context, _association_request, call, read_pdu
 from pacs_secure.dimse.commands import parse_answer
 from pacs_secure.dimse.server import DicomServer, Limits
-from pacs_secure.dimse.tls import client_context, peer_spki_sha256, server_context
+from pacs_secure.dimse.tls import client_context, server_context
 from tests.builders import HERE, NOW, device
 from tests.certificates import Authority, Pair
 from tests.data_sets import CT, EXPLICIT, explicit, image, uid_value
@@ -151,7 +152,7 @@ class Door:
 
     def enrol(self, ae_title: str, operations: Iterable[str] = ("store",), *, pair: Pair | None = None) -> Pair:
         pair = self.pairs[ae_title] = pair or self.authority.issue(ae_title)
-        one = replace(device(ae_title, operations=operations), spki_sha256=peer_spki_sha256(pair.der))
+        one = replace(device(ae_title, operations=operations), spki_sha256=read_certificate(pair.der).spki_sha256)
         self.world.devices.kept[ae_title] = one
         return pair
 

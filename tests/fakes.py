@@ -183,16 +183,30 @@ class MemoryDevices:
     def by_certificate(self, spki_sha256: bytes) -> Device | None:
         return next((device for device in self.all() if device.spki_sha256 == spki_sha256), None)
 
+    def by_ae_title(self, ae_title: str) -> Device | None:
+        return self.kept.get(ae_title)
+
     def enrol(self, permit: Permit, device: Device, draft: Draft) -> None:
-        if permit.request.subject.institution != device.institution:
-            raise Denied("institutions are strictly apart")
         with self._lock:
-            for kept in self.all():
-                touched = device.ae_title == kept.ae_title or device.spki_sha256 == kept.spki_sha256
-                if touched and (device.ae_title, device.institution) != (kept.ae_title, kept.institution):
-                    raise Conflict("the AE title or the certificate belongs to another device")
+            self._demand_free(permit, device)
             self.ledger.append(draft)
             self.kept[device.ae_title] = device
+
+    def change(self, permit: Permit, before: Device, after: Device, draft: Draft) -> None:
+        with self._lock:
+            self._demand_free(permit, after)
+            if after.ae_title != before.ae_title or self.kept.get(before.ae_title) != before:
+                raise Conflict("the device has been changed meanwhile")
+            self.ledger.append(draft)
+            self.kept[after.ae_title] = after
+
+    def _demand_free(self, permit: Permit, device: Device) -> None:
+        if permit.request.subject.institution != device.institution:
+            raise Denied("institutions are strictly apart")
+        for kept in self.all():
+            touched = device.ae_title == kept.ae_title or device.spki_sha256 == kept.spki_sha256
+            if touched and (device.ae_title, device.institution) != (kept.ae_title, kept.institution):
+                raise Conflict("the AE title or the certificate belongs to another device")
 
     def all(self) -> Sequence[Device]:
         return [device for _, device in sorted(self.kept.items())]

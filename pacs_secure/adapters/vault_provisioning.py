@@ -96,11 +96,6 @@ def credentials(vault: VaultSession, role: VaultRole) -> AppRole:
     return AppRole(role_id, vault.post(f"{place}/secret-id", {}).demand_done().text("data", "secret_id"))
 
 
-def device_uri(institution: Institution, ae_title: str) -> str:
-    """Return the URI in a device's certificate that names it."""
-    return f"urn:pacs:{institution}:ae:{ae_title}"
-
-
 def issue_certificate(
     vault: VaultSession,
     role: CertificateRole,

@@ -22,7 +22,7 @@ from pacs_secure.dicom.header import scan
 from pacs_secure.dimse import statuses
 from pacs_secure.dimse.commands import C_ECHO_RQ, C_STORE_RQ, Request
 from pacs_secure.dimse.contexts import is_verification, supported
-from pacs_secure.dimse.identity import device_of, mismatch, refused, stranger, subject_of
+from pacs_secure.dimse.identity import Caller, certificate_of, device_of, refused, stranger, subject_of
 from pacs_secure.dimse.statuses import Status
 from pacs_secure.ports import Device, Devices
 
@@ -57,7 +57,7 @@ class Visit:
         self._welcomed = welcomed
         self._lock = threading.Lock()
         self._decided = False
-        self._certificate: bytes | None = None
+        self._caller: Caller | None = None
         self._device: Device | None = None
         self._looked_at = 0.0
         self._contexts: dict[int, tuple[str, str]] | None = None
@@ -121,9 +121,9 @@ class Visit:
             association.kill()
             return
         self._decided = True
-        self._certificate = _peer_certificate(association)
-        device = device_of(self._household.devices, self._certificate)
-        wrong = mismatch(device, request, self._household.ae_title)
+        caller = Caller(request, certificate_of(_peer_certificate(association)), self._address)
+        device = device_of(self._household.devices, caller.certificate)
+        wrong = caller.mismatch(device, self._household.ae_title)
         if wrong or device is None:
             institution = device.institution if device else self._household.institution
             self._refuse(stranger(institution, self._address), str(wrong), request)
@@ -133,7 +133,8 @@ class Visit:
             self._refuse(subject_of(device, self._address), "too many associations", request)
             _reject(association, _REJECTED_TRANSIENT, _BY_PRESENTATION, _LOCAL_LIMIT_EXCEEDED)
         else:
-            self._device, self._looked_at, self._association = device, time.monotonic(), association
+            self._caller, self._device, self._looked_at = caller, device, time.monotonic()
+            self._association = association
             association.acceptor.supported_contexts = supported(request.presentation_context_definition_list)
 
     def _refuse(self, subject: Subject, reason: str, request: A_ASSOCIATE) -> None:
@@ -159,33 +160,40 @@ class Visit:
                 return statuses.store_status(error)
 
     def _store(self, request: Request, data_set: bytearray, sop_class_uid: str, transfer_syntax_uid: str) -> Status:
-        reception = self._receiving()
+        reception = self._receiving(sop_class_uid)
         stored = reception.store(Received(data_set, transfer_syntax_uid, sop_class_uid=sop_class_uid))
         announced = request.sop_instance_uid.decode("ascii", "replace")
         return statuses.SUCCESS if stored.identity.sop_instance_uid == announced else statuses.OTHER_INSTANCE
 
-    def _receiving(self) -> Reception:
+    def _receiving(self, sop_class_uid: str) -> Reception:
         """Return the act of taking in that this association is, begun with its first instance."""
-        subject = self._subject()
+        subject = self._subject(sop_class_uid)
         if self._reception is None:
             self._reception = self._household.archive.ingest.begin(subject, None, {"protocol": "C-STORE"})
         return self._reception
 
-    def _subject(self) -> Subject:
-        """Return who stores, when they may; a device revoked meanwhile may no longer."""
-        now = time.monotonic()
-        if now - self._looked_at > self._household.look_again:
-            self._device = device_of(self._household.devices, self._certificate)
-            self._looked_at = now
-        device = self._device
-        if device is None or device.revoked_at is not None:
+    def _subject(self, sop_class_uid: str) -> Subject:
+        """Return who stores, when they may bring such an instance; a device revoked meanwhile may no longer."""
+        device = self._looked_up()
+        if device is None:
             raise self._denied(self._stranger(), "the device is revoked")
         if self._closed:
             raise Denied("the association has ended")
         subject = subject_of(device, self._address)
         if "store" not in device.operations:
             raise self._denied(subject, "the device may not store")
+        if not device.may_bring(sop_class_uid):
+            raise self._denied(subject, "the device may not bring this SOP class")
         return subject
+
+    def _looked_up(self) -> Device | None:
+        """Return the device as it is enrolled now, or was seconds ago; None when it may no longer be here."""
+        now = time.monotonic()
+        if self._caller and now - self._looked_at > self._household.look_again:
+            device = device_of(self._household.devices, self._caller.certificate)
+            wrong = self._caller.mismatch(device, self._household.ae_title)
+            self._device, self._looked_at = None if wrong else device, now
+        return self._device
 
     def _denied(self, subject: Subject, reason: str) -> Denied:
         """Record that a C-STORE was refused before any decision, and return the error to raise."""

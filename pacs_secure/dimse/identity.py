@@ -1,14 +1,17 @@
 """Who is calling: certificate, device row and AE titles must all say the same (DESIGN 9)."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 
 from pynetdicom._globals import APPLICATION_CONTEXT_NAME
 from pynetdicom.pdu_primitives import A_ASSOCIATE, UserIdentityNegotiation
 
 from pacs_secure.core.access import AccessRequest, Action, Door, Role, Subject
+from pacs_secure.core.devices import DEVICE_URI_PREFIX, device_uri
+from pacs_secure.core.errors import Malformed
 from pacs_secure.core.identifiers import Institution
-from pacs_secure.dimse.tls import peer_spki_sha256
+from pacs_secure.crypto.certificates import CertificateFacts, read_certificate
 from pacs_secure.ports import Device, Devices
 
 _NO_REASON, _CONTEXT_NAME, _CALLING, _CALLED = 0x01, 0x02, 0x03, 0x07
@@ -20,8 +23,10 @@ class Mismatch(StrEnum):
     APPLICATION_CONTEXT = "application context is not DICOM's"
     CALLED_AE_TITLE = "called AE title is not ours"
     CALLING_AE_TITLE = "calling AE title is not the certificate's"
+    CERTIFICATE_NAME = "certificate names another device"
     CERTIFICATE_REVOKED = "device is revoked"
     CERTIFICATE_UNKNOWN = "no device has this certificate"
+    NETWORK = "device called from another network"
     USER_IDENTITY = "user identity cannot be verified here"
 
     @property
@@ -34,33 +39,52 @@ class Mismatch(StrEnum):
         }.get(self, _CALLING)
 
 
-def device_of(devices: Devices, certificate: bytes | None) -> Device | None:
-    """Return the device that was enrolled with the public key of this DER certificate."""
-    if not certificate:
-        return None
+def certificate_of(der: bytes | None) -> CertificateFacts | None:
+    """Read the certificate that a peer has shown; None when it has shown none that can be read."""
     try:
-        spki_sha256 = peer_spki_sha256(certificate)
-    except ValueError:
+        return read_certificate(der) if der else None
+    except Malformed:
         return None
-    return devices.by_certificate(spki_sha256)
 
 
-def mismatch(device: Device | None, request: A_ASSOCIATE, own: str) -> Mismatch | None:
-    """Say what speaks against the association a device asks for, or None when all agrees.
+def device_of(devices: Devices, certificate: CertificateFacts | None) -> Device | None:
+    """Return the device that was enrolled with the public key of this certificate."""
+    return devices.by_certificate(certificate.spki_sha256) if certificate else None
 
-    A user identity (PS3.7 D.3.3.7) that nobody verifies is refused: to accept it in silence would
-    let its sender believe that a person's rights apply.
-    """
-    if device is None:
-        return Mismatch.CERTIFICATE_UNKNOWN
-    found = {
-        Mismatch.CERTIFICATE_REVOKED: device.revoked_at is not None,
-        Mismatch.CALLING_AE_TITLE: (request.calling_ae_title or "").strip() != device.ae_title,
-        Mismatch.CALLED_AE_TITLE: (request.called_ae_title or "").strip() != own,
-        Mismatch.APPLICATION_CONTEXT: request.application_context_name != APPLICATION_CONTEXT_NAME,
-        Mismatch.USER_IDENTITY: any(isinstance(item, UserIdentityNegotiation) for item in request.user_information),
-    }
-    return next((wrong for wrong, holds in found.items() if holds), None)
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """What a peer says and shows of itself when it asks for an association."""
+
+    request: A_ASSOCIATE
+    certificate: CertificateFacts | None
+    address: str
+
+    def mismatch(self, device: Device | None, own: str) -> Mismatch | None:
+        """Say what speaks against its being that device, or None when all agrees.
+
+        A user identity (PS3.7 D.3.3.7) that nobody verifies is refused: to accept it in silence would
+        let its sender believe that a person's rights apply.
+        """
+        if device is None:
+            return Mismatch.CERTIFICATE_UNKNOWN
+        request = self.request
+        found = {
+            Mismatch.CERTIFICATE_REVOKED: device.revoked_at is not None,
+            Mismatch.CERTIFICATE_NAME: not self._is_named(device),
+            Mismatch.CALLING_AE_TITLE: not device.answers_to(request.calling_ae_title or ""),
+            Mismatch.NETWORK: not device.may_call_from(self.address),
+            Mismatch.CALLED_AE_TITLE: (request.called_ae_title or "").strip() != own,
+            Mismatch.APPLICATION_CONTEXT: request.application_context_name != APPLICATION_CONTEXT_NAME,
+            Mismatch.USER_IDENTITY: any(isinstance(item, UserIdentityNegotiation) for item in request.user_information),
+        }
+        return next((wrong for wrong, holds in found.items() if holds), None)
+
+    def _is_named(self, device: Device) -> bool:
+        """Say whether the certificate names that device, or names none: one of a hospital's own authority."""
+        uris = self.certificate.uris if self.certificate else frozenset()
+        named = {uri for uri in uris if uri.startswith(DEVICE_URI_PREFIX)}
+        return named <= {device_uri(device.institution, device.ae_title)}
 
 
 def subject_of(device: Device, address: str) -> Subject:

@@ -1,10 +1,6 @@
 """The secure transport of the DICOM door: BCP 195 with a certificate on both ends (PS3.15 B.12)."""
 
-import hashlib
 import ssl
-
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 CIPHERS = (
     "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384"
@@ -26,16 +22,6 @@ def server_context(cert_file: str, key_file: str, ca_file: str) -> ssl.SSLContex
 def client_context(cert_file: str, key_file: str, ca_file: str) -> ssl.SSLContext:
     """Build the context of the calling end; the host name or address must be in the archive's certificate."""
     return _context(ssl.PROTOCOL_TLS_CLIENT, cert_file, key_file, ca_file)
-
-
-def peer_spki_sha256(der: bytes) -> bytes:
-    """Return the SHA-256 digest of a certificate's SubjectPublicKeyInfo (RFC 5280 4.1.2.7), 32 bytes.
-
-    Raises:
-        ValueError: it is no certificate.
-    """
-    key = x509.load_der_x509_certificate(der).public_key()
-    return hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()
 
 
 def _context(protocol: int, cert_file: str, key_file: str, ca_file: str) -> ssl.SSLContext:

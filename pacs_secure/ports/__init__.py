@@ -4,10 +4,11 @@ Every method raises `Unavailable` when the engine behind it is out of reach, and
 library ever passes. Each port has one contract suite that every adapter and its fake pass.
 """
 
+from pacs_secure.core.devices import Device
 from pacs_secure.ports.index import Added, InstitutionKeys, Ledger, Publisher, Records
 from pacs_secure.ports.keys import ForgettableKey, KeyCanary, KeyUnwrapper, KeyWrapper, Shelf, Signer
 from pacs_secure.ports.objects import Blob, Blobs, StoredName
-from pacs_secure.ports.people import Authenticator, Device, Devices, Identified, Policy
+from pacs_secure.ports.people import Authenticator, Devices, Identified, Policy
 
 __all__ = [
     "Added",

@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Protocol
 
 from pacs_secure.core.access import Action, Decision, Permit, Purpose, Relation, Subject
 from pacs_secure.core.audit import Draft
-from pacs_secure.core.identifiers import Institution
+from pacs_secure.core.devices import Device
 
 
 class Policy(Protocol):
@@ -42,32 +41,28 @@ class Authenticator(Protocol):
         """Verify the token wholly; raise `Unauthenticated` for any flaw, without saying which to the caller."""
 
 
-@dataclass(frozen=True, slots=True)
-class Device:
-    """One enrolled DICOM node."""
-
-    ae_title: str
-    institution: Institution
-    department: str
-    operations: frozenset[str]
-    """What it may ask for: store, find, get, move."""
-    spki_sha256: bytes
-    host: str
-    port: int
-    revoked_at: datetime | None = None
-
-
 class Devices(Protocol):
     """The enrolled DICOM nodes."""
 
     def by_certificate(self, spki_sha256: bytes) -> Device | None:
         """Return the device whose certificate carries this public key."""
 
+    def by_ae_title(self, ae_title: str) -> Device | None:
+        """Return the device of that name, revoked or not."""
+
     def enrol(self, permit: Permit, device: Device, draft: Draft) -> None:
         """Add or replace the device of that AE title, and record it, in one commit.
 
         Raises:
             Conflict: another institution holds the AE title, or another device the certificate.
+            Denied: the Permit is another institution's.
+        """
+
+    def change(self, permit: Permit, before: Device, after: Device, draft: Draft) -> None:
+        """Change a device that is still as it was read, and record it, in one commit.
+
+        Raises:
+            Conflict: it has been changed meanwhile, or another device holds the certificate.
             Denied: the Permit is another institution's.
         """
 

@@ -17,13 +17,13 @@ from pacs_secure.adapters.vault_provisioning import (
     VaultRole,
     administrator,
     credentials,
-    device_uri,
     issue_certificate,
     provision,
 )
 from pacs_secure.adapters.vault_session import VaultSession
 from pacs_secure.archive import Archive
 from pacs_secure.core.access import DEFAULT_DEPARTMENT, Door, Role, Subject
+from pacs_secure.core.devices import device_uri
 from pacs_secure.core.errors import Unavailable
 from pacs_secure.core.identifiers import institution
 from pacs_secure.quickstart.layout import Json, Layout, Ports, write_json, write_secret

@@ -14,7 +14,7 @@ from pacs_secure.core.access import Action, Permit
 from pacs_secure.core.errors import Conflict, Denied, Malformed
 from pacs_secure.crypto.tlog import read_draft
 from pacs_secure.ports import Device, Devices, Ledger
-from tests.builders import ELSEWHERE, HERE, NOW, device, digest, draft, permit, subject
+from tests.builders import CT, ELSEWHERE, HERE, NOW, device, digest, draft, permit, subject
 from tests.fakes import MemoryDevices, MemoryLedger
 
 
@@ -50,6 +50,62 @@ def test_an_enrolled_device_is_known_by_its_certificate(nodes: Nodes) -> None:
 
     assert nodes.devices.by_certificate(one.spki_sha256) == one
     assert nodes.devices.by_certificate(digest("certificate", "another")) is None
+
+
+def test_everything_that_was_said_of_a_device_is_kept(nodes: Nodes) -> None:
+    one = device(
+        "CT1",
+        also_ae_titles=frozenset({"CT 1", "CT1_OLD"}),
+        networks=frozenset({"10.1.0.0/16", "2001:db8::/32"}),
+        sop_classes=frozenset({CT, "1.2.840.10008.5.1.4.1.1.4"}),
+        identity_required=True,
+        serial="0a1b",
+        not_after=NOW,
+    )
+    nodes.enrol(one)
+
+    assert nodes.devices.by_ae_title("CT1") == nodes.devices.by_certificate(one.spki_sha256) == one
+    assert nodes.devices.by_ae_title("CT 1") is None
+
+
+def test_a_device_is_changed_as_it_was_read_and_the_change_is_recorded(nodes: Nodes) -> None:
+    one, renewed = device("CT1", certificate="old"), device("CT1", certificate="new")
+    nodes.enrol(one)
+
+    nodes.devices.change(allowed(HERE), one, renewed, draft(facts={"ae_title": "CT1"}))
+
+    assert list(nodes.devices.all()) == [renewed]
+    assert nodes.ledger.size() == 2
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (device("CT1", revoked_at=NOW), device("CT1")),
+        (device("CT9"), device("CT9", department="surgery")),
+        (device("CT1"), device("CT2")),
+        (device("CT1"), device("CT1", certificate="MR2")),
+    ],
+    ids=["changed meanwhile", "unknown", "another name", "another's certificate"],
+)
+def test_a_change_of_something_else_than_was_read_is_a_conflict(nodes: Nodes, before: Device, after: Device) -> None:
+    for name in ("CT1", "MR2"):
+        nodes.enrol(device(name))
+
+    with pytest.raises(Conflict):
+        nodes.devices.change(allowed(HERE), before, after, draft())
+    assert (list(nodes.devices.all()), nodes.ledger.size()) == ([device("CT1"), device("MR2")], 2)
+
+
+def test_a_permit_of_another_institution_changes_nothing(nodes: Nodes) -> None:
+    nodes.enrol(device("CT1"))
+
+    for before, after in ((device("CT1"), device("CT1", of=ELSEWHERE)), (device("CT1", of=ELSEWHERE), device("CT1"))):
+        with pytest.raises((Denied, Conflict)):
+            nodes.devices.change(allowed(ELSEWHERE), before, after, draft())
+    with pytest.raises(Denied):
+        nodes.devices.change(allowed(ELSEWHERE), device("CT1"), device("CT1", revoked_at=NOW), draft())
+    assert list(nodes.devices.all()) == [device("CT1")]
 
 
 def test_every_enrolment_is_recorded(nodes: Nodes) -> None:

@@ -18,12 +18,12 @@ from pacs_secure.adapters.vault_provisioning import (
     VaultRole,
     add_institution,
     credentials,
-    device_uri,
     issue_certificate,
     policy_directory,
     provision,
 )
 from pacs_secure.adapters.vault_session import VaultSession
+from pacs_secure.core.devices import device_uri
 from pacs_secure.core.errors import Conflict, Unavailable
 from pacs_secure.core.identifiers import institution
 from pacs_secure.ports import ForgettableKey, Shelf

@@ -11,7 +11,7 @@ from cryptography.x509.oid import NameOID
 
 from pacs_secure.bootstrap import assemble, device, ledger_key, policy_directory, policy_problems
 from pacs_secure.core.errors import Malformed, Unavailable
-from pacs_secure.dimse.tls import peer_spki_sha256
+from pacs_secure.crypto.certificates import read_certificate
 from pacs_secure.settings import load
 from tests.builders import HERE
 from tests.unit.test_settings import WHOLE, written
@@ -35,7 +35,7 @@ def test_a_device_is_known_by_the_public_key_of_its_certificate() -> None:
 
     assert made.ae_title == "CT1"
     assert made.operations == {"store", "find"}
-    assert made.spki_sha256 == peer_spki_sha256(der)
+    assert made.spki_sha256 == read_certificate(der).spki_sha256
 
 
 @pytest.mark.parametrize("ae_title", ["", "   ", "LONGER_THAN_SIXTEEN", "A\\B", "CT\n", "RÖNTGEN"])

@@ -1,6 +1,6 @@
 """The enrolled DICOM nodes in SQL; every change shares its commit with its ledger entry."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import insert, or_, select, update
 from sqlalchemy.engine import Connection
@@ -28,6 +28,11 @@ class SqlDevices:
             row = connection.execute(select(devices).where(devices.c.spki_sha256 == spki_sha256)).first()
             return None if row is None else _device(row)
 
+    def by_ae_title(self, ae_title: str) -> Device | None:
+        """Return the device of that name, revoked or not."""
+        with self._database.read() as connection:
+            return _named(connection, ae_title)
+
     def enrol(self, permit: Permit, device: Device, draft: Draft) -> None:
         """Add or replace the device of that AE title, and record it, in one commit.
 
@@ -35,24 +40,63 @@ class SqlDevices:
             Conflict: another institution holds the AE title, or another device the certificate.
             Denied: the Permit is another institution's.
         """
-        if permit.request.subject.institution != device.institution:
-            raise Denied("institutions are strictly apart")
+        _demand_own(permit, device)
 
         def enrol(connection: Connection) -> None:
-            same = or_(devices.c.ae_title == device.ae_title, devices.c.spki_sha256 == device.spki_sha256)
-            rows = connection.execute(select(devices).where(same)).all()
-            if any((row.ae_title, row.institution) != (device.ae_title, device.institution) for row in rows):
-                raise Conflict("the AE title or the certificate belongs to another device")
-            change = update(devices).where(devices.c.ae_title == device.ae_title) if rows else insert(devices)
-            connection.execute(change.values(_values(device)))
+            _put(connection, device)
             append_in(connection, draft)
 
         self._database.write(enrol)
+
+    def change(self, permit: Permit, before: Device, after: Device, draft: Draft) -> None:
+        """Change a device that is still as it was read, and record it, in one commit.
+
+        Raises:
+            Conflict: it has been changed meanwhile, or another device holds the certificate.
+            Denied: the Permit is another institution's.
+        """
+        _demand_own(permit, before)
+        _demand_own(permit, after)
+
+        def change(connection: Connection) -> None:
+            if after.ae_title != before.ae_title or _named(connection, before.ae_title) != before:
+                raise Conflict("the device has been changed meanwhile")
+            _put(connection, after)
+            append_in(connection, draft)
+
+        self._database.write(change)
 
     def all(self) -> Sequence[Device]:
         """Return every device in the order of AE titles, revoked ones too."""
         with self._database.read() as connection:
             return [_device(row) for row in connection.execute(select(devices).order_by(devices.c.ae_title))]
+
+
+def _demand_own(permit: Permit, device: Device) -> None:
+    if permit.request.subject.institution != device.institution:
+        raise Denied("institutions are strictly apart")
+
+
+def _named(connection: Connection, ae_title: str) -> Device | None:
+    row = connection.execute(select(devices).where(devices.c.ae_title == ae_title)).first()
+    return None if row is None else _device(row)
+
+
+def _put(connection: Connection, device: Device) -> None:
+    same = or_(devices.c.ae_title == device.ae_title, devices.c.spki_sha256 == device.spki_sha256)
+    rows = connection.execute(select(devices).where(same)).all()
+    if any((row.ae_title, row.institution) != (device.ae_title, device.institution) for row in rows):
+        raise Conflict("the AE title or the certificate belongs to another device")
+    change = update(devices).where(devices.c.ae_title == device.ae_title) if rows else insert(devices)
+    connection.execute(change.values(_values(device)))
+
+
+def _several(values: Iterable[str]) -> str:
+    return "\\".join(sorted(values))
+
+
+def _values_of(text: str) -> frozenset[str]:
+    return frozenset(text.split("\\")) if text else frozenset()
 
 
 def _values(device: Device) -> dict[str, object]:
@@ -65,6 +109,12 @@ def _values(device: Device) -> dict[str, object]:
         "host": device.host,
         "port": device.port,
         "revoked_at": device.revoked_at,
+        "also_ae_titles": _several(device.also_ae_titles),
+        "networks": _several(device.networks),
+        "sop_classes": _several(device.sop_classes),
+        "identity_required": device.identity_required,
+        "serial": device.serial,
+        "not_after": device.not_after,
     }
 
 
@@ -78,4 +128,10 @@ def _device(row: AnyRow) -> Device:
         host=row.host,
         port=row.port,
         revoked_at=row.revoked_at,
+        also_ae_titles=_values_of(row.also_ae_titles),
+        networks=_values_of(row.networks),
+        sop_classes=_values_of(row.sop_classes),
+        identity_required=row.identity_required,
+        serial=row.serial,
+        not_after=row.not_after,
     )

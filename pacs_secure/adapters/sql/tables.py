@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Dialect,
     ForeignKey,
@@ -231,6 +232,13 @@ devices = Table(
     Column("host", String, nullable=False),
     Column("port", Integer, nullable=False),
     Column("revoked_at", Moment),
+    # Lists are written as DICOM writes several values: with backslashes between them (PS3.5 6.4).
+    Column("also_ae_titles", String, nullable=False),
+    Column("networks", String, nullable=False),
+    Column("sop_classes", String, nullable=False),
+    Column("identity_required", Boolean, nullable=False),
+    Column("serial", String, nullable=False),
+    Column("not_after", Moment),
 )
 
 APPEND_ONLY = (ledger, checkpoints)

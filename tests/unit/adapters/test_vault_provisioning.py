@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pacs_secure.adapters import vault_provisioning
-from pacs_secure.adapters.vault_provisioning import administrator, device_uri, policy_directory, provision
+from pacs_secure.adapters.vault_provisioning import administrator, policy_directory, provision
 from pacs_secure.adapters.vault_session import VaultSession
 from pacs_secure.core.errors import Conflict, Unavailable
 from pacs_secure.core.identifiers import Institution
@@ -59,7 +59,3 @@ def test_an_installed_package_brings_its_policies_along(tmp_path: Path, monkeypa
     monkeypatch.setattr(vault_provisioning, "_PACKAGE", tmp_path)
 
     assert policy_directory() == bundled
-
-
-def test_a_device_is_named_by_institution_and_ae_title() -> None:
-    assert device_uri(HERE, "CT1") == "urn:pacs:here:ae:CT1"

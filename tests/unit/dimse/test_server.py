@@ -281,6 +281,42 @@ def test_a_device_that_may_not_store_is_told_so_and_it_is_recorded(door: Door) -
     assert (refusal["outcome"], refusal["facts"]["reason"]) == ("refused", "the device may not store")
 
 
+def change(door: Door, **facts: Any) -> None:
+    door.world.devices.kept["CT1"] = replace(door.world.devices.kept["CT1"], **facts)
+
+
+def test_a_sop_class_that_the_device_may_not_bring_is_0x0124_and_recorded(door: Door) -> None:
+    change(door, sop_classes=frozenset({"1.2.840.10008.5.1.4.1.1.4"}))
+    with door.call() as association:
+        assert send(association) == 0x0124
+    refusal = door.world.entries()[-1]
+    assert (refusal["outcome"], refusal["facts"]["reason"]) == (
+        "refused",
+        "the device may not bring this SOP class",
+    )
+    assert door.world.blobs.stored == {}
+
+
+def test_a_device_that_calls_from_another_network_is_rejected_and_recorded(door: Door) -> None:
+    change(door, networks=frozenset({"10.0.0.0/8"}))
+    with door.peer() as peer:
+        assert peer.associate() == (said.ASSOCIATE_RJ, b"\0\1\1\3")
+    assert door.recorded("device called from another network")
+
+
+def test_a_device_may_call_with_another_of_its_titles(door: Door) -> None:
+    change(door, also_ae_titles=frozenset({"CT1_SPARE"}), networks=frozenset({"127.0.0.0/8"}))
+    with door.peer() as peer:
+        assert peer.associate(calling="CT1_SPARE")[0] == said.ASSOCIATE_AC
+
+
+def test_a_certificate_that_names_another_device_is_rejected_and_recorded(door: Door) -> None:
+    door.enrol("CT2", pair=door.authority.issue("CT2", uri="urn:pacs:north:ae:CT9"))
+    with door.peer("CT2") as peer:
+        assert peer.associate(calling="CT2") == (said.ASSOCIATE_RJ, b"\0\1\1\3")
+    assert door.recorded("certificate names another device")
+
+
 def test_many_associations_store_at_once(door: Door) -> None:
     statuses: list[int] = []
 

@@ -1,14 +1,11 @@
 """BCP 195 on both ends."""
 
-import hashlib
 import ssl
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from pacs_secure.dimse.tls import client_context, peer_spki_sha256, server_context
+from pacs_secure.dimse.tls import client_context, server_context
 from tests.certificates import Authority
 
 
@@ -42,16 +39,3 @@ def test_the_calling_end_checks_whom_it_calls(contexts: list[ssl.SSLContext]) ->
 def test_no_session_outlives_its_certificate(contexts: list[ssl.SSLContext]) -> None:
     assert contexts[0].num_tickets == 0
     assert contexts[0].options & ssl.OP_NO_TICKET
-
-
-def test_the_digest_is_of_the_public_key_alone(tmp_path: Path) -> None:
-    der = Authority(tmp_path).issue("one").der
-    key = x509.load_der_x509_certificate(der).public_key()
-
-    expected = hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()
-    assert peer_spki_sha256(der) == expected
-
-
-def test_what_is_no_certificate_has_no_digest() -> None:
-    with pytest.raises(ValueError, match="parsing"):
-        peer_spki_sha256(b"no certificate")
