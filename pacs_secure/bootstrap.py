@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -18,13 +18,13 @@ from pacs_secure.adapters.casbin_policy import CasbinPolicy
 from pacs_secure.adapters.development_issuer import DevelopmentIssuer
 from pacs_secure.adapters.disk_blobs import DiskBlobs
 from pacs_secure.adapters.policy_check import check_policy
-from pacs_secure.adapters.sql import Database, SqlDevices, SqlLedger, SqlRecords
+from pacs_secure.adapters.sql import Database, SqlDevices, SqlLedger, SqlRecords, SqlTies
 from pacs_secure.adapters.tile_directory import TileDirectory
 from pacs_secure.adapters.vault_keyring import VaultUnwrapper, VaultWrapper
 from pacs_secure.adapters.vault_session import AppRole, VaultSession
 from pacs_secure.archive import Archive
 from pacs_secure.archive.enrolment import Enrolment
-from pacs_secure.archive.guard import Guard
+from pacs_secure.archive.guard import Guard, Terms
 from pacs_secure.archive.ingest import Ingest
 from pacs_secure.archive.institutions import InstitutionSeals
 from pacs_secure.archive.recovery import Recovery
@@ -49,6 +49,7 @@ from pacs_secure.ports import (
     Policy,
     Publisher,
     Records,
+    Ties,
 )
 from pacs_secure.settings import LOOPBACK, Settings
 
@@ -66,6 +67,7 @@ class Engines:
     policy: Policy
     records: Records
     ledger: Ledger
+    ties: Ties
     devices: Devices
     publisher: Publisher
     blobs: Blobs
@@ -87,11 +89,11 @@ class House:
     """Forget every key that opens something."""
 
 
-def furnish(engines: Engines) -> House:
+def furnish(engines: Engines, terms: Terms | None = None) -> House:
     """Give the engines to the verbs."""
     seals = InstitutionSeals(engines.records, engines.wrapper, engines.unwrapper, time.monotonic)
     keys = StudyKeys(engines.wrapper, engines.unwrapper, time.monotonic)
-    guard = Guard(engines.policy, engines.ledger, seals, _now, uuid4)
+    guard = Guard(engines.policy, engines.ledger, seals, _now, uuid4, terms)
     opener = Opener(keys, engines.blobs)
     sealer = Sealer(keys, engines.blobs, _new_object_id)
 
@@ -144,6 +146,15 @@ class Vault:
         return session
 
 
+def _terms(settings: Settings) -> Terms:
+    access = settings.access
+    return Terms(
+        after_treatment=timedelta(days=access.days_after_treatment),
+        fresh_login=timedelta(minutes=access.minutes_of_fresh_login),
+        longest_emergency=timedelta(hours=access.hours_of_emergency),
+    )
+
+
 @contextmanager
 def assemble(settings: Settings) -> Iterator[House]:
     """Open every engine that the settings name, and close them in the end; nothing is asked of the vault yet.
@@ -166,6 +177,7 @@ def open_house(settings: Settings, stack: ExitStack, vault: Vault) -> House:
             policy=CasbinPolicy(policy_directory(settings)),
             records=SqlRecords(database),
             ledger=SqlLedger(database),
+            ties=SqlTies(database),
             devices=SqlDevices(database),
             publisher=TileDirectory(settings.ledger.checkpoint_directory),
             blobs=blobs,
@@ -173,7 +185,8 @@ def open_house(settings: Settings, stack: ExitStack, vault: Vault) -> House:
             unwrapper=VaultUnwrapper(vault.session("reader")),
             public_key=lambda: ledger_key(settings.ledger.public_key_file),
             origin=settings.ledger.origin,
-        )
+        ),
+        _terms(settings),
     )
 
 

@@ -82,6 +82,17 @@ class Identity(Section):
     """Key of the built-in development issuer, the only one supported so far; works on loopback only."""
 
 
+class Access(Section):
+    """The times that decisions about access rest on."""
+
+    days_after_treatment: Annotated[int, Field(ge=0)] = 90
+    """From the end of a treatment until its studies are for those only whom the policy names (ACC-07)."""
+    minutes_of_fresh_login: Annotated[int, Field(gt=0, le=60)] = 5
+    """How old a login may be to break the glass (ACC-06)."""
+    hours_of_emergency: Annotated[int, Field(gt=0, le=4)] = 4
+    """How long a broken glass stays broken at most (ACC-06)."""
+
+
 class Settings(BaseSettings):
     """One installation."""
 
@@ -99,6 +110,7 @@ class Settings(BaseSettings):
     objects: Objects
     ledger: Ledger
     identity: Identity
+    access: Access = Access()
     policy_directory: Path | None = None
     """None: the policy that ships with the package."""
 

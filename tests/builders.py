@@ -10,16 +10,21 @@ from uuid import UUID, uuid4
 from pacs_secure.core.access import (
     AccessRequest,
     Action,
+    Assurance,
     Decision,
     Door,
     Grant,
     Permit,
     Purpose,
+    Reach,
     Relation,
     Role,
+    Safeguard,
     Scope,
     StudyFacts,
     Subject,
+    Tie,
+    Viewer,
 )
 from pacs_secure.core.audit import Draft, Outcome, SealedDetails
 from pacs_secure.core.identifiers import KeyId, ObjectId, institution, object_id, uid
@@ -44,6 +49,8 @@ CT = "1.2.840.10008.5.1.4.1.1.2"
 EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
 RADIOLOGY = "radiology"
 
+TWICE_PROVEN = Assurance(second_factor=True, logged_in_at=NOW, login="a login of the tests")
+
 _serial = count(1)
 
 
@@ -60,8 +67,9 @@ def subject(
     department: str = RADIOLOGY,
     door: Door = Door.WEB,
     address: str = "127.0.0.1",
+    assurance: Assurance = TWICE_PROVEN,
 ) -> Subject:
-    return Subject(identifier, role, institution(of), department, door, address)
+    return Subject(identifier, role, institution(of), department, door, address, assurance)
 
 
 def study_facts(
@@ -72,6 +80,8 @@ def study_facts(
     alias: UUID | None = None,
     patient_alias: UUID | None = None,
     relations: Iterable[Relation] = (),
+    safeguards: Iterable[Safeguard] = (),
+    held: bool = False,
 ) -> StudyFacts:
     return StudyFacts(
         institution(of),
@@ -80,6 +90,33 @@ def study_facts(
         patient_alias or uuid4(),
         department,
         frozenset(relations),
+        frozenset(safeguards),
+        held=held,
+    )
+
+
+def tie(
+    relation: Relation = Relation.INVITED,
+    alias: UUID | None = None,
+    *,
+    actor: str = "someone",
+    of: str = HERE,
+    purpose: Purpose | None = None,
+    begins_at: datetime = NOW - timedelta(days=1),
+    ends_at: datetime = NOW + timedelta(days=1),
+    origin: UUID | None = None,
+) -> Tie:
+    return Tie(
+        uuid4(),
+        relation,
+        institution(of),
+        actor,
+        alias or uuid4(),
+        purpose,
+        begins_at,
+        ends_at,
+        origin or uuid4(),
+        b"a box of the tests",
     )
 
 
@@ -103,14 +140,29 @@ def permit(
     return Permit(request(action, by, study=study), decision(), uuid4(), WARRANT)
 
 
-def scope(*relations: Relation, of: str = HERE, department: str = RADIOLOGY, identifier: str = "someone") -> Scope:
+def viewer(
+    of: str = HERE,
+    department: str = RADIOLOGY,
+    *,
+    actor: str = "someone",
+    purpose: Purpose | None = Purpose.TREATMENT,
+    at: datetime = NOW,
+    ended_before: str = "20250101",
+) -> Viewer:
+    return Viewer(institution(of), department, actor, purpose, at, ended_before)
+
+
+def scope(
+    *relations: Relation, of: str = HERE, department: str = RADIOLOGY, despite: Iterable[Safeguard] = Safeguard
+) -> Scope:
     """Without relations: everything of the institution."""
-    return Scope(institution(of), frozenset(relations or {Relation.NONE}), department, identifier)
+    reaches = frozenset(Reach(relation, frozenset(despite)) for relation in relations or (Relation.NONE,))
+    return Scope(viewer(of, department), reaches, institution(of))
 
 
 def grant(by: Subject | None = None, action: Action = Action.STUDY_READ, *, study: StudyFacts | None = None) -> Grant:
     reader = by or subject()
-    reach = scope(of=reader.institution, department=reader.department, identifier=reader.identifier)
+    reach = scope(of=reader.institution, department=reader.department)
     return Grant(request(action, reader, study=study), decision(), uuid4(), reach, NOW, WARRANT)
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from pacs_secure.core.access import Relation, Scope, StudyFacts
+from pacs_secure.core.access import StudyFacts
 from pacs_secure.core.identifiers import Uid
 from pacs_secure.core.instance import IndexedInstance, InstanceRow, SealedHit
 from pacs_secure.core.query import Level, Narrowing
@@ -62,11 +62,6 @@ def in_order(study: FakeStudy) -> list[FakeSeries]:
         study.series.values(),
         key=lambda one: numbered(one.first.series.series_number, one.first.row.identity.series_instance_uid),
     )
-
-
-def in_scope(scope: Scope, facts: StudyFacts) -> bool:
-    near = Relation.DEPARTMENT in scope.relations and facts.department == scope.department != ""
-    return scope.institution == facts.institution and (scope.everything or near)
 
 
 def study_fits(study: FakeStudy, wanted: Narrowing) -> bool:

@@ -2,10 +2,11 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from pacs_secure.core.access import Grant, Permit, Scope, StudyFacts
+from pacs_secure.core.access import Grant, Permit, Relation, Scope, StudyFacts, Tie, Viewer
 from pacs_secure.core.audit import Draft, LedgerEntry, Outcome
 from pacs_secure.core.errors import Conflict, Denied, Tampered, Unavailable
 from pacs_secure.core.identifiers import Institution, Uid
@@ -13,7 +14,18 @@ from pacs_secure.core.instance import IndexedInstance, InstanceRow, SealedHit
 from pacs_secure.core.query import Narrowing
 from pacs_secure.crypto.tlog import NO_ENTRY, compose_entry, parse_checkpoint, read_draft
 from pacs_secure.ports import Added, Device, InstitutionKeys
-from tests.fake_matching import FakeSeries, FakeStudy, hits_of, in_order, in_scope, numbered, plain, same, study_fits
+from tests.fake_matching import FakeSeries, FakeStudy, hits_of, in_order, numbered, plain, same, study_fits
+
+
+def holds(tie: Tie, at: datetime) -> bool:
+    """Say whether a tie holds at a moment."""
+    return tie.begins_at <= at < tie.ends_at
+
+
+def leads(tie: Tie, viewer: Viewer) -> bool:
+    """Say whether a tie leads a viewer to what it is about."""
+    mine = tie.actor == viewer.actor != "" and tie.purpose in {None, viewer.purpose}
+    return mine and holds(tie, viewer.at)
 
 
 class MemoryLedger:
@@ -23,6 +35,7 @@ class MemoryLedger:
         self.down = False
         self.kept: list[LedgerEntry] = []
         self.open: dict[UUID, LedgerEntry] = {}
+        self.studies: list[tuple[UUID | None, str]] = []
         self._notes: dict[int, bytes] = {}
         self._lock = threading.RLock()
 
@@ -32,6 +45,7 @@ class MemoryLedger:
             previous = self.kept[-1].leaf_hash if self.kept else NO_ENTRY
             entry = compose_entry(draft, len(self.kept), previous)
             self.kept.append(entry)
+            self.studies.append((draft.study_alias, draft.actor))
             if draft.outcome is not Outcome.BEGUN:
                 self.open.pop(draft.act, None)
             else:
@@ -40,6 +54,12 @@ class MemoryLedger:
 
     def follow(self, draft: Draft) -> None:
         self.append(draft)
+
+    def about(self, study_alias: UUID, actor: str = "") -> Iterator[LedgerEntry]:
+        self._reach()
+        for entry, (alias, who) in zip(list(self.kept), list(self.studies), strict=False):
+            if alias == study_alias and actor in {"", who}:
+                yield entry
 
     def size(self) -> int:
         self._reach()
@@ -67,11 +87,36 @@ class MemoryLedger:
             raise Unavailable("the ledger is out of reach")
 
 
-class MemoryRecords:
-    """An index in memory beside a `MemoryLedger`."""
+class MemoryTies:
+    """Ties in memory beside a `MemoryLedger`."""
 
     def __init__(self, ledger: MemoryLedger | None = None) -> None:
         self.ledger = ledger or MemoryLedger()
+        self.kept: list[Tie] = []
+
+    def tie(self, permit: Permit, ties: Sequence[Tie], draft: Draft) -> None:
+        if any(tie.institution != draft.institution for tie in ties):
+            raise Denied("institutions are strictly apart")
+        self.ledger.append(draft)
+        self.kept += ties
+
+    def release(self, permit: Permit, origin: UUID, at: datetime, draft: Draft) -> int:
+        self.ledger.append(draft)
+        ending = [tie for tie in self.kept if tie.origin == origin and tie.ends_at > at]
+        self.kept = [replace(tie, ends_at=at) if tie in ending else tie for tie in self.kept]
+        return len(ending)
+
+    def of(self, institution: Institution, alias: UUID, at: datetime) -> Sequence[Tie]:
+        found = [tie for tie in self.kept if (tie.institution, tie.alias) == (institution, alias) and holds(tie, at)]
+        return sorted(found, key=lambda tie: (tie.begins_at, tie.tie_id.bytes))
+
+
+class MemoryRecords:
+    """An index in memory beside a `MemoryLedger`."""
+
+    def __init__(self, ledger: MemoryLedger | None = None, ties: MemoryTies | None = None) -> None:
+        self.ledger = ledger or MemoryLedger()
+        self.ties = ties or MemoryTies(self.ledger)
         self.down = False
         self._keys: dict[Institution, InstitutionKeys] = {}
         self._patients: dict[tuple[Institution, bytes], UUID] = {}
@@ -86,10 +131,22 @@ class MemoryRecords:
                 self._keys.setdefault(institution, proposed)
             return self._keys.get(institution)
 
-    def study(self, institution: Institution, study_instance_uid: Uid) -> StudyFacts | None:
+    def study(self, viewer: Viewer, study_instance_uid: Uid) -> StudyFacts | None:
         self._reach()
-        study = self._studies.get((institution, study_instance_uid))
-        return study.facts if study else None
+        own = self._studies.get((viewer.institution, study_instance_uid))
+        if own is not None:
+            return self._seen(viewer, own.facts)
+        for _, study in sorted(self._studies.items(), key=lambda item: item[0][0]):
+            if study.facts.study_instance_uid == study_instance_uid:
+                seen = self._seen(viewer, study.facts)
+                if Relation.INVITED in seen.relations:
+                    return seen
+        return None
+
+    def inviting(self, viewer: Viewer) -> Sequence[Institution]:
+        self._reach()
+        invited = {tie.institution for tie in self.ties.kept if tie.relation is Relation.INVITED and leads(tie, viewer)}
+        return sorted(invited - {viewer.institution})
 
     def add(self, permit: Permit, indexed: IndexedInstance, begun: Callable[[StudyFacts], Draft] | None) -> Added:
         indexed, identity = plain(indexed), indexed.row.identity
@@ -135,7 +192,7 @@ class MemoryRecords:
         hits = [
             hit
             for study in newest
-            if in_scope(scope, study.facts) and study_fits(study, narrowing)
+            if scope.holds(self._seen(scope.viewer, study.facts)) and study_fits(study, narrowing)
             for hit in hits_of(study, narrowing)
         ]
         end = None if narrowing.limit is None else narrowing.offset + narrowing.limit
@@ -148,6 +205,11 @@ class MemoryRecords:
     def every_instance(self, proof: Grant) -> Iterator[InstanceRow]:
         self._reach()
         yield from (indexed.row for indexed in list(self._instances.values()))
+
+    def _seen(self, viewer: Viewer, facts: StudyFacts) -> StudyFacts:
+        aliases = {facts.alias, facts.patient_alias}
+        held = {tie.relation for tie in self.ties.kept if tie.alias in aliases and leads(tie, viewer)}
+        return replace(facts, relations=frozenset(held))
 
     def _facts(self, indexed: IndexedInstance) -> StudyFacts:
         identity = indexed.row.identity

@@ -13,7 +13,7 @@ import pytest
 
 from pacs_secure.adapters.casbin_policy import CasbinPolicy
 from pacs_secure.adapters.disk_blobs import DiskBlobs
-from pacs_secure.adapters.sql import Database, SqlDevices, SqlLedger, SqlRecords
+from pacs_secure.adapters.sql import Database, SqlDevices, SqlLedger, SqlRecords, SqlTies
 from pacs_secure.adapters.tile_directory import TileDirectory
 from pacs_secure.archive import Archive
 from pacs_secure.archive.notary import Notary
@@ -21,7 +21,7 @@ from pacs_secure.bootstrap import Engines, House, furnish
 from pacs_secure.core.identifiers import Institution
 from pacs_secure.ports import KeyUnwrapper, KeyWrapper, Signer
 from tests.builders import HERE
-from tests.fakes import MemoryDevices, MemoryLedger, MemoryPublisher, MemoryRecords
+from tests.fakes import MemoryDevices, MemoryLedger, MemoryPublisher, MemoryRecords, MemoryTies
 from tests.fakes_blobs import MemoryBlobs
 from tests.fakes_keys import FakeKeyring
 
@@ -35,6 +35,7 @@ class World:
 
     house: House
     ledger: MemoryLedger
+    ties: MemoryTies
     records: MemoryRecords
     blobs: MemoryBlobs
     keyring: FakeKeyring
@@ -64,12 +65,13 @@ def shipped_policy() -> CasbinPolicy:
 def memory_world() -> World:
     """Build an archive in memory, with the policy that ships."""
     ledger, keyring, blobs, publisher = MemoryLedger(), FakeKeyring(), MemoryBlobs(), MemoryPublisher()
-    records, devices = MemoryRecords(ledger), MemoryDevices(ledger)
+    ties = MemoryTies(ledger)
+    records, devices = MemoryRecords(ledger, ties), MemoryDevices(ledger)
     engines = Engines(
-        shipped_policy(), records, ledger, devices, publisher, blobs, keyring, keyring, keyring.public_key, ORIGIN
+        shipped_policy(), records, ledger, ties, devices, publisher, blobs, keyring, keyring, keyring.public_key, ORIGIN
     )
     notary = Notary(ledger, publisher, keyring, ORIGIN)
-    return World(furnish(engines), ledger, records, blobs, keyring, devices, publisher, notary)
+    return World(furnish(engines), ledger, ties, records, blobs, keyring, devices, publisher, notary)
 
 
 @dataclass
@@ -116,6 +118,7 @@ def disk_world(directory: Path, wrapper: KeyWrapper, unwrapper: KeyUnwrapper, si
         shipped_policy(),
         SqlRecords(database),
         ledger,
+        SqlTies(database),
         SqlDevices(database),
         publisher,
         blobs,

@@ -11,12 +11,13 @@ import time
 from base64 import urlsafe_b64decode
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from jose import jwk, jwt
 from jose.backends.base import Key
 from jose.exceptions import JOSEError
 
-from pacs_secure.core.access import Door, Purpose, Role, Subject
+from pacs_secure.core.access import Assurance, Door, Purpose, Role, Subject
 from pacs_secure.core.errors import ArchiveError, Malformed, Unauthenticated
 from pacs_secure.core.identifiers import Institution, institution
 from pacs_secure.ports import Identified
@@ -183,8 +184,11 @@ def _identified(claims: Claims, trusted: TrustedIssuer, address: str) -> Identif
     if home not in trusted.institutions:
         raise Unauthenticated("not this issuer's institution")
     purpose = claims.get("purpose")
+    issued = datetime.fromtimestamp(_number(claims, "iat") or 0, UTC)
+    # The only issuer there is yet, the development one, vouches for whatever it is told to.
+    assurance = Assurance(second_factor=True, logged_in_at=issued, login=str(claims.get("jti", "")))
     return Identified(
-        Subject(_text(claims, "sub"), role, home, _text(claims, "department", least=0), Door.WEB, address),
+        Subject(_text(claims, "sub"), role, home, _text(claims, "department", least=0), Door.WEB, address, assurance),
         None if purpose is None else Purpose(_text(claims, "purpose")),
     )
 

@@ -6,8 +6,8 @@ caller hears of it, and a ledger that cannot be written refuses everything.
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from hashlib import sha256
 from uuid import UUID
 
@@ -15,6 +15,8 @@ import orjson
 
 from pacs_secure.archive.institutions import InstitutionSeals
 from pacs_secure.core.access import (
+    FROZEN_BY_HOLD,
+    LABELS,
     AccessRequest,
     Action,
     Decision,
@@ -25,9 +27,12 @@ from pacs_secure.core.access import (
     Scope,
     StudyFacts,
     Subject,
+    Viewer,
+    relations_of,
 )
 from pacs_secure.core.audit import Draft, Outcome, SealedDetails
-from pacs_secure.core.errors import Denied, Hidden, NotFound, Unavailable
+from pacs_secure.core.errors import Denied, Held, Hidden, NotFound, Unavailable
+from pacs_secure.core.identifiers import Institution
 from pacs_secure.core.warrant import WARRANT
 from pacs_secure.ports import Ledger, Policy
 
@@ -37,6 +42,22 @@ log = logging.getLogger(__name__)
 
 LONGEST_PRIVATE = 16 * 1024
 """Bytes of what was asked for that an entry carries; of anything longer only the digest, so that it always fits."""
+
+
+_UNPROVEN = frozenset({Action.SESSION_AUTHENTICATE, Action.SESSION_END, Action.SESSION_OPEN})
+"""What needs no second factor: coming in and going out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The times that an institution sets for access."""
+
+    after_treatment: timedelta = timedelta(days=90)
+    """After the end of a treatment, until its studies count as `Safeguard.ENDED` (ACC-07)."""
+    fresh_login: timedelta = timedelta(minutes=5)
+    """How old a login may be to break the glass (ACC-06)."""
+    longest_emergency: timedelta = timedelta(hours=4)
+    """How long a broken glass stays broken at most (ACC-06)."""
 
 
 class Guard:
@@ -49,7 +70,9 @@ class Guard:
         seals: InstitutionSeals,
         now: Callable[[], datetime],
         new_act: Callable[[], UUID],
+        terms: Terms | None = None,
     ) -> None:
+        self.terms = terms or Terms()
         self._policy = policy
         self._ledger = ledger
         self._seals = seals
@@ -60,7 +83,7 @@ class Guard:
         """Decide a read and record it durably; only then may anything be opened.
 
         Raises:
-            Denied: the caller may know of the study but not read it, or named no purpose.
+            Denied: the caller may know of the study but not read it, named no purpose, or lacks a second factor.
             Hidden: the caller may not know that the study exists; a door answers as for `NotFound`.
             Unavailable: the ledger cannot be written, so nothing is delivered (LOG-04).
         """
@@ -68,15 +91,29 @@ class Guard:
 
     def grant(self, permit: Permit, objects: int) -> Grant:
         """Record a decided read of so many instances, durably; raises `Unavailable` when that cannot be done."""
-        self._ledger.append(self.draft(permit, Outcome.BEGUN, {"objects": objects}))
-        request = permit.request
-        relations, _ = self._policy.relations(request.subject, request.action, self._purpose(request))
-        subject = request.subject
-        scope = Scope(subject.institution, relations, subject.department, subject.identifier)
+        begun = self.draft(permit, Outcome.BEGUN, {"objects": objects})
+        self._ledger.append(begun)
+        scope = self._scope(permit.request, begun.actor)
         return Grant(permit.request, permit.decision, permit.act, scope, self._now(), WARRANT)
 
+    def viewer(self, subject: Subject, purpose: Purpose | None) -> Viewer:
+        """Say through whose eyes the facts of a study are to be gathered for a subject.
+
+        Raises:
+            Unavailable: the key that pseudonyms are made with was never fetched and is out of reach.
+        """
+        return self._viewer(subject, purpose, self.pseudonym(subject.institution, subject.identifier))
+
+    def pseudonym(self, of: Institution, identifier: str) -> str:
+        """Return what stands for a person of an institution, in ledger and ties alike."""
+        return self._seals.details(of).pseudonym(of, identifier)
+
     def decide(self, request: AccessRequest) -> Permit:
-        """Decide an act whose record will share the commit of its change; raises as `admit` does."""
+        """Decide an act whose record will share the commit of its change; raises as `admit` does.
+
+        Raises:
+            Held: a legal hold forbids what the policy would allow.
+        """
         purpose = request.purpose or self._policy.default_purpose(request.subject)
         if purpose is None:
             decision = Decision(
@@ -86,12 +123,21 @@ class Guard:
             raise Denied("a purpose of use is required")
         settled = replace(request, purpose=purpose)
         decision = self._decide(settled, purpose)
-        if decision.allowed:
-            return Permit(settled, decision, self._new_act(), WARRANT)
-        self._record_refusal(settled, decision, {})
-        if decision.may_know:
-            raise Denied("the policy does not allow this")
-        raise Hidden("no such object")
+        if not decision.allowed:
+            self._record_refusal(settled, decision, {})
+            raise Denied("the policy does not allow this") if decision.may_know else Hidden("no such object")
+        self._demand_second_factor(settled, purpose)
+        if settled.study is not None and settled.study.held and settled.action in FROZEN_BY_HOLD:
+            self._record_refusal(settled, replace(decision, allowed=False, rule="legal hold"), {})
+            raise Held("a legal hold forbids this")
+        return Permit(settled, decision, self._new_act(), WARRANT)
+
+    def judge(self, request: AccessRequest) -> Decision:
+        """Say what would be decided, and record nothing: for explanations, whose own act is on record."""
+        purpose = request.purpose or self._policy.default_purpose(request.subject)
+        if purpose is None:
+            return Decision(allowed=False, may_know=True, rule="no purpose of use", policy_version=self._policy.version)
+        return self._decide(replace(request, purpose=purpose), purpose)
 
     def refuse(self, request: AccessRequest, facts: Facts) -> None:
         """Record something refused before any decision: a bad credential, broken input, no such object."""
@@ -130,15 +176,68 @@ class Guard:
         return replace(begun, at=self._now(), outcome=outcome, facts={**begun.facts, "closed": "after a crash"})
 
     def _decide(self, request: AccessRequest, purpose: Purpose) -> Decision:
-        subject, study = request.subject, request.study
-        if study is not None and study.institution != subject.institution:
+        """Decide for the person and for the device they act through: both must be allowed (DESIGN 9)."""
+        decision = self._decide_for(request.subject, request, purpose, tied=True)
+        if request.device is None or not decision.allowed:
+            return decision
+        # A device acts for the purpose of its role, whatever brings the person behind it.
+        its_own = self._policy.default_purpose(request.device) or purpose
+        device = self._decide_for(request.device, request, its_own, tied=False)
+        return replace(decision, rule=f"{decision.rule}; {device.rule}") if device.allowed else device
+
+    def _decide_for(self, subject: Subject, request: AccessRequest, purpose: Purpose, *, tied: bool) -> Decision:
+        study = request.study
+        if study is None:
+            # To no study yet (a search, a first instance) nobody stands apart: the scope narrows a
+            # search, and a new study begins in the department of whoever sends it.
+            return self._policy.decide(subject, request.action, purpose, frozenset(Relation))
+        relations = relations_of(subject, study, tied=tied)
+        if not relations:
             return Decision(
                 allowed=False,
                 may_know=False,
                 rule="institutions are strictly apart",
                 policy_version=self._policy.version,
             )
-        return self._policy.decide(subject, request.action, purpose, relations_of(subject, study))
+        return self._policy.decide(subject, request.action, purpose, relations, study.safeguards)
+
+    def _demand_second_factor(self, request: AccessRequest, purpose: Purpose) -> None:
+        """Refuse what is for those only who proved themselves twice (ACC-09)."""
+        subject = request.subject
+        if subject.assurance.second_factor or request.action in _UNPROVEN:
+            return
+        if self._policy.needs_second_factor(subject, request.action, purpose):
+            decision = Decision(
+                allowed=False, may_know=True, rule="no second factor", policy_version=self._policy.version
+            )
+            self._record_refusal(request, decision, {})
+            raise Denied("a second factor is required")
+
+    def _scope(self, request: AccessRequest, actor: str) -> Scope:
+        """Return what a search may see: the person's reach, and within it the device's, which has no ties."""
+        subject, device = request.subject, request.device
+        also = None
+        if device is not None:
+            its_own = self._policy.default_purpose(device) or self._purpose(request)
+            also = Scope(
+                self._viewer(device, its_own, ""),
+                self._policy.reaches(device, request.action, its_own),
+                device.institution,
+            )
+        purpose = self._purpose(request)
+        reaches = self._policy.reaches(subject, request.action, purpose)
+        return Scope(self._viewer(subject, purpose, actor), reaches, subject.institution, also)
+
+    def _viewer(self, subject: Subject, purpose: Purpose | None, actor: str) -> Viewer:
+        now = self._now()
+        return Viewer(
+            subject.institution,
+            subject.department,
+            actor,
+            purpose or self._policy.default_purpose(subject),
+            now,
+            (now - self.terms.after_treatment).strftime("%Y%m%d"),
+        )
 
     def _purpose(self, request: AccessRequest) -> Purpose:
         if request.purpose is None:  # pragma: no cover - a Permit always names its purpose
@@ -159,13 +258,16 @@ class Guard:
         study: StudyFacts | None,
     ) -> Draft:
         subject = request.subject
-        actor, details = self._attribution(request, act, outcome)
+        # What happens to a study stands in the ledger of those whose study it is.
+        of = study.institution if study else subject.institution
+        actor, details = self._attribution(request, act, outcome, of)
+        told = _told(request, study)
         return Draft(
             at=self._now(),
             act=act,
             action=request.action,
             outcome=outcome,
-            institution=subject.institution,
+            institution=of,
             actor=actor,
             role=subject.role,
             department=subject.department,
@@ -176,19 +278,22 @@ class Guard:
             policy_version=decision.policy_version,
             study_alias=study.alias if study else None,
             patient_alias=study.patient_alias if study else None,
-            facts={**request.details, **facts},
+            facts={**request.details, **told, **facts},
             details=details,
         )
 
-    def _attribution(self, request: AccessRequest, act: UUID, outcome: Outcome) -> tuple[str, SealedDetails | None]:
-        """Return the actor's pseudonym and the sealed details.
+    def _attribution(
+        self, request: AccessRequest, act: UUID, outcome: Outcome, of: Institution
+    ) -> tuple[str, SealedDetails | None]:
+        """Return the actor's pseudonym and the details, sealed for the institution in whose ledger they stand.
 
         While the vault is away and the ledger key was never fetched, only what opens nothing may
         go on: a refusal, or verifying the ledger, is then recorded without its actor.
         """
         subject = request.subject
         try:
-            seal = self._seals.details(subject.institution)
+            seal = self._seals.details(of)
+            actor = self.pseudonym(subject.institution, subject.identifier)
         except Unavailable:
             if outcome is Outcome.REFUSED or request.action is Action.LEDGER_VERIFY:
                 return "", None
@@ -196,17 +301,16 @@ class Guard:
         private = orjson.dumps(request.private)
         kept = request.private if len(private) <= LONGEST_PRIVATE else {"sha256": sha256(private).hexdigest()}
         box = seal.seal(act, orjson.dumps({"subject": subject.identifier, **kept}))
-        key_id = self._seals.ledger_keys(subject.institution).ledger
-        return seal.pseudonym(subject.institution, subject.identifier), SealedDetails(key_id, box)
+        return actor, SealedDetails(self._seals.ledger_keys(of).ledger, box)
 
 
-def relations_of(subject: Subject, study: StudyFacts | None) -> frozenset[Relation]:
-    """Return every relation of a subject to a study; `Relation.NONE` always holds.
-
-    To no study yet (a search, a first instance) nobody stands apart: the scope narrows a search,
-    and a new study begins in the department of whoever sends it.
-    """
-    if study is None:
-        return frozenset(Relation)
-    same = bool(subject.department) and subject.department == study.department
-    return study.relations | {Relation.NONE} | ({Relation.DEPARTMENT} if same else frozenset())
+def _told(request: AccessRequest, study: StudyFacts | None) -> dict[str, str]:
+    """Return what an entry says beyond the act: the device, the labels, and from where across institutions."""
+    told = {}
+    if request.device is not None:
+        told["device"] = request.device.identifier
+    if study is not None and (labels := study.safeguards & LABELS):
+        told["protected"] = " ".join(sorted(labels))
+    if study is not None and study.institution != request.subject.institution:
+        told["from_institution"] = request.subject.institution
+    return told

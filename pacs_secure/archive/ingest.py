@@ -87,7 +87,15 @@ class Reception:
     It begins with its first instance of a study and ends with the account of what was transferred.
     """
 
-    def __init__(self, ingest: "Ingest", subject: Subject, purpose: Purpose | None, details: dict[str, str]) -> None:
+    def __init__(
+        self,
+        ingest: "Ingest",
+        subject: Subject,
+        purpose: Purpose | None,
+        details: dict[str, str],
+        device: Subject | None,
+    ) -> None:
+        self._device = device
         self._ingest = ingest
         self._subject = subject
         self._purpose = purpose
@@ -149,8 +157,13 @@ class Reception:
         """Decide once an act and study; the decision holds for the instances that follow."""
         transfer = self._transfers.get(identity.study_instance_uid)
         if transfer is None:
-            study = self._ingest.records.study(identity.institution, identity.study_instance_uid)
-            request = AccessRequest(self._subject, Action.STUDY_CREATE, self._purpose, study, details=self._details)
+            viewer = self._ingest.guard.viewer(self._subject, self._purpose)
+            study = self._ingest.records.study(viewer, identity.study_instance_uid)
+            if study is not None and study.institution != identity.institution:
+                study = None  # another institution's study of this UID is not the one that is stored into
+            request = AccessRequest(
+                self._subject, Action.STUDY_CREATE, self._purpose, study, details=self._details, device=self._device
+            )
             transfer = _Transfer(self._ingest.guard.decide(request))
             self._transfers[identity.study_instance_uid] = transfer
         return transfer
@@ -174,7 +187,9 @@ class Reception:
         return added
 
     def _record_failure(self, error: ArchiveError) -> None:
-        request = AccessRequest(self._subject, Action.STUDY_CREATE, self._purpose, details=self._details)
+        request = AccessRequest(
+            self._subject, Action.STUDY_CREATE, self._purpose, details=self._details, device=self._device
+        )
         try:
             self._ingest.guard.refuse(request, {"error": type(error).__name__})
         except Unavailable:
@@ -194,9 +209,14 @@ class Ingest:
     now: Callable[[], datetime]
     limits: Limits
 
-    def begin(self, subject: Subject, purpose: Purpose | None, details: dict[str, str]) -> Reception:
-        """Open an act of taking in; leave its context to record what was transferred."""
-        return Reception(self, subject, purpose, details)
+    def begin(
+        self, subject: Subject, purpose: Purpose | None, details: dict[str, str], device: Subject | None = None
+    ) -> Reception:
+        """Open an act of taking in; leave its context to record what was transferred.
+
+        ``device`` is the enrolled device that a person sends through, when they do.
+        """
+        return Reception(self, subject, purpose, details, device)
 
     def seal(self, received: Received, header: Header, identity: Identity, permit: Permit) -> IndexedInstance:
         """Seal one scanned instance, put its ciphertext durably, and make its index row."""

@@ -113,8 +113,11 @@ class Retrieve:
         sop_instance_uid: str | None = None,
         *,
         details: dict[str, str],
+        device: Subject | None = None,
     ) -> Retrieval:
         """Locate, decide and record; nothing has been opened when this returns.
+
+        ``device`` is the enrolled device that a person acts through, when they do.
 
         Raises:
             Malformed: a UID is none.
@@ -125,18 +128,20 @@ class Retrieve:
         try:
             study, series, instance = uid(study_instance_uid), _uid(series_instance_uid), _uid(sop_instance_uid)
         except Malformed:
-            request = AccessRequest(subject, Action.STUDY_READ, purpose, details=details)
+            request = AccessRequest(subject, Action.STUDY_READ, purpose, details=details, device=device)
             self.guard.refuse(request, {"error": Malformed.__name__})
             raise
         # 1 locate
-        facts = self.records.study(subject.institution, study)
+        facts = self.records.study(self.guard.viewer(subject, purpose), study)
         named = {"study": study, "series": series or "", "instance": instance or ""}
-        request = AccessRequest(subject, Action.STUDY_READ, purpose, facts, details=details, private=named)
+        request = AccessRequest(
+            subject, Action.STUDY_READ, purpose, facts, details=details, private=named, device=device
+        )
         if facts is None:
             raise self.guard.not_found(request)
         # 2 decide
         permit = self.guard.decide(request)
-        rows = self.records.instances(subject.institution, study, series, instance)
+        rows = self.records.instances(facts.institution, study, series, instance)
         # 3 record
         grant = self.guard.grant(permit, len(rows))
         retrieval = Retrieval(self.guard, self.opener, grant, rows)

@@ -7,7 +7,7 @@ What the caller may not see never leaves the database, so no count betrays it.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 
 from pacs_secure.archive.answers import compose, merge
 from pacs_secure.archive.guard import Guard
@@ -17,6 +17,7 @@ from pacs_secure.archive.narrowing import decided, decides_alone, narrow
 from pacs_secure.core.access import AccessRequest, Action, Grant, Purpose, Subject
 from pacs_secure.core.audit import Outcome
 from pacs_secure.core.errors import ArchiveError, Malformed, OverLimit
+from pacs_secure.core.identifiers import Institution
 from pacs_secure.core.instance import SealedHit
 from pacs_secure.core.query import MOST_RESULTS, MatchKey, Query
 from pacs_secure.crypto.index_seal import IndexSeal
@@ -48,8 +49,16 @@ class Search:
     records: Records
     seals: InstitutionSeals
 
-    def find(self, subject: Subject, purpose: Purpose | None, query: Query, *, details: dict[str, str]) -> Answer:
-        """Answer one query within what the subject may see.
+    def find(
+        self,
+        subject: Subject,
+        purpose: Purpose | None,
+        query: Query,
+        *,
+        details: dict[str, str],
+        device: Subject | None = None,
+    ) -> Answer:
+        """Answer one query within what the subject may see, and the device that they act through when they do.
 
         Raises:
             Malformed: only wildcards, or too few letters and digits beside them (ACC-04).
@@ -58,7 +67,7 @@ class Search:
             Unavailable: index key, ledger or index are out of reach.
         """
         asked = {key.keyword: "\\".join(key.values) for key in query.keys}
-        request = AccessRequest(subject, Action.STUDY_SEARCH, purpose, details=details, private=asked)
+        request = AccessRequest(subject, Action.STUDY_SEARCH, purpose, details=details, private=asked, device=device)
         if _too_vague(query):
             self.guard.refuse(request, {"error": "Malformed"})
             raise Malformed("a wildcard or fuzzy search needs at least three letters or digits")
@@ -72,14 +81,23 @@ class Search:
         return answer
 
     def _find(self, grant: Grant, query: Query) -> Answer:
-        seal = self.seals.index(grant.request.subject.institution)
         limit = min(query.limit, MOST_RESULTS)
-        alone = decides_alone(query)
-        narrowing = narrow(seal, query, limit + 1 if alone else None)
-        found = self._matching(seal, query, self.records.search(grant.scope, narrowing))
+        elsewhere = self.records.inviting(grant.scope.viewer)
+        # Paging is done in SQL where that decides alone and one institution answers.
+        alone = not elsewhere and decides_alone(query)
+        found = chain.from_iterable(
+            self._within(institution, grant, query, limit + 1 if alone else None)
+            for institution in (grant.scope.institution, *elsewhere)
+        )
         page = islice(found, 0 if alone else query.offset, None)
         results = list(islice(page, limit))
         return Answer(results, truncated=next(page, None) is not None)
+
+    def _within(self, institution: Institution, grant: Grant, query: Query, limit: int | None) -> Iterator[bytes]:
+        """Yield what one institution has: the caller's own first, then each that has invited them."""
+        seal = self.seals.index(institution)
+        narrowing = narrow(seal, query, limit)
+        yield from self._matching(seal, query, self.records.search(grant.scope.of(institution), narrowing))
 
     @staticmethod
     def _matching(seal: IndexSeal, query: Query, hits: Iterator[SealedHit]) -> Iterator[bytes]:

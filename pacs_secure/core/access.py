@@ -5,77 +5,65 @@ need a Grant before the first byte is opened; writes carry their Permit into the
 holds both the change and its record.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from enum import StrEnum
+from typing import Protocol
 from uuid import UUID
 
 from pacs_secure.core.identifiers import Institution, Uid
+from pacs_secure.core.vocabulary import (
+    DEFAULT_DEPARTMENT,
+    FROZEN_BY_HOLD,
+    LABELS,
+    OF_A_STUDY,
+    TIES_A_PATIENT,
+    TIES_A_STUDY,
+    Action,
+    Door,
+    Purpose,
+    Relation,
+    Role,
+    Safeguard,
+)
 from pacs_secure.core.warrant import WARRANT
 
-DEFAULT_DEPARTMENT = "radiology"
-"""Where a device or user enrolled by hand belongs when nobody says otherwise."""
+__all__ = [
+    "DEFAULT_DEPARTMENT",
+    "FROZEN_BY_HOLD",
+    "LABELS",
+    "OF_A_STUDY",
+    "TIES_A_PATIENT",
+    "TIES_A_STUDY",
+    "AccessRequest",
+    "Action",
+    "Assurance",
+    "Decision",
+    "Door",
+    "Grant",
+    "Permit",
+    "Purpose",
+    "Reach",
+    "Relation",
+    "Role",
+    "Safeguard",
+    "Scope",
+    "StudyFacts",
+    "Subject",
+    "Tie",
+    "Viewer",
+    "relations_of",
+]
 
 
-class Action(StrEnum):
-    """Everything that can be decided on, as ``object:verb``."""
+@dataclass(frozen=True, slots=True)
+class Assurance:
+    """How surely, and how recently, a subject has proved who they are."""
 
-    ARCHIVE_VERIFY = "archive:verify"
-    ASSOCIATION_OPEN = "association:open"
-    DEVICE_ENROL = "device:enrol"
-    LEDGER_VERIFY = "ledger:verify"
-    SESSION_AUTHENTICATE = "session:authenticate"
-    STUDY_CREATE = "study:create"
-    STUDY_READ = "study:read"
-    STUDY_SEARCH = "study:search"
-
-
-class Purpose(StrEnum):
-    """Why: HL7 v3 PurposeOfUse codes."""
-
-    BREAK_GLASS = "BTG"
-    HEALTH_RESEARCH = "HRESCH"
-    OPERATIONS = "HOPERAT"
-    PATIENT_REQUEST = "PATRQT"
-    SYSTEM_ADMINISTRATION = "HSYSADMIN"
-    TREATMENT = "TREAT"
-
-
-class Relation(StrEnum):
-    """How a subject stands to a patient; `NONE` is no relation at all and holds for every study."""
-
-    DEPARTMENT = "department"
-    INVITED = "invited"
-    NONE = "none"
-    OWN = "own"
-    REFERRING = "referring"
-    TREATING = "treating"
-
-
-class Role(StrEnum):
-    """What a subject is; policies speak of roles, never of persons."""
-
-    ADMIN = "admin"
-    CLINICIAN = "clinician"
-    DPO = "dpo"
-    MODALITY = "modality"
-    OFFICER = "officer"
-    OPERATOR = "operator"
-    RADIOLOGIST = "radiologist"
-    REFERRER = "referrer"
-    RESEARCHER = "researcher"
-    STRANGER = "stranger"
-    TECHNOLOGIST = "technologist"
-    WORKSTATION = "workstation"
-
-
-class Door(StrEnum):
-    """Which door a subject came through."""
-
-    COMMAND_LINE = "cli"
-    DIMSE = "dimse"
-    JOB = "job"
-    WEB = "web"
+    second_factor: bool = False
+    logged_in_at: datetime | None = None
+    """UTC; None when nobody says."""
+    login: str = ""
+    """Names the login or token where logins are revoked; "" when it has no name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +77,22 @@ class Subject:
     door: Door
     address: str
     """Network address the request came from, for the ledger ("" when there is none)."""
+    assurance: Assurance = Assurance()
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """Through whose eyes the facts of a study are gathered: all that an index needs to know of a subject."""
+
+    institution: Institution
+    department: str
+    actor: str
+    """The subject's keyed pseudonym, the same in the ledger and in every tie; "" has no ties."""
+    purpose: Purpose | None
+    at: datetime
+    """UTC; ties hold at this moment or not at all."""
+    ended_before: str
+    """The last day (YYYYMMDD) on which a treatment may have ended to count as `Safeguard.ENDED`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +107,34 @@ class StudyFacts:
     """Random name of the patient in the ledger."""
     department: str
     relations: frozenset[Relation] = frozenset()
-    """What the subject is to this patient beyond their department (treating, invited …)."""
+    """The ties of the viewer to it (treating, invited …); what follows from the house is not among them."""
+    safeguards: frozenset[Safeguard] = frozenset()
+    held: bool = False
+    """Whether a legal hold lies on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tie:
+    """What binds a person to a patient or to one study for a time."""
+
+    tie_id: UUID
+    relation: Relation
+    """One of `TIES_A_PATIENT` or `TIES_A_STUDY`."""
+    institution: Institution
+    """Whose patient or study it is."""
+    actor: str
+    """Keyed pseudonym of the person."""
+    alias: UUID
+    """Of the patient or of the study, as the relation says."""
+    purpose: Purpose | None
+    """None: whatever purpose the policy allows."""
+    begins_at: datetime
+    ends_at: datetime
+    """UTC; it holds from the beginning until before the end."""
+    origin: UUID
+    """The share, board, emergency or statement it comes from: what comes from one can be ended together."""
+    box: bytes
+    """The person's name and why, sealed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,21 +152,45 @@ class AccessRequest:
     """Facts for the ledger that name no person (protocol, resource level …)."""
     private: dict[str, str] = field(default_factory=dict)
     """Facts for the ledger that may name one (query keys): recorded as ciphertext only."""
+    device: Subject | None = None
+    """The enrolled device that a person acts through: both must be allowed (DESIGN 9)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """One way to a study: a relation, and the safeguards that it passes."""
+
+    relation: Relation
+    despite: frozenset[Safeguard]
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
     """The studies a search may see: narrowing for SQL, equal to deciding each study singly."""
 
+    viewer: Viewer
+    reaches: frozenset[Reach]
     institution: Institution
-    relations: frozenset[Relation]
-    department: str
-    subject: str
+    """Whose studies are searched; in another's than the viewer's nothing but invitations reach."""
+    also: "Scope | None" = None
+    """A second scope that must hold too: that of the device which a person acts through."""
+
+    def of(self, institution: Institution) -> "Scope":
+        """Return the same scope over the studies of another institution."""
+        return replace(self, institution=institution, also=self.also and self.also.of(institution))
 
     @property
-    def everything(self) -> bool:
-        """Whether every study of the institution is in scope."""
-        return Relation.NONE in self.relations
+    def usable(self) -> frozenset[Reach]:
+        """The reaches that hold in this institution."""
+        if self.institution == self.viewer.institution:
+            return self.reaches
+        return frozenset(reach for reach in self.reaches if reach.relation is Relation.INVITED)
+
+    def holds(self, study: StudyFacts) -> bool:
+        """Say of one study what the narrowing says of all."""
+        held = relations_of(self.viewer, study, tied=bool(self.viewer.actor))
+        within = any(reach.relation in held and study.safeguards <= reach.despite for reach in self.reaches)
+        return within and study.institution == self.institution and (self.also is None or self.also.holds(study))
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,3 +241,28 @@ class Grant:
         if study is None:
             return False
         return (study.institution, study.study_instance_uid) == (institution, study_instance_uid)
+
+
+class Placed(Protocol):
+    """Whoever belongs somewhere: a `Subject` or a `Viewer`."""
+
+    @property
+    def institution(self) -> Institution:
+        """Return whose."""
+
+    @property
+    def department(self) -> str:
+        """Return where in it, "" for nowhere."""
+
+
+def relations_of(somebody: Placed, study: StudyFacts, *, tied: bool) -> frozenset[Relation]:
+    """Return every relation of somebody to a study, its ties among them when they are theirs.
+
+    `Relation.NONE` holds for every study of one's own institution. Institutions are strictly apart:
+    into another one reaches nothing but an invitation.
+    """
+    ties = study.relations if tied else frozenset()
+    if study.institution != somebody.institution:
+        return ties & {Relation.INVITED}
+    near = bool(somebody.department) and somebody.department == study.department
+    return ties | {Relation.NONE} | ({Relation.DEPARTMENT} if near else frozenset())

@@ -5,7 +5,7 @@ library ever passes. Each port has one contract suite that every adapter and its
 """
 
 from pacs_secure.core.devices import Device
-from pacs_secure.ports.index import Added, InstitutionKeys, Ledger, Publisher, Records
+from pacs_secure.ports.index import Added, InstitutionKeys, Ledger, Publisher, Records, Ties
 from pacs_secure.ports.keys import ForgettableKey, KeyCanary, KeyUnwrapper, KeyWrapper, Shelf, Signer
 from pacs_secure.ports.objects import Blob, Blobs, StoredName
 from pacs_secure.ports.people import Authenticator, Devices, Identified, Policy
@@ -30,4 +30,5 @@ __all__ = [
     "Shelf",
     "Signer",
     "StoredName",
+    "Ties",
 ]

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
+from uuid import UUID
 
-from pacs_secure.core.access import Grant, Permit, Scope, StudyFacts
+from pacs_secure.core.access import Grant, Permit, Scope, StudyFacts, Tie, Viewer
 from pacs_secure.core.audit import Draft, LedgerEntry
 from pacs_secure.core.identifiers import Institution, KeyId, Uid
 from pacs_secure.core.instance import IndexedInstance, InstanceRow, SealedHit
@@ -34,8 +35,15 @@ class Records(Protocol):
     def institution_keys(self, institution: Institution, proposed: InstitutionKeys | None) -> InstitutionKeys | None:
         """Return the institution's keys; when it has none, adopt the proposed ones (first writer wins)."""
 
-    def study(self, institution: Institution, study_instance_uid: Uid) -> StudyFacts | None:
-        """Return what decisions need to know of a study, or None."""
+    def study(self, viewer: Viewer, study_instance_uid: Uid) -> StudyFacts | None:
+        """Return what decisions need to know of a study, with the viewer's ties to it, or None.
+
+        A study of another institution is returned only to whom an invitation leads there, and only
+        when the viewer's own institution has none of this UID.
+        """
+
+    def inviting(self, viewer: Viewer) -> Sequence[Institution]:
+        """Return the other institutions into which an invitation leads the viewer, in order."""
 
     def add(self, permit: Permit, indexed: IndexedInstance, begun: Callable[[StudyFacts], Draft] | None) -> Added:
         """Add one instance and, when given, the ledger entry that begins its act, in one commit.
@@ -72,6 +80,23 @@ class Records(Protocol):
         """Yield every row of every institution, for verification only."""
 
 
+class Ties(Protocol):
+    """What binds persons to patients and studies, for `Records` to decide and search by."""
+
+    def tie(self, permit: Permit, ties: Sequence[Tie], draft: Draft) -> None:
+        """Add ties of one act and record it, in one commit.
+
+        Raises:
+            Denied: one of them is of another institution than the permitted act.
+        """
+
+    def release(self, permit: Permit, origin: UUID, at: datetime, draft: Draft) -> int:
+        """End every tie of one origin that still holds at that moment, and record it; return how many."""
+
+    def of(self, institution: Institution, alias: UUID, at: datetime) -> Sequence[Tie]:
+        """Return the ties to a patient or study that hold at that moment, oldest first."""
+
+
 class Ledger(Protocol):
     """The append-only record of every act."""
 
@@ -80,6 +105,9 @@ class Ledger(Protocol):
 
     def follow(self, draft: Draft) -> None:
         """Append with the next commit, without waiting: only for outcomes of acts already recorded."""
+
+    def about(self, study_alias: UUID, actor: str = "") -> Iterator[LedgerEntry]:
+        """Yield the entries about a study, those of one actor when named, oldest first."""
 
     def size(self) -> int:
         """Return the number of entries."""

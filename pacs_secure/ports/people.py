@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from pacs_secure.core.access import Action, Decision, Permit, Purpose, Relation, Subject
+from pacs_secure.core.access import Action, Decision, Permit, Purpose, Reach, Relation, Safeguard, Subject
 from pacs_secure.core.audit import Draft
 from pacs_secure.core.devices import Device
 
@@ -16,14 +16,24 @@ class Policy(Protocol):
     def version(self) -> str:
         """Digest of model, policy and roles; stands in every ledger entry."""
 
-    def decide(self, subject: Subject, action: Action, purpose: Purpose, relations: frozenset[Relation]) -> Decision:
-        """Decide one act given every relation the subject has to the study."""
+    def decide(
+        self,
+        subject: Subject,
+        action: Action,
+        purpose: Purpose,
+        relations: frozenset[Relation],
+        safeguards: frozenset[Safeguard] = frozenset(),
+    ) -> Decision:
+        """Decide one act, given every relation of the subject to the study and every safeguard of it."""
 
-    def relations(self, subject: Subject, action: Action, purpose: Purpose) -> tuple[frozenset[Relation], str]:
-        """Return the relations under which the act is allowed, and the rule that says so."""
+    def reaches(self, subject: Subject, action: Action, purpose: Purpose) -> frozenset[Reach]:
+        """Return every way on which the act is allowed: what a search may see."""
 
     def default_purpose(self, subject: Subject) -> Purpose | None:
         """Return the declared purpose of the subject's role, if it has one (ACC-01)."""
+
+    def needs_second_factor(self, subject: Subject, action: Action, purpose: Purpose) -> bool:
+        """Say whether the act is for those only who proved themselves by a second factor (ACC-09)."""
 
 
 @dataclass(frozen=True, slots=True)

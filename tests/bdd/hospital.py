@@ -27,6 +27,7 @@ from pacs_secure.dimse.tls import client_context, server_context
 from pacs_secure.ports import KeyCanary, KeyUnwrapper, KeyWrapper, Signer
 from pacs_secure.web.app import create_app
 from tests.bdd.pictures import Picture
+from tests.builders import TWICE_PROVEN
 from tests.certificates import Authority, Pair
 from tests.web_client import WebClient
 from tests.web_instances import related
@@ -114,7 +115,7 @@ class Hospital:
 
     def subject(self, role: Role, department: str = "radiology") -> Subject:
         """Return somebody at the command line."""
-        return Subject("r.weber", role, self.keys.institution, department, Door.COMMAND_LINE, "")
+        return Subject("r.weber", role, self.keys.institution, department, Door.COMMAND_LINE, "", TWICE_PROVEN)
 
     def client(self, person: Person) -> WebClient:
         token = self.issuer.issue(

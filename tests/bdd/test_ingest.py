@@ -171,7 +171,7 @@ def _entry_says(hospital: Hospital, new: Callable[[], list[Entry]]) -> None:
         assert (entry["role"], entry["department"], entry["purpose"]) == ("modality", "radiology", "TREAT")
         assert (entry["door"], entry["address"]) == ("dimse", "127.0.0.1")
         assert entry["at"].endswith("Z")
-        assert entry["rule"] == "p, modality, study:create, TREAT, none, allow"
+        assert entry["rule"] == "p, sender, study:create, TREAT, department, *, allow"
         assert entry["policy"] == hospital.world.house.engines.policy.version
         assert len(entry["actor"]) == 32
         assert "CT1" not in json.dumps(entry)

@@ -36,6 +36,7 @@ from tests.builders import (
     permit,
     scope,
     subject,
+    viewer,
 )
 from tests.fakes import MemoryLedger, MemoryRecords
 
@@ -148,7 +149,7 @@ class TestAdding:
 
         with pytest.raises(Conflict):
             index.add(indexed_instance(row=instance_row(moved, f"{moved}.1", f"{ROOT}.1.1.1")))
-        assert index.records.study(HERE, uid(moved)) is None
+        assert index.records.study(viewer(), uid(moved)) is None
 
     def test_a_conflict_begins_no_act(self, index: Index) -> None:
         index.add(indexed_instance())
@@ -160,7 +161,7 @@ class TestAdding:
     def test_the_act_begins_with_the_study_as_it_then_stands(self, index: Index) -> None:
         _, facts, _ = index.begin(indexed_instance(department="surgery"))
 
-        assert facts == index.records.study(HERE, STUDY)
+        assert facts == index.records.study(viewer(), STUDY)
         assert (facts.institution, facts.study_instance_uid, facts.department) == (HERE, STUDY, "surgery")
         (entry,) = index.ledger.entries(0, 9)
         assert parse_entry(entry.content)["study"] == str(facts.alias)
@@ -171,7 +172,7 @@ class TestAdding:
 
         with pytest.raises(Unavailable, match="no ledger key"):
             index.records.add(permit(), indexed_instance(), fail)
-        assert index.records.study(HERE, STUDY) is None
+        assert index.records.study(viewer(), STUDY) is None
         assert (index.ledger.size(), index.find(Level.STUDY)) == (0, [])
         assert index.add(indexed_instance()) == [Added.NEW]
 
@@ -180,18 +181,18 @@ class TestAdding:
 
         with pytest.raises(Malformed, match="offset"):
             index.records.add(permit(), indexed_instance(), lambda _: naive)
-        assert (index.records.study(HERE, STUDY), index.ledger.size()) == (None, 0)
+        assert (index.records.study(viewer(), STUDY), index.ledger.size()) == (None, 0)
 
     def test_a_permit_of_another_institution_adds_nothing(self, index: Index) -> None:
         with pytest.raises(Denied):
             index.records.add(permit(subject(of=ELSEWHERE)), indexed_instance(), None)
-        assert index.records.study(HERE, STUDY) is None
+        assert index.records.study(viewer(), STUDY) is None
 
     def test_an_existing_study_keeps_its_department_and_columns(self, index: Index) -> None:
         index.add(instance("1.1.1", department="radiology", patient="first", study_box=b"first"))
         index.add(instance("1.1.2", department="surgery", patient="second", study_box=b"second"))
 
-        facts = index.records.study(HERE, STUDY)
+        facts = index.records.study(viewer(), STUDY)
         assert facts is not None
         assert facts.department == "radiology"
         assert [hit.study_box for hit in index.find(Level.STUDY)] == [b"first"]
@@ -200,7 +201,7 @@ class TestAdding:
     def test_studies_of_one_patient_share_the_patients_alias_and_nothing_else(self, index: Index) -> None:
         index.add(instance("1.1.1", patient="a"), instance("2.1.1", patient="a"), instance("3.1.1", patient="b"))
 
-        one, two, other = (index.records.study(HERE, uid(f"{ROOT}.{number}")) for number in (1, 2, 3))
+        one, two, other = (index.records.study(viewer(), uid(f"{ROOT}.{number}")) for number in (1, 2, 3))
         assert one is not None
         assert two is not None
         assert other is not None
@@ -208,7 +209,7 @@ class TestAdding:
         assert len({one.alias, two.alias, other.alias}) == 3
 
     def test_a_study_that_is_not_there_is_none(self, index: Index) -> None:
-        assert index.records.study(HERE, STUDY) is None
+        assert index.records.study(viewer(), STUDY) is None
         assert list(index.records.instances(HERE, STUDY)) == []
 
     def test_of_many_who_add_the_same_at_once_one_is_new(self, index: Index) -> None:
@@ -280,7 +281,7 @@ class TestInstitutions:
             assert list(index.records.instances(institution, STUDY)) == [one.row]
             (hit,) = index.find(Level.STUDY, scope(of=institution))
             assert hit.instances_in_study == 1
-        facts = [index.records.study(institution, STUDY) for institution in (HERE, ELSEWHERE)]
+        facts = [index.records.study(viewer(institution), STUDY) for institution in (HERE, ELSEWHERE)]
         assert len({(one.alias, one.patient_alias) for one in facts if one is not None}) == 2
 
     @pytest.mark.parametrize("level", Level)
@@ -464,7 +465,7 @@ class TestScope:
             (scope(Relation.OWN), []),
             (scope(Relation.OWN, Relation.DEPARTMENT, department="surgery"), ["2"]),
             (scope(Relation.TREATING, Relation.REFERRING, Relation.INVITED), []),
-            (Scope(HERE, frozenset(), "radiology", "someone"), []),
+            (replace(scope(), reaches=frozenset()), []),
             (scope(of=ELSEWHERE), []),
         ],
     )

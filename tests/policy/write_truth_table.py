@@ -12,53 +12,140 @@ from pacs_secure.core.access import Action, Purpose, Relation, Role
 TABLE = Path(__file__).parents[2] / "policies" / "truth-table.csv"
 
 RUNNING = {Purpose.OPERATIONS, Purpose.SYSTEM_ADMINISTRATION}
-EVERYBODY = set(Relation)
+TREAT, EMERGENCY = {Purpose.TREATMENT}, {Purpose.TREATMENT, Purpose.BREAK_GLASS}
 
 PEOPLE = set(Role) - {Role.MODALITY, Role.WORKSTATION, Role.OPERATOR, Role.STRANGER}
 DEVICES = {Role.MODALITY, Role.WORKSTATION}
 SENDERS = DEVICES | {Role.RADIOLOGIST, Role.TECHNOLOGIST}
+CAREGIVERS = {Role.CLINICIAN, Role.RADIOLOGIST}
+INVITABLE = CAREGIVERS | {Role.REFERRER, Role.GUEST}
+OVERSIGHT = {Role.ADMIN, Role.DPO, Role.OFFICER, Role.OPERATOR}
 
-SEES = {
-    Role.CLINICIAN: {Relation.DEPARTMENT, Relation.TREATING, Relation.INVITED},
-    Role.RADIOLOGIST: EVERYBODY,
-    Role.REFERRER: {Relation.REFERRING, Relation.INVITED},
-    Role.TECHNOLOGIST: {Relation.DEPARTMENT},
-    Role.WORKSTATION: {Relation.DEPARTMENT},
+ORDINARY, OLD, EXPLICIT, ON_REQUEST, ALL = "-", "ended", "ended protected", "ended restricted", "*"
+"""Which studies: ordinary ones; after the end of treatment; labelled ones; restricted ones; every one."""
+
+SEES: dict[Role, dict[tuple[Relation, Purpose], str]] = {
+    Role.CLINICIAN: {
+        (Relation.DEPARTMENT, Purpose.TREATMENT): ORDINARY,
+        (Relation.TREATING, Purpose.TREATMENT): EXPLICIT,
+        (Relation.INVITED, Purpose.TREATMENT): EXPLICIT,
+        (Relation.EMERGENCY, Purpose.TREATMENT): ALL,
+        (Relation.EMERGENCY, Purpose.BREAK_GLASS): ALL,
+    },
+    Role.RADIOLOGIST: {
+        (Relation.NONE, Purpose.TREATMENT): OLD,
+        (Relation.NONE, Purpose.PATIENT_REQUEST): ON_REQUEST,
+        (Relation.TREATING, Purpose.TREATMENT): EXPLICIT,
+        (Relation.INVITED, Purpose.TREATMENT): EXPLICIT,
+        (Relation.EMERGENCY, Purpose.TREATMENT): ALL,
+        (Relation.EMERGENCY, Purpose.BREAK_GLASS): ALL,
+    },
+    Role.REFERRER: {
+        (Relation.REFERRING, Purpose.TREATMENT): ORDINARY,
+        (Relation.INVITED, Purpose.TREATMENT): EXPLICIT,
+    },
+    Role.GUEST: {(Relation.INVITED, Purpose.TREATMENT): EXPLICIT},
+    Role.TECHNOLOGIST: {(Relation.DEPARTMENT, Purpose.TREATMENT): ORDINARY},
+    Role.WORKSTATION: {(Relation.DEPARTMENT, Purpose.TREATMENT): OLD},
 }
+"""How far each relation lets a role see, and for which purpose."""
 
+PASSES_ON: dict[Role, dict[Relation, str]] = {
+    Role.CLINICIAN: {Relation.DEPARTMENT: ORDINARY, Relation.TREATING: EXPLICIT},
+    Role.RADIOLOGIST: {Relation.NONE: OLD, Relation.TREATING: EXPLICIT},
+}
+"""Which studies a role may invite others to."""
+
+
+def of(roles: set[Role], purposes: set[Purpose]) -> set[tuple[Role, Purpose]]:
+    """Return every role with every purpose."""
+    return set(product(roles, purposes))
+
+
+OPERATORS, ADMINS = of({Role.OPERATOR}, RUNNING), of({Role.ADMIN}, {Purpose.SYSTEM_ADMINISTRATION})
+DPO, OFFICER = of({Role.DPO}, {Purpose.OPERATIONS}), of({Role.OFFICER}, {Purpose.OPERATIONS})
+IN_CARE = of(CAREGIVERS, TREAT)
+WHEREVER_INVITED = of(INVITABLE, TREAT)
+FACTS = OFFICER | OPERATORS
+SESSIONS = of(PEOPLE, set(Purpose))
 
 ACTS = {
-    Action.ARCHIVE_VERIFY: {(Role.OPERATOR, purpose) for purpose in RUNNING},
-    Action.ASSOCIATION_OPEN: {(role, Purpose.TREATMENT) for role in DEVICES},
-    Action.DEVICE_ENROL: {(Role.OPERATOR, purpose) for purpose in RUNNING}
-    | {(Role.ADMIN, Purpose.SYSTEM_ADMINISTRATION)},
-    Action.LEDGER_VERIFY: {(Role.OPERATOR, purpose) for purpose in RUNNING} | {(Role.DPO, Purpose.OPERATIONS)},
-    Action.SESSION_AUTHENTICATE: set(product(PEOPLE, Purpose)),
-    Action.STUDY_CREATE: {(role, Purpose.TREATMENT) for role in SENDERS},
+    Action.ARCHIVE_VERIFY: OPERATORS,
+    Action.ASSOCIATION_OPEN: of(DEVICES, TREAT),
+    Action.BOARD_CHANGE: IN_CARE,
+    Action.BOARD_CONVENE: IN_CARE,
+    Action.BOARD_LIST: WHEREVER_INVITED | DPO,
+    Action.BREAK_GLASS_LIST: of(CAREGIVERS, {Purpose.BREAK_GLASS}) | DPO,
+    Action.BREAK_GLASS_OPEN: of(CAREGIVERS, {Purpose.BREAK_GLASS}),
+    Action.BREAK_GLASS_REVIEW: DPO,
+    Action.CARE_END: FACTS,
+    Action.CARE_GRANT: FACTS,
+    Action.DEVICE_ENROL: OPERATORS | ADMINS,
+    Action.DEVICE_LIST: OPERATORS | ADMINS | DPO,
+    Action.DEVICE_REVOKE: OPERATORS | ADMINS,
+    Action.LEDGER_VERIFY: OPERATORS | DPO,
+    Action.POLICY_APPROVE: OFFICER | DPO,
+    Action.POLICY_EXPLAIN: of(OVERSIGHT, RUNNING),
+    Action.POLICY_PROPOSE: OPERATORS | ADMINS,
+    Action.SESSION_AUTHENTICATE: SESSIONS,
+    Action.SESSION_END: SESSIONS,
+    Action.SESSION_OPEN: SESSIONS,
+    Action.SESSION_REVOKE: OPERATORS | ADMINS | DPO,
+    Action.SHARE_LIST: WHEREVER_INVITED | DPO,
+    Action.SHARE_REDEEM: WHEREVER_INVITED,
+    Action.SHARE_REVOKE: IN_CARE | DPO,
+    Action.STUDY_CLASSIFY: FACTS,
+    Action.STUDY_ERASE: OFFICER,
+}
+"""What does not depend on a relation, and every study or none at all may be concerned."""
+
+HIDDEN = {
+    Action.BOARD_ADMIT,
+    Action.CARE_GRANT,
+    Action.SHARE_CREATE,
+    Action.STUDY_CLASSIFY,
+    Action.STUDY_ERASE,
+    Action.STUDY_READ,
+}
+"""Whose refusal would betray a study."""
+
+
+def ways(role: Role, action: Action, purpose: Purpose, relation: Relation) -> set[str]:
+    """Return every way on which a subject with this one relation to a study of their house may do this."""
+    held = {relation, Relation.NONE}
+    if action in {Action.STUDY_SEARCH, Action.STUDY_READ}:
+        return {far for (near, why), far in SEES.get(role, {}).items() if near in held and why is purpose}
+    if action in {Action.SHARE_CREATE, Action.BOARD_ADMIT}:
+        passed = PASSES_ON.get(role, {}) if purpose is Purpose.TREATMENT else {}
+        return {far for near, far in passed.items() if near in held}
+    if action is Action.STUDY_CREATE:
+        sends = role in SENDERS and purpose is Purpose.TREATMENT
+        return {ALL} if sends and (role is Role.RADIOLOGIST or relation is Relation.DEPARTMENT) else set()
+    return {ALL} if (role, purpose) in ACTS[action] else set()
+
+
+WITHIN = {
+    ORDINARY: {OLD, EXPLICIT, ON_REQUEST, ALL},
+    OLD: {EXPLICIT, ON_REQUEST, ALL},
+    EXPLICIT: {ALL},
+    ON_REQUEST: {ALL},
 }
 
 
-def may(role: Role, action: Action, purpose: Purpose, relation: Relation) -> bool:
-    """Say whether a subject with this one relation to a study may do this for that purpose."""
-    if action in {Action.STUDY_SEARCH, Action.STUDY_READ}:
-        return purpose is Purpose.TREATMENT and relation in SEES.get(role, set())
-    return (role, purpose) in ACTS[action]
-
-
-def expected(role: Role, action: Action, purpose: Purpose, relation: Relation) -> str:
-    """Say what must come out: only reads of studies that one could never find are hidden."""
-    if may(role, action, purpose, relation):
-        return "allow"
-    if action is Action.STUDY_READ and relation not in SEES.get(role, set()):
-        return "hide"
-    return "refuse"
+def expected(role: Role, action: Action, purpose: Purpose, relation: Relation) -> tuple[str, str]:
+    """Say what must come out: only acts on studies that one could never find are hidden."""
+    found = ways(role, action, purpose, relation)
+    if found:
+        return "allow", "/".join(sorted(way for way in found if not WITHIN.get(way, set()) & found))
+    findable = any(ways(role, Action.STUDY_SEARCH, other, relation) for other in Purpose)
+    return "hide" if action in HIDDEN and not findable else "refuse", ""
 
 
 def table() -> str:
     """Expand the statement to every role, action, purpose and relation."""
-    lines = ["role,action,purpose,relation,expected"]
+    lines = ["role,action,purpose,relation,expected,despite"]
     combinations = product(sorted(Role), sorted(Action), sorted(Purpose), sorted(Relation))
-    lines += [",".join((*combination, expected(*combination))) for combination in combinations]
+    lines += [",".join((*combination, *expected(*combination))) for combination in combinations]
     return "\n".join(lines) + "\n"
 
 

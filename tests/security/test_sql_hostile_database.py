@@ -21,7 +21,7 @@ from pacs_secure.core.identifiers import uid
 from pacs_secure.core.instance import Description
 from pacs_secure.core.query import Level, Narrowing
 from pacs_secure.crypto.index_seal import IndexSeal
-from tests.builders import HERE, NOW, ROOT, device, draft, grant, indexed_instance, instance_row, permit, scope
+from tests.builders import HERE, NOW, ROOT, device, draft, grant, indexed_instance, instance_row, permit, scope, viewer
 
 STUDY = uid(f"{ROOT}.1")
 CANARIES = ("DOE", "JOHN", "PAT-4711", "19700102", "ACC-0815", "REFERRER", "HEAD INJURY")
@@ -119,6 +119,9 @@ class TestReading:
             *(f"studies.{name}" for name in ("department", "institution", "modalities", "study_instance_uid")),
             *(f"{table}.{name}" for table in ("studies", "study_modalities") for name in ("study_date", "study_time")),
             *(f"study_modalities.{name}" for name in ("institution", "modality")),
+            "studies.treatment_ended_on",
+            *(f"ties.{name}" for name in ("actor", "institution", "purpose", "relation")),  # the actor is a pseudonym
+            "ledger_studies.actor",
         }
 
 
@@ -216,7 +219,7 @@ class TestRows:
         records = SqlRecords(database)
 
         with pytest.raises(Tampered):
-            records.study(HERE, STUDY)
+            records.study(viewer(), STUDY)
         with pytest.raises(Tampered):
             records.add(permit(), indexed_instance(instance=f"{STUDY}.1.2"), None)
         other = f"{ROOT}.2"

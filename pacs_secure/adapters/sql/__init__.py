@@ -4,5 +4,6 @@ from pacs_secure.adapters.sql.devices import SqlDevices
 from pacs_secure.adapters.sql.engine import Database
 from pacs_secure.adapters.sql.ledger import SqlLedger
 from pacs_secure.adapters.sql.records import SqlRecords
+from pacs_secure.adapters.sql.ties import SqlTies
 
-__all__ = ["Database", "SqlDevices", "SqlLedger", "SqlRecords"]
+__all__ = ["Database", "SqlDevices", "SqlLedger", "SqlRecords", "SqlTies"]

@@ -14,18 +14,25 @@ from pacs_secure.adapters.sql import rows
 from pacs_secure.adapters.sql.tables import instances, name_tokens, patients, series, studies, study_modalities
 from pacs_secure.core.access import StudyFacts
 from pacs_secure.core.errors import Conflict
-from pacs_secure.core.identifiers import Institution, Uid
 from pacs_secure.core.instance import IndexedInstance
 from pacs_secure.ports import Added
 
 THIS_STUDY = and_(
     studies.c.institution == bindparam("an_institution"), studies.c.study_instance_uid == bindparam("a_study")
 )
-_facts = (
-    select(studies.c.id, studies.c.alias, patients.c.alias.label("patient_alias"), studies.c.department)
-    .join_from(studies, patients)
-    .where(THIS_STUDY)
+FACTS = (
+    studies.c.institution,
+    studies.c.study_instance_uid,
+    studies.c.alias,
+    patients.c.alias.label("patient_alias"),
+    studies.c.department,
+    studies.c.safeguards,
+    studies.c.held,
+    studies.c.treatment_ended_on,
 )
+"""What `rows.study_facts` reads."""
+
+_facts = select(studies.c.id, *FACTS).join_from(studies, patients).where(THIS_STUDY)
 _facts_to_change = _facts.add_columns(studies.c.modalities, studies.c.study_date, studies.c.study_time).with_for_update(
     of=studies
 )
@@ -58,12 +65,6 @@ _grow_study = (
 )
 
 _add_instance, _add_name_token, _add_modality = insert(instances), insert(name_tokens), insert(study_modalities)
-
-
-def study_facts(connection: Connection, institution: Institution, study_instance_uid: Uid) -> StudyFacts | None:
-    """Return what decisions need to know of a study, or None."""
-    row = connection.execute(_facts, {"an_institution": institution, "a_study": study_instance_uid}).first()
-    return None if row is None else rows.study_facts(institution, study_instance_uid, row)
 
 
 def add(connection: Connection, indexed: IndexedInstance) -> tuple[Added, StudyFacts]:
@@ -107,7 +108,7 @@ def _find_study(connection: Connection, indexed: IndexedInstance) -> _Study | No
     row = connection.execute(_facts_to_change, asked).first()
     if row is None:
         return None
-    facts = rows.study_facts(identity.institution, identity.study_instance_uid, row)
+    facts = rows.study_facts(row, "")
     modalities = frozenset(rows.unpack_modalities(row.modalities))
     return _Study(row.id, facts, modalities, row.study_date, row.study_time)
 

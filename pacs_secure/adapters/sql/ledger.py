@@ -7,15 +7,16 @@ dense number of that writer, content, MAC) and a sequencer, one by lock, will gi
 place here; readers of this table and of the checkpoints will not notice.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Select, bindparam, delete, func, insert, select
 from sqlalchemy.engine import Connection
 
 from pacs_secure.adapters.sql.engine import Database
 from pacs_secure.adapters.sql.rows import AnyRow
-from pacs_secure.adapters.sql.tables import checkpoints, ledger, open_acts
+from pacs_secure.adapters.sql.tables import checkpoints, ledger, ledger_studies, open_acts
 from pacs_secure.core.audit import Draft, LedgerEntry, Outcome
 from pacs_secure.core.errors import Conflict
 from pacs_secure.crypto.tlog import NO_ENTRY, compose_entry
@@ -24,6 +25,15 @@ _AT_ONCE = 500
 
 _head = select(ledger.c.entry_index, ledger.c.leaf_hash).order_by(ledger.c.entry_index.desc()).limit(1)
 _append = insert(ledger)
+_note_study = insert(ledger_studies)
+_about = (
+    select(ledger)
+    .join(ledger_studies, ledger_studies.c.entry_index == ledger.c.entry_index)
+    .where(ledger_studies.c.study_alias == bindparam("an_alias"), ledger.c.entry_index >= bindparam("start"))
+    .order_by(ledger_studies.c.entry_index)
+    .limit(_AT_ONCE)
+)
+_about_actor = _about.where(ledger_studies.c.actor == bindparam("an_actor"))
 _is_open = select(open_acts.c.act).where(open_acts.c.act == bindparam("an_act"))
 _open_act = insert(open_acts)
 _close_act = delete(open_acts).where(open_acts.c.act == bindparam("an_act"))
@@ -55,6 +65,10 @@ def append_in(connection: Connection, draft: Draft) -> LedgerEntry:
             "prev_hash": entry.prev_hash,
         },
     )
+    if draft.study_alias is not None:
+        connection.execute(
+            _note_study, {"study_alias": draft.study_alias, "entry_index": entry.index, "actor": draft.actor}
+        )
     if draft.outcome is not Outcome.BEGUN:
         connection.execute(_close_act, {"an_act": draft.act})
     elif connection.execute(_is_open, {"an_act": draft.act}).first() is None:
@@ -93,6 +107,15 @@ class SqlLedger:
                 yield LedgerEntry(row.entry_index, row.content, row.leaf_hash, row.prev_hash)
             start = rows[-1].entry_index + 1
 
+    def about(self, study_alias: UUID, actor: str = "") -> Iterator[LedgerEntry]:
+        """Yield the entries about a study, those of one actor when named, oldest first."""
+        start = 0
+        named = {"an_alias": study_alias} | ({"an_actor": actor} if actor else {})
+        while rows := self._page(_about_actor if actor else _about, {**named, "start": start}):
+            for row in rows:
+                yield LedgerEntry(row.entry_index, row.content, row.leaf_hash, row.prev_hash)
+            start = rows[-1].entry_index + 1
+
     def checkpoints(self) -> Iterator[bytes]:
         """Yield every signed checkpoint note as stored, oldest first."""
         after = -1
@@ -116,6 +139,6 @@ class SqlLedger:
 
         self._database.write(keep)
 
-    def _page(self, wanted: Select[*tuple[Any, ...]], asked: dict[str, int]) -> Sequence[AnyRow]:
+    def _page(self, wanted: Select[*tuple[Any, ...]], asked: Mapping[str, object]) -> Sequence[AnyRow]:
         with self._database.read() as connection:
             return connection.execute(wanted, asked).all()

@@ -6,11 +6,11 @@ from datetime import datetime
 from sqlalchemy import bindparam, insert, select
 from sqlalchemy.engine import Connection
 
-from pacs_secure.adapters.sql import growth, rows, search
+from pacs_secure.adapters.sql import growth, reaching, rows, search
 from pacs_secure.adapters.sql.engine import Database
 from pacs_secure.adapters.sql.ledger import append_in
 from pacs_secure.adapters.sql.tables import instances, institutions, ledger, open_acts, series, studies
-from pacs_secure.core.access import Grant, Permit, Scope, StudyFacts
+from pacs_secure.core.access import Grant, Permit, Scope, StudyFacts, Viewer
 from pacs_secure.core.audit import Draft, Outcome
 from pacs_secure.core.errors import Denied, Tampered
 from pacs_secure.core.identifiers import Institution, KeyId, Uid
@@ -60,10 +60,15 @@ class SqlRecords:
 
         return self._database.write(adopt)
 
-    def study(self, institution: Institution, study_instance_uid: Uid) -> StudyFacts | None:
-        """Return what decisions need to know of a study, or None."""
+    def study(self, viewer: Viewer, study_instance_uid: Uid) -> StudyFacts | None:
+        """Return what decisions need to know of a study, with the viewer's ties to it, or None."""
         with self._database.read() as connection:
-            return growth.study_facts(connection, institution, study_instance_uid)
+            return reaching.facts_of(connection, viewer, study_instance_uid)
+
+    def inviting(self, viewer: Viewer) -> Sequence[Institution]:
+        """Return the other institutions into which an invitation leads the viewer, in order."""
+        with self._database.read() as connection:
+            return reaching.inviting(connection, viewer)
 
     def add(self, permit: Permit, indexed: IndexedInstance, begun: Callable[[StudyFacts], Draft] | None) -> Added:
         """Add one instance and, when given, the ledger entry that begins its act, in one commit.
@@ -107,7 +112,7 @@ class SqlRecords:
         if narrowing.limit is None:
             wanted = wanted.execution_options(yield_per=_AT_ONCE)
         with self._database.read() as connection:
-            found = connection.execute(wanted)
+            found = connection.execute(wanted, reaching.asked(scope.viewer))
             # A page is taken whole; candidates without an end are taken as they are opened.
             for row in found if narrowing.limit is None else found.all():
                 yield rows.sealed_hit(row)

@@ -5,11 +5,10 @@ import struct
 import zlib
 from itertools import chain
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import Row
 
-from pacs_secure.core.access import StudyFacts
+from pacs_secure.core.access import Relation, Safeguard, StudyFacts
 from pacs_secure.core.errors import Tampered
 from pacs_secure.core.identifiers import Institution, KeyId, ObjectId, Uid
 from pacs_secure.core.instance import (
@@ -26,6 +25,18 @@ AnyRow = Row[*tuple[Any, ...]]
 
 MOST_PACKED = 1 << 26
 """Bytes a frame index may unpack to: two numbers for each of four million frames."""
+
+_BITS = {
+    Safeguard.RESTRICTED: 1,
+    Safeguard.ADDICTION: 2,
+    Safeguard.GENETICS: 4,
+    Safeguard.INFECTION: 8,
+    Safeguard.PSYCHIATRY: 16,
+    Safeguard.STAFF: 32,
+    Safeguard.VIOLENCE: 64,
+    Safeguard.VIP: 128,
+}
+"""Which bit each safeguard has in a database; a bit is never given to another."""
 
 _MODALITY_SEPARATOR = "\\"
 _MODALITY = re.compile(r"[A-Z0-9_]{1,16}", re.ASCII)
@@ -107,6 +118,9 @@ def study_values(indexed: IndexedInstance) -> dict[str, object]:
         "series_count": 0,
         "instance_count": 0,
         "updated_at": indexed.row.received_at,
+        "safeguards": 0,
+        "held": 0,
+        "treatment_ended_on": "",
         "box": study.box,
     }
 
@@ -183,10 +197,29 @@ def instance_row(row: AnyRow) -> InstanceRow:
     )
 
 
-def study_facts(institution: Institution, study_instance_uid: Uid, row: AnyRow) -> StudyFacts:
-    """Build what decisions need from a row with alias, patient_alias and department."""
-    alias: UUID = row.alias
-    return StudyFacts(institution, study_instance_uid, alias, row.patient_alias, row.department)
+def pack_safeguards(safeguards: frozenset[Safeguard]) -> int:
+    """Pack safeguards into the bits of one number; `Safeguard.ENDED` follows from a date and is none of them."""
+    return sum(_BITS[safeguard] for safeguard in safeguards if safeguard in _BITS)
+
+
+def unpack_safeguards(packed: int) -> frozenset[Safeguard]:
+    """Unpack what `pack_safeguards` packed."""
+    return frozenset(safeguard for safeguard, bit in _BITS.items() if packed & bit)
+
+
+def study_facts(row: AnyRow, ended_before: str, relations: frozenset[Relation] = frozenset()) -> StudyFacts:
+    """Build what decisions need from the columns that `growth.FACTS` selects."""
+    ended = bool(row.treatment_ended_on) and row.treatment_ended_on <= ended_before
+    return StudyFacts(
+        Institution(row.institution),
+        Uid(row.study_instance_uid),
+        row.alias,
+        row.patient_alias,
+        row.department,
+        relations,
+        unpack_safeguards(row.safeguards) | ({Safeguard.ENDED} if ended else frozenset()),
+        held=bool(row.held),
+    )
 
 
 def sealed_hit(row: AnyRow) -> SealedHit:

@@ -8,18 +8,18 @@ shaped so that an index leads it: a UID, a token, a modality's studies, or the n
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, false, or_, select, true
+from sqlalchemy import ColumnElement, Select, and_, select
 from sqlalchemy.sql.expression import UnaryExpression
 
+from pacs_secure.adapters.sql.reaching import Condition, in_scope
 from pacs_secure.adapters.sql.tables import instances, name_tokens, series, studies, study_modalities
-from pacs_secure.core.access import Relation, Scope
+from pacs_secure.core.access import Scope
 from pacs_secure.core.errors import OverLimit
 from pacs_secure.core.query import Level, Narrowing
 
 MOST_VALUES = 10_000
 """Values one list may hold: engines bound the parameters of a statement."""
 
-Condition = ColumnElement[bool]
 Found = Select[*tuple[Any, ...]]
 
 _STUDY_COLUMNS = (
@@ -73,22 +73,6 @@ def statement(scope: Scope, narrowing: Narrowing) -> Found:
     if narrowing.limit is not None:
         found = found.limit(narrowing.limit).offset(narrowing.offset)
     return found
-
-
-def in_scope(scope: Scope) -> Condition:
-    """Say in SQL what deciding each study singly would say: the one place where relations meet rows."""
-    if scope.everything:
-        reached: Condition = true()
-    else:
-        reached = or_(false(), *(_reached_by(relation, scope) for relation in sorted(scope.relations)))
-    return and_(studies.c.institution == scope.institution, reached)
-
-
-def _reached_by(relation: Relation, scope: Scope) -> Condition:
-    """Say which studies one relation reaches; a relation that no table knows yet reaches none."""
-    if relation is Relation.DEPARTMENT and scope.department:
-        return studies.c.department == scope.department
-    return false()
 
 
 def _among_studies_of_a_modality(

@@ -26,7 +26,7 @@ from sqlalchemy.types import TypeDecorator
 
 from pacs_secure.core.errors import Tampered
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """What this build reads and writes; a database of any other version is refused."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -120,9 +120,15 @@ studies = Table(
     Column("series_count", Integer, nullable=False),
     Column("instance_count", Integer, nullable=False),
     Column("updated_at", Moment, nullable=False),
+    # What stands before it (`rows.pack_safeguards`), whether on legal hold, when its treatment ended ("" not yet).
+    Column("safeguards", Integer, nullable=False),
+    Column("held", Integer, nullable=False),
+    Column("treatment_ended_on", String(8), nullable=False),
     Column("box", LargeBinary, nullable=False),
     UniqueConstraint("institution", "study_instance_uid"),
 )
+# An invited person asks for a study without knowing whose it is.
+Index("ix_studies_study_instance_uid", studies.c.study_instance_uid)
 Index("ix_studies_newest", *(studies.c[name] for name in ("institution", "study_date", "study_time", "id")))
 Index("ix_studies_department", *(studies.c[n] for n in ("institution", "department", "study_date", "study_time", "id")))
 Index("ix_studies_patient_id_token", studies.c.institution, studies.c.patient_id_token)
@@ -203,6 +209,32 @@ ledger = Table(
     Column("leaf_hash", LargeBinary(32), nullable=False),
     Column("prev_hash", LargeBinary(32), nullable=False),
 )
+
+ledger_studies = Table(
+    "ledger_studies",
+    metadata,
+    # Finds the entries about a study without reading the whole ledger; the ledger itself is the proof.
+    Column("study_alias", RandomId, primary_key=True),
+    Column("entry_index", BigInteger, primary_key=True),
+    Column("actor", String(32), nullable=False),
+    sqlite_with_rowid=False,
+)
+
+ties = Table(
+    "ties",
+    metadata,
+    Column("tie_id", RandomId, primary_key=True),
+    Column("relation", String(16), nullable=False),
+    Column("institution", String(63), nullable=False),
+    Column("actor", String(32), nullable=False),
+    Column("alias", RandomId, nullable=False, index=True),
+    Column("purpose", String(16), nullable=False),
+    Column("begins_at", Moment, nullable=False),
+    Column("ends_at", Moment, nullable=False),
+    Column("origin", RandomId, nullable=False, index=True),
+    Column("box", LargeBinary, nullable=False),
+)
+Index("ix_ties_actor", ties.c.actor, ties.c.relation, ties.c.ends_at)
 
 open_acts = Table(
     "open_acts",

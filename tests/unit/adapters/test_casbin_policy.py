@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from pacs_secure.adapters.casbin_policy import CasbinPolicy
-from pacs_secure.core.access import Action, Door, Purpose, Relation, Role, Subject
+from pacs_secure.core.access import LABELS, Action, Door, Purpose, Reach, Relation, Role, Safeguard, Subject
 from pacs_secure.core.errors import Malformed, Unavailable
 from pacs_secure.core.identifiers import Institution
 
 SHIPPED = Path(__file__).parents[3] / "policies"
+DEPARTMENT_RULE = "p, clinician, study:search study:read share:create board:admit, TREAT, department, -, allow"
 NOBODY_KNOWN = frozenset({Relation.NONE})
 
 
@@ -39,17 +40,17 @@ def test_a_decision_names_the_rule_and_the_version_that_made_it() -> None:
     )
 
     assert decision.allowed
-    assert decision.rule == "p, clinician, study:read, TREAT, department, allow"
+    assert decision.rule == DEPARTMENT_RULE
     assert decision.policy_version == policy.version
     assert len(policy.version) == 16
 
 
-def test_no_relation_holds_even_when_the_caller_forgot_to_say_so() -> None:
+def test_a_study_without_any_relation_is_reached_by_nobody() -> None:
     decision = CasbinPolicy(SHIPPED).decide(
         subject(Role.RADIOLOGIST), Action.STUDY_READ, Purpose.TREATMENT, frozenset()
     )
 
-    assert decision.allowed
+    assert not decision.allowed
 
 
 def test_what_no_rule_allows_is_refused_by_default() -> None:
@@ -76,27 +77,62 @@ def test_a_study_within_reach_for_another_purpose_is_refused_and_not_hidden() ->
 
 def test_a_deny_wins_over_an_allow(folder: Path) -> None:
     with (folder / "policy.csv").open("a", encoding="utf-8") as rules:
-        rules.write("p, radiologist, study:read, TREAT, *, deny\n")
+        rules.write("p, radiologist, study:read, TREAT, *, *, deny\n")
 
     decision = CasbinPolicy(folder).decide(
         subject(Role.RADIOLOGIST), Action.STUDY_READ, Purpose.TREATMENT, NOBODY_KNOWN
     )
 
     assert not decision.allowed
-    assert decision.rule == "p, radiologist, study:read, TREAT, *, deny"
+    assert decision.rule == "p, radiologist, study:read, TREAT, *, *, deny"
 
 
-def test_a_search_is_told_the_relations_it_may_use() -> None:
+def test_a_search_is_told_how_far_it_reaches() -> None:
     policy = CasbinPolicy(SHIPPED)
+    explicit = LABELS | {Safeguard.ENDED}
 
-    clinician = policy.relations(subject(Role.CLINICIAN), Action.STUDY_SEARCH, Purpose.TREATMENT)
-    researcher = policy.relations(subject(Role.RESEARCHER), Action.STUDY_SEARCH, Purpose.HEALTH_RESEARCH)
+    clinician = policy.reaches(subject(Role.CLINICIAN), Action.STUDY_SEARCH, Purpose.TREATMENT)
+    researcher = policy.reaches(subject(Role.RESEARCHER), Action.STUDY_SEARCH, Purpose.HEALTH_RESEARCH)
 
-    assert clinician == (
-        frozenset({Relation.DEPARTMENT, Relation.TREATING, Relation.INVITED}),
-        "p, clinician, study:search, TREAT, department, allow",
-    )
-    assert researcher == (frozenset(), "default deny")
+    assert clinician == {
+        Reach(Relation.DEPARTMENT, frozenset()),
+        Reach(Relation.TREATING, explicit),
+        Reach(Relation.INVITED, explicit),
+        Reach(Relation.EMERGENCY, frozenset(Safeguard)),
+    }
+    assert researcher == frozenset()
+
+
+def test_two_rules_that_pass_different_safeguards_do_not_add_up(folder: Path) -> None:
+    with (folder / "policy.csv").open("a", encoding="utf-8") as rules:
+        rules.write("p, clinician, study:read, TREAT, department, vip, allow\n")
+        rules.write("p, clinician, study:read, TREAT, department, ended, allow\n")
+    policy = CasbinPolicy(folder)
+
+    def may(*safeguards: Safeguard) -> bool:
+        near = frozenset({Relation.DEPARTMENT})
+        clinician = subject(Role.CLINICIAN)
+        return policy.decide(clinician, Action.STUDY_READ, Purpose.TREATMENT, near, frozenset(safeguards)).allowed
+
+    assert may()
+    assert may(Safeguard.VIP)
+    assert may(Safeguard.ENDED)
+    assert not may(Safeguard.VIP, Safeguard.ENDED)
+
+
+@pytest.mark.parametrize(
+    ("role", "action", "purpose", "needed"),
+    [
+        (Role.DPO, Action.LEDGER_VERIFY, Purpose.OPERATIONS, True),
+        (Role.CLINICIAN, Action.STUDY_READ, Purpose.TREATMENT, False),
+        (Role.CLINICIAN, Action.STUDY_READ, Purpose.BREAK_GLASS, True),
+        (Role.CLINICIAN, Action.BREAK_GLASS_OPEN, Purpose.TREATMENT, True),
+    ],
+)
+def test_oversight_and_the_broken_glass_need_a_second_factor(
+    role: Role, action: Action, purpose: Purpose, *, needed: bool
+) -> None:
+    assert CasbinPolicy(SHIPPED).needs_second_factor(subject(role), action, purpose) is needed
 
 
 @pytest.mark.parametrize(
@@ -116,9 +152,9 @@ def test_a_role_acts_for_its_declared_purpose_or_must_name_one(role: Role, purpo
 def test_a_reload_replaces_the_rules_whole(folder: Path) -> None:
     policy = CasbinPolicy(folder)
     before = policy.version
-    change(folder / "policy.csv", "p, clinician, study:read, TREAT, department, allow\n", "")
+    change(folder / "policy.csv", DEPARTMENT_RULE + "\n", "")
 
-    after = policy.reload()
+    after = policy.replace(folder)
     decision = policy.decide(
         subject(Role.CLINICIAN), Action.STUDY_READ, Purpose.TREATMENT, frozenset({Relation.DEPARTMENT})
     )
@@ -133,7 +169,7 @@ def test_a_reload_that_fails_leaves_the_old_rules_in_force(folder: Path) -> None
     change(folder / "policy.csv", "p, clinician", "p, cinician")
 
     with pytest.raises(Malformed):
-        policy.reload()
+        policy.replace(folder)
 
     assert policy.version == before
 
@@ -154,28 +190,35 @@ def append(name: str, text: str) -> Callable[[Path], object]:
     return lambda folder: (folder / name).write_text((folder / name).read_text() + text)
 
 
-MANY = "p, clinician, study:read, TREAT, own, allow\n" * 50
+MANY = "p, clinician, study:read, TREAT, own, -, allow\n" * 50
 
 
 @pytest.mark.parametrize(
     ("spoil", "complaint"),
     [
         (append("policy.csv", "p, clinician, study:read, TREAT\n"), "must be p, role"),
-        (append("policy.csv", "g, clinician, study:read, TREAT, own, allow\n"), "must be p, role"),
-        (append("policy.csv", "p, clinician, study:peek, TREAT, own, allow\n"), "unknown word"),
-        (append("policy.csv", "p, wizard, study:read, TREAT, own, allow\n"), "unknown word"),
-        (append("policy.csv", "p, clinician, study:read, FUN, own, allow\n"), "unknown word"),
-        (append("policy.csv", "p, clinician, study:read, TREAT, foe, allow\n"), "unknown word"),
-        (append("policy.csv", "p, clinician, study:read, TREAT, own, maybe\n"), "unknown word"),
-        (append("policy.csv", "p, clinician, study:read, TREAT, own, deny\n"), "every relation"),
+        (append("policy.csv", "g, clinician, study:read, TREAT, own, -, allow\n"), "must be p, role"),
+        (append("policy.csv", "p, clinician, study:peek, TREAT, own, -, allow\n"), "unknown word"),
+        (append("policy.csv", "p, wizard, study:read, TREAT, own, -, allow\n"), "unknown word"),
+        (append("policy.csv", "p, clinician, study:read, FUN, own, -, allow\n"), "unknown word"),
+        (append("policy.csv", "p, clinician, study:read, TREAT, foe, -, allow\n"), "unknown word"),
+        (append("policy.csv", "p, clinician, study:read, TREAT, own, -, maybe\n"), "unknown word"),
+        (append("policy.csv", "p, clinician, study:read, TREAT, own, *, deny\n"), "every relation"),
+        (append("policy.csv", "p, clinician, study:read, TREAT, *, vip, deny\n"), "every relation"),
+        (append("policy.csv", "p, clinician, study:read, TREAT, own, king, allow\n"), "unknown word"),
+        (append("policy.csv", "p, clinician, , TREAT, own, -, allow\n"), "unknown word"),
+        (append("policy.csv", "p, dpo, policy:propose, HOPERAT, none, *, allow\n"), "duties are separate"),
+        (append("policy.csv", "p, clinician, break-glass:review, TREAT, none, *, allow\n"), "duties are separate"),
         (append("policy.csv", MANY), "at most 50"),
         (edit("roles.csv", "role,groups", "role,group"), "columns"),
-        (edit("roles.csv", "stranger,,", "stranger,"), "columns"),
+        (edit("roles.csv", "stranger,,,no", "stranger,,"), "columns"),
         (edit("roles.csv", "stranger,,", "wizard,,"), "unknown role"),
+        (edit("roles.csv", "stranger,,,no", "stranger,,,perhaps"), "unknown role"),
         (edit("roles.csv", "stranger,,", "admin,,"), "each role once"),
-        (edit("roles.csv", "stranger,,\n", ""), "each role once"),
+        (edit("roles.csv", "stranger,,,no\n", ""), "each role once"),
         (edit("model.conf", "&& !some(where (p.eft == deny))", ""), "a deny must win"),
         (edit("model.conf", "r = role, action", "r = action, role"), "a deny must win"),
+        (edit("model.conf", " && covers(p.despite, r.safeguards)", ""), "a deny must win"),
         (edit("model.conf", "[matchers]", "[matches]"), "no casbin model"),
         (edit("model.conf", "[policy_effect]", "policy_effect"), "no casbin model"),
         (write("policy.csv", "# nothing\n"), "empty"),
@@ -194,7 +237,8 @@ def test_files_that_form_no_policy_are_not_loaded(
 @pytest.mark.parametrize("role", ["admin", "dpo", "officer", "operator"])
 @pytest.mark.parametrize("action", ["study:read", "study:search"])
 def test_a_policy_that_shows_pictures_to_oversight_is_not_loaded(folder: Path, role: str, action: str) -> None:
-    change(folder / "policy.csv", f"p, overseer, {action}, *, *, deny\n", f"p, {role}, {action}, BTG, own, allow\n")
+    change(folder / "policy.csv", "p, overseer, study:create study:search study:read", "p, overseer, study:create")
+    append("policy.csv", f"p, {role}, {action}, BTG, own, -, allow\n")(folder)
 
     with pytest.raises(Malformed, match="oversight never sees pictures"):
         CasbinPolicy(folder)

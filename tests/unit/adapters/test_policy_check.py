@@ -8,7 +8,8 @@ import pytest
 from pacs_secure.adapters.policy_check import check_policy
 
 SHIPPED = Path(__file__).parents[3] / "policies"
-ROW = "clinician,study:read,TREAT,department,allow\n"
+RULE = "p, clinician, study:search study:read share:create board:admit, TREAT, department, -, allow\n"
+ROW = "clinician,study:read,TREAT,department,allow,-\n"
 
 
 @pytest.fixture
@@ -23,11 +24,27 @@ def change(path: Path, old: str, new: str) -> None:
 
 
 def test_a_rule_that_contradicts_the_truth_table_is_found(folder: Path) -> None:
-    change(folder / "policy.csv", "p, clinician, study:read, TREAT, department, allow\n", "")
+    change(folder / "policy.csv", RULE, RULE.replace("study:read ", ""))
 
     assert check_policy(folder) == [
-        "truth table: clinician, study:read, TREAT, department must be allow, the rules say refuse"
+        "truth table: clinician, study:read, TREAT, department must be allow -, the rules say refuse"
     ]
+
+
+def test_a_rule_that_reaches_further_than_the_truth_table_is_found(folder: Path) -> None:
+    change(folder / "policy.csv", RULE, RULE.replace("study:read ", ""))
+    with (folder / "policy.csv").open("a", encoding="utf-8") as rules:
+        rules.write("p, clinician, study:read, TREAT, department, vip, allow\n")
+
+    assert check_policy(folder) == [
+        "truth table: clinician, study:read, TREAT, department must be allow -, the rules say allow vip"
+    ]
+
+
+def test_a_policy_without_a_truth_table_is_found(folder: Path) -> None:
+    (folder / "truth-table.csv").unlink()
+
+    assert check_policy(folder) == ["the policy lacks its truth-table.csv"]
 
 
 def test_a_combination_that_the_truth_table_forgot_is_found(folder: Path) -> None:
@@ -41,7 +58,7 @@ def test_a_combination_that_the_truth_table_forgot_is_found(folder: Path) -> Non
     [
         ("role,action", "role,act", "truth-table.csv must have the columns"),
         (ROW, "clinician,study:read,TREAT\n", "truth-table.csv must have the columns"),
-        (ROW, "clinician,study:peek,TREAT,department,allow\n", "truth-table.csv holds an unknown word"),
+        (ROW, "clinician,study:peek,TREAT,department,allow,-\n", "truth-table.csv holds an unknown word"),
     ],
 )
 def test_a_broken_truth_table_is_found(folder: Path, old: str, new: str, complaint: str) -> None:

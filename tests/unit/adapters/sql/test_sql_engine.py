@@ -130,10 +130,10 @@ class TestOpening:
     @pytest.mark.parametrize(
         ("statement", "message"),
         [
-            ("UPDATE schema_version SET version = 99", "schema version 99; this build needs 1"),
-            ("INSERT INTO schema_version VALUES (2)", "schema version 1, 2; this build needs 1"),
-            ("DELETE FROM schema_version", "schema version none; this build needs 1"),
-            ("DROP TABLE schema_version", "schema version none; this build needs 1"),
+            ("UPDATE schema_version SET version = 99", "schema version 99; this build needs 2"),
+            ("INSERT INTO schema_version VALUES (7)", "schema version 2, 7; this build needs 2"),
+            ("DELETE FROM schema_version", "schema version none; this build needs 2"),
+            ("DROP TABLE schema_version", "schema version none; this build needs 2"),
         ],
     )
     def test_a_schema_of_another_version_is_refused(self, path: Path, statement: str, message: str) -> None:

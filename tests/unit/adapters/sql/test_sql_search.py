@@ -217,9 +217,8 @@ def test_a_page_of_the_newest_studies_is_never_sorted_for(planner: Planner, aske
 
 def test_rows_for_delivery_and_verification_are_found_by_index(planner: Planner) -> None:
     planner.records.instances(HERE, STUDY, SERIES, INSTANCE)
-    assert (
-        planner.explain()[0]
-        == "SEARCH instances USING INDEX sqlite_autoindex_instances_1 (institution=? AND sop_instance_uid=?)"
+    assert "SEARCH instances USING INDEX sqlite_autoindex_instances_1 (institution=? AND sop_instance_uid=?)" in (
+        planner.explain()
     )
     planner.records.instances(HERE, STUDY)
     assert planner.explain() == [

@@ -1,0 +1,113 @@
+"""Ties between persons and patients or studies in SQL; every change shares its commit with its ledger entry."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy.engine import Connection
+
+from pacs_secure.adapters.sql.engine import Database
+from pacs_secure.adapters.sql.ledger import append_in
+from pacs_secure.adapters.sql.reaching import holding
+from pacs_secure.adapters.sql.rows import AnyRow
+from pacs_secure.adapters.sql.tables import Moment, ties
+from pacs_secure.core.access import Permit, Purpose, Relation, Tie
+from pacs_secure.core.audit import Draft
+from pacs_secure.core.errors import Denied
+from pacs_secure.core.identifiers import Institution
+
+_AT = bindparam("at", type_=Moment())
+_add = insert(ties)
+_release = update(ties).where(ties.c.origin == bindparam("an_origin"), ties.c.ends_at > _AT).values(ends_at=_AT)
+_release_one = _release.where(ties.c.actor == bindparam("an_actor"))
+_of = (
+    select(ties)
+    .where(ties.c.institution == bindparam("an_institution"), ties.c.alias == bindparam("an_alias"), holding())
+    .order_by(ties.c.begins_at, ties.c.tie_id)
+)
+
+
+class SqlTies:
+    """`pacs_secure.ports.Ties` on a `Database`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def tie(self, permit: Permit, ties: Sequence[Tie], draft: Draft) -> None:  # noqa: ARG002 - the Permit is the proof
+        """Add ties of one act and record it, in one commit.
+
+        Raises:
+            Denied: one of them is of another institution than the entry.
+        """
+        demand_of(draft.institution, ties)
+
+        def add(connection: Connection) -> None:
+            add_in(connection, ties)
+            append_in(connection, draft)
+
+        self._database.write(add)
+
+    def release(self, permit: Permit, origin: UUID, at: datetime, draft: Draft) -> int:  # noqa: ARG002 - the same
+        """End every tie of one origin that still holds at that moment, and record it; return how many."""
+
+        def release(connection: Connection) -> int:
+            ended = release_in(connection, origin, at)
+            append_in(connection, draft)
+            return ended
+
+        return self._database.write(release)
+
+    def of(self, institution: Institution, alias: UUID, at: datetime) -> Sequence[Tie]:
+        """Return the ties to a patient or study that hold at that moment, oldest first."""
+        named = {"an_institution": institution, "an_alias": alias, "at": at}
+        with self._database.read() as connection:
+            return [_tie(row) for row in connection.execute(_of, named)]
+
+
+def demand_of(institution: Institution, made: Sequence[Tie]) -> None:
+    """Refuse ties of another institution than the entry that records them."""
+    if any(tie.institution != institution for tie in made):
+        raise Denied("institutions are strictly apart")
+
+
+def add_in(connection: Connection, made: Sequence[Tie]) -> None:
+    """Add ties inside a write that is under way."""
+    if made:
+        connection.execute(_add, [_values(tie) for tie in made])
+
+
+def release_in(connection: Connection, origin: UUID, at: datetime, actor: str = "") -> int:
+    """End the ties of an origin, or those of one person among them, inside a write that is under way."""
+    named = {"an_origin": origin, "at": at} | ({"an_actor": actor} if actor else {})
+    return connection.execute(_release_one if actor else _release, named).rowcount
+
+
+def _values(tie: Tie) -> dict[str, object]:
+    return {
+        "tie_id": tie.tie_id,
+        "relation": tie.relation.value,
+        "institution": tie.institution,
+        "actor": tie.actor,
+        "alias": tie.alias,
+        "purpose": tie.purpose or "",
+        "begins_at": tie.begins_at,
+        "ends_at": tie.ends_at,
+        "origin": tie.origin,
+        "box": tie.box,
+    }
+
+
+def _tie(row: AnyRow) -> Tie:
+    return Tie(
+        tie_id=row.tie_id,
+        relation=Relation(row.relation),
+        institution=Institution(row.institution),
+        actor=row.actor,
+        alias=row.alias,
+        purpose=Purpose(row.purpose) if row.purpose else None,
+        begins_at=row.begins_at,
+        ends_at=row.ends_at,
+        origin=row.origin,
+        box=row.box,
+    )

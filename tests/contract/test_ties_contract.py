@@ -1,0 +1,224 @@
+"""What a decision may rest on: ties between persons and patients or studies, in memory and in SQL alike."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from pacs_secure.adapters.sql import Database, SqlLedger, SqlRecords
+from pacs_secure.adapters.sql.ties import SqlTies
+from pacs_secure.core.access import Purpose, Relation, StudyFacts, Tie, Viewer
+from pacs_secure.core.errors import Denied
+from pacs_secure.core.identifiers import uid
+from pacs_secure.core.query import Level, Narrowing
+from pacs_secure.ports import Ledger, Records, Ties
+from tests.builders import (
+    ELSEWHERE,
+    HERE,
+    NOW,
+    ROOT,
+    draft,
+    indexed_instance,
+    instance_row,
+    permit,
+    scope,
+    subject,
+    tie,
+    viewer,
+)
+from tests.fakes import MemoryLedger, MemoryRecords, MemoryTies
+
+STUDY = uid(f"{ROOT}.1")
+A_SECOND = timedelta(seconds=1)
+
+
+@dataclass
+class Bound:
+    """One adapter of the port beside the index that decides by it."""
+
+    ties: Ties
+    records: Records
+    ledger: Ledger
+
+    def facts(self, seen_by: Viewer | None = None) -> StudyFacts:
+        facts = self.records.study(seen_by or viewer(), STUDY)
+        assert facts is not None
+        return facts
+
+    def add(self, *made: Tie) -> None:
+        self.ties.tie(permit(), made, draft())
+
+    def relations(self, seen_by: Viewer | None = None) -> frozenset[Relation]:
+        return self.facts(seen_by).relations
+
+    def found(self, relation: Relation, seen_by: Viewer | None = None) -> int:
+        of = scope(relation)
+        narrowing = Narrowing(Level.STUDY)
+        return len(list(self.records.search(replace(of, viewer=seen_by or viewer()), narrowing)))
+
+
+@pytest.fixture(params=["memory", "sql"])
+def bound(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bound]:
+    if request.param == "memory":
+        ledger = MemoryLedger()
+        ties = MemoryTies(ledger)
+        found = Bound(ties, MemoryRecords(ledger, ties), ledger)
+        found.records.add(permit(), indexed_instance(), None)
+        yield found
+        return
+    database = Database(tmp_path / "index.db")
+    found = Bound(SqlTies(database), SqlRecords(database), SqlLedger(database))
+    found.records.add(permit(), indexed_instance(), None)
+    yield found
+    database.close()
+
+
+@pytest.mark.parametrize("relation", [Relation.INVITED, Relation.REFERRING])
+def test_a_tie_to_a_study_holds_for_that_study(bound: Bound, relation: Relation) -> None:
+    bound.add(tie(relation, bound.facts().alias))
+
+    assert bound.relations() == {relation}
+    assert bound.found(relation) == 1
+
+
+@pytest.mark.parametrize("relation", [Relation.TREATING, Relation.EMERGENCY])
+def test_a_tie_to_a_patient_holds_for_every_study_of_hers(bound: Bound, relation: Relation) -> None:
+    bound.add(tie(relation, bound.facts().patient_alias))
+
+    assert bound.relations() == {relation}
+    assert bound.found(relation) == 1
+
+
+@pytest.mark.parametrize("relation", [Relation.INVITED, Relation.TREATING])
+def test_a_tie_to_something_else_holds_for_nothing(bound: Bound, relation: Relation) -> None:
+    bound.add(tie(relation, uuid4()))
+
+    assert bound.relations() == frozenset()
+    assert bound.found(relation) == 0
+
+
+@pytest.mark.parametrize(
+    ("seen_by", "holds"),
+    [
+        (viewer(), True),
+        (viewer(actor="somebody else"), False),
+        (viewer(actor=""), False),
+        (viewer(at=NOW - timedelta(days=1)), True),
+        (viewer(at=NOW - timedelta(days=1) - A_SECOND), False),
+        (viewer(at=NOW + timedelta(days=1) - A_SECOND), True),
+        (viewer(at=NOW + timedelta(days=1)), False),
+        (viewer(purpose=Purpose.HEALTH_RESEARCH), False),
+        (viewer(purpose=None), False),
+    ],
+)
+def test_a_tie_holds_for_its_person_in_its_time_for_its_purpose(bound: Bound, seen_by: Viewer, *, holds: bool) -> None:
+    bound.add(tie(Relation.INVITED, bound.facts().alias, purpose=Purpose.TREATMENT))
+
+    assert bound.relations(seen_by) == ({Relation.INVITED} if holds else frozenset())
+    assert bound.found(Relation.INVITED, seen_by) == int(holds)
+
+
+def test_a_tie_without_a_purpose_holds_for_any(bound: Bound) -> None:
+    bound.add(tie(Relation.TREATING, bound.facts().patient_alias))
+
+    for purpose in (*Purpose, None):
+        assert bound.relations(viewer(purpose=purpose)) == {Relation.TREATING}
+
+
+def test_what_comes_from_one_origin_ends_together_and_nothing_else(bound: Bound) -> None:
+    origin, facts = uuid4(), bound.facts()
+    bound.add(tie(Relation.INVITED, facts.alias, origin=origin), tie(Relation.TREATING, facts.patient_alias))
+
+    assert bound.ties.release(permit(), origin, NOW, draft()) == 1
+    assert bound.relations() == {Relation.TREATING}
+    assert bound.relations(viewer(at=NOW - A_SECOND)) == {Relation.TREATING, Relation.INVITED}
+    assert bound.ties.release(permit(), origin, NOW, draft()) == 0
+
+
+def test_every_change_is_on_record(bound: Bound) -> None:
+    made = tie(Relation.INVITED, bound.facts().alias)
+    bound.add(made)
+    bound.ties.release(permit(), made.origin, NOW, draft())
+
+    assert bound.ledger.size() == 2
+
+
+def test_a_tie_of_another_institution_is_refused_whole(bound: Bound) -> None:
+    alias = bound.facts().alias
+    with pytest.raises(Denied):
+        bound.ties.tie(permit(), [tie(alias=alias), tie(alias=alias, of=ELSEWHERE)], draft())
+
+    assert (bound.relations(), bound.ledger.size()) == (frozenset(), 0)
+
+
+def test_the_ties_to_a_study_can_be_told(bound: Bound) -> None:
+    alias = bound.facts().alias
+    earlier = tie(alias=alias, actor="first", begins_at=NOW - timedelta(days=2), purpose=Purpose.TREATMENT)
+    later, over = tie(alias=alias, actor="second"), tie(alias=alias, ends_at=NOW)
+    bound.add(later, over, earlier, tie())
+
+    assert list(bound.ties.of(HERE, alias, NOW)) == [earlier, later]
+    assert list(bound.ties.of(ELSEWHERE, alias, NOW)) == []
+
+
+class TestAcrossInstitutions:
+    @pytest.fixture(autouse=True)
+    def _their_study(self, bound: Bound) -> None:
+        theirs = indexed_instance(
+            of=ELSEWHERE, row=instance_row(f"{ROOT}.2", f"{ROOT}.2.1", f"{ROOT}.2.1.1", of=ELSEWHERE)
+        )
+        bound.records.add(permit(subject(of=ELSEWHERE)), theirs, None)
+
+    def theirs(self, bound: Bound, seen_by: Viewer) -> StudyFacts | None:
+        return bound.records.study(seen_by, uid(f"{ROOT}.2"))
+
+    def invite(self, bound: Bound, relation: Relation = Relation.INVITED) -> None:
+        facts = self.theirs(bound, viewer(of=ELSEWHERE))
+        assert facts is not None
+        by = permit(subject(of=ELSEWHERE))
+        bound.ties.tie(by, [tie(relation, facts.alias, of=ELSEWHERE)], replace(draft(), institution=ELSEWHERE))
+
+    def test_a_stranger_finds_no_study_there(self, bound: Bound) -> None:
+        assert self.theirs(bound, viewer()) is None
+        assert list(bound.records.inviting(viewer())) == []
+
+    def test_an_invitation_leads_there(self, bound: Bound) -> None:
+        self.invite(bound)
+
+        seen = self.theirs(bound, viewer())
+        assert seen is not None
+        assert seen.institution == ELSEWHERE
+        assert seen.relations == {Relation.INVITED}
+        assert list(bound.records.inviting(viewer())) == [ELSEWHERE]
+        there = scope(Relation.INVITED).of(ELSEWHERE)
+        (hit,) = bound.records.search(there, Narrowing(Level.STUDY))
+        assert hit.study_instance_uid == f"{ROOT}.2"
+
+    def test_nothing_but_an_invitation_leads_there(self, bound: Bound) -> None:
+        self.invite(bound, Relation.REFERRING)
+
+        assert self.theirs(bound, viewer()) is None
+        for relation in Relation:
+            assert list(bound.records.search(scope(relation).of(ELSEWHERE), Narrowing(Level.STUDY))) == []
+
+    def test_one_s_own_study_of_the_same_uid_comes_first(self, bound: Bound) -> None:
+        self.invite(bound)
+        own = indexed_instance(row=instance_row(f"{ROOT}.2", f"{ROOT}.2.1", f"{ROOT}.2.1.1"))
+        bound.records.add(permit(), own, None)
+
+        seen = self.theirs(bound, viewer())
+        assert seen is not None
+        assert seen.institution == HERE
+
+    def test_an_invitation_to_one_study_opens_no_other(self, bound: Bound) -> None:
+        self.invite(bound)
+        other = indexed_instance(
+            of=ELSEWHERE, row=instance_row(f"{ROOT}.3", f"{ROOT}.3.1", f"{ROOT}.3.1.1", of=ELSEWHERE)
+        )
+        bound.records.add(permit(subject(of=ELSEWHERE)), other, None)
+
+        assert bound.records.study(viewer(), uid(f"{ROOT}.3")) is None
+        assert len(list(bound.records.search(scope(Relation.INVITED).of(ELSEWHERE), Narrowing(Level.STUDY)))) == 1
