@@ -15,7 +15,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
 from pacs_secure.adapters.casbin_policy import CasbinPolicy
-from pacs_secure.adapters.development_issuer import DevelopmentIssuer
 from pacs_secure.adapters.disk_blobs import DiskBlobs
 from pacs_secure.adapters.policy_check import check_policy
 from pacs_secure.adapters.sql import Database, SqlDevices, SqlLedger, SqlRecords, SqlTies
@@ -51,7 +50,7 @@ from pacs_secure.ports import (
     Records,
     Ties,
 )
-from pacs_secure.settings import LOOPBACK, Settings
+from pacs_secure.settings import Settings
 
 __all__ = ["Archive", "Engines", "House", "Progress", "assemble", "furnish"]
 
@@ -188,12 +187,6 @@ def open_house(settings: Settings, stack: ExitStack, vault: Vault) -> House:
         ),
         _terms(settings),
     )
-
-
-def development_issuer(settings: Settings) -> DevelopmentIssuer:
-    """Return the development issuer, which refuses to work where others can reach the archive."""
-    loopback = {settings.web.host, settings.dicom.host} <= LOOPBACK
-    return DevelopmentIssuer(settings.identity.development_key_file, loopback=loopback)
 
 
 def policy_directory(settings: Settings) -> Path:

@@ -8,11 +8,11 @@ import threading
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
-from pacs_secure.adapters.tokens import JoseAuthenticator
+from pacs_secure import identity
 from pacs_secure.adapters.vault_keyring import VaultCanary, VaultSigner
 from pacs_secure.archive.notary import Notary
 from pacs_secure.archive.readiness import Readiness
-from pacs_secure.bootstrap import House, Vault, development_issuer, open_house
+from pacs_secure.bootstrap import House, Vault, open_house
 from pacs_secure.core.identifiers import institution
 from pacs_secure.dimse.server import DicomServer
 from pacs_secure.dimse.tls import server_context
@@ -83,7 +83,7 @@ def _start_readiness(settings: Settings, house: House, vault: Vault, stack: Exit
 
 def _open_doors(settings: Settings, house: House, readiness: Readiness, stack: ExitStack) -> None:
     of = institution(settings.institution)
-    authenticator = JoseAuthenticator([development_issuer(settings).trusted([of])])
+    authenticator = identity.authenticator(settings)
     dicom, web = settings.dicom, settings.web
     context = server_context(str(dicom.certificate_file), str(dicom.key_file), str(dicom.ca_file))
     dicom_door = DicomServer(house.archive, house.engines.devices, of, dicom.ae_title, dicom.host, dicom.port, context)

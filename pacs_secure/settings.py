@@ -4,13 +4,18 @@ Every value can be overridden by an environment variable ``PACS_SECURE__SECTION_
 named by the file that holds them, never written here.
 """
 
+from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+from pacs_secure.core.access import Role
+
 Port = Annotated[int, Field(ge=1, le=65535)]
+HttpsUrl = Annotated[str, StringConstraints(pattern=r"^https://[!-~]+$")]
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -75,11 +80,100 @@ class Ledger(Section):
     """PEM; what `ledger verify` trusts, so that it also works while the vault is away."""
 
 
-class Identity(Section):
-    """Whose tokens are accepted."""
+class Claims(Section):
+    """Where an issuer says what of a person, as dotted paths; "" when it does not say."""
 
-    development_key_file: Path
-    """Key of the built-in development issuer, the only one supported so far; works on loopback only."""
+    subject: str = "sub"
+    role: str = "role"
+    department: str = "department"
+    institution: str = "institution"
+    purpose: str = "purpose"
+
+
+class Issuer(Section):
+    """An OpenID provider, or another issuer of signed tokens (RFC 9068)."""
+
+    issuer: HttpsUrl
+    audience: Annotated[str, Field(min_length=1)]
+    algorithm: Literal["ES256", "RS256"]
+    """Never taken from a token. python-jose knows neither EdDSA nor PS256: configure the provider's other key."""
+    jwks_url: HttpsUrl | None = None
+    """None: found by discovery below the issuer's own address."""
+    ca_file: Path | None = None
+    """The only authority trusted for this issuer; None: those that the system trusts."""
+    token_ids: bool = True
+    """Whether each access token must carry a `jti`. OpenBao's cannot: they are then named by their digest."""
+    institutions: Annotated[frozenset[str], Field(min_length=1)]
+    """Whose people it may vouch for."""
+    institution: str | None = None
+    """Everybody's, for an issuer whose tokens do not say."""
+    subject_prefix: str = ""
+    """Set before names: two issuers of one institution may give two people the same one."""
+    claims: Claims = Claims()
+    roles: Annotated[dict[str, Role], Field(min_length=1)]
+    """The issuer's words for roles or groups -> ours. A person in none, or in two, is refused."""
+    second_factor_acr: frozenset[str] = frozenset()
+    second_factor_amr: frozenset[str] = frozenset()
+    """Values of `acr` and `amr` that say that there was a second factor (ACC-09)."""
+
+    @model_validator(mode="after")
+    def _within_its_institutions(self) -> Self:
+        if self.institution is not None and self.institution not in self.institutions:
+            raise ValueError("an issuer's constant institution must be one that it may vouch for")
+        if Role.STRANGER in self.roles.values() or Role.OPERATOR in self.roles.values():
+            raise ValueError("no token makes a stranger or the operator of the machine")
+        return self
+
+
+class Login(Section):
+    """Login in the browser: code with PKCE, a session on the server, a cookie without meaning (RFC 10017)."""
+
+    issuer: HttpsUrl
+    """One of the issuers above."""
+    client_id: Annotated[str, Field(min_length=1)]
+    client_secret_file: Path | None = None
+    """None: a public client, proven by PKCE alone."""
+    public_url: HttpsUrl
+    """How browsers reach this archive, without a path: callback and Origin check are made from it."""
+    scopes: tuple[str, ...] = ("openid",)
+    after_logout_url: HttpsUrl | None = None
+    """Where the provider sends the browser after a logout; it must know this address."""
+    idle_minutes: Annotated[int, Field(ge=1, le=60)] = 15
+    longest_hours: Annotated[int, Field(ge=1, le=24)] = 10
+
+    @model_validator(mode="after")
+    def _an_origin(self) -> Self:
+        parts = urlsplit(self.public_url)
+        if parts.path not in {"", "/"} or parts.query:
+            raise ValueError("public_url is scheme, host and port only")
+        return self
+
+
+class Identity(Section):
+    """Whose tokens are accepted, and how people log in."""
+
+    development_key_file: Path | None = None
+    """Key of the built-in development issuer: whoever can read it can be anyone, so it works on loopback only."""
+    issuers: tuple[Issuer, ...] = ()
+    login: Login | None = None
+
+    @model_validator(mode="after")
+    def _somebody_vouches(self) -> Self:
+        if self.development_key_file is None and not self.issuers:
+            raise ValueError("name an issuer of identities: [[identity.issuers]], or the development issuer's key")
+        if len({one.issuer for one in self.issuers}) != len(self.issuers):
+            raise ValueError("two issuers have the same name")
+        if self.login is not None and self.login.issuer not in {one.issuer for one in self.issuers}:
+            raise ValueError("the login's issuer must be one of [[identity.issuers]]")
+        return self
+
+    @model_validator(mode="after")
+    def _no_two_people_of_one_name(self) -> Self:
+        spoken_for = [(institution, one.subject_prefix) for one in self.issuers for institution in one.institutions]
+        for (first, one), (second, other) in combinations(spoken_for, 2):
+            if first == second and (one.startswith(other) or other.startswith(one)):
+                raise ValueError("issuers that vouch for one institution need subject_prefix that begin differently")
+        return self
 
 
 class Access(Section):
@@ -116,7 +210,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _development_stays_at_home(self) -> Self:
-        if not {self.dicom.host, self.web.host} <= LOOPBACK:
+        if self.identity.development_key_file is not None and not {self.dicom.host, self.web.host} <= LOOPBACK:
             raise ValueError("the development issuer works on loopback only: bind the doors to 127.0.0.1")
         return self
 

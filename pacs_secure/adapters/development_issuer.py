@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from pacs_secure.adapters.claims import ClaimsMap
 from pacs_secure.adapters.tokens import TrustedIssuer
 from pacs_secure.core.access import Purpose, Role
 from pacs_secure.core.errors import Denied, Malformed
@@ -34,6 +35,8 @@ from pacs_secure.core.identifiers import Institution
 ISSUER = "urn:pacs-secure:development-issuer"
 AUDIENCE = "pacs-secure"
 ALGORITHM = "ES256"
+METHOD = "development"
+"""How its users log in (`amr`, RFC 8176). It counts as a second factor, so that every role can be tried."""
 _COORDINATE = 32
 """Bytes of a P-256 coordinate, and of each half of an ES256 signature (RFC 7518 3.4)."""
 
@@ -62,10 +65,12 @@ class DevelopmentIssuer:
     ) -> str:
         """Return a signed access token for one user (RFC 9068); one identifier a token."""
         issued = int(self._now())
-        claims: dict[str, str | int] = {
+        claims: dict[str, str | int | list[str]] = {
             "iss": ISSUER,
             "aud": AUDIENCE,
             "sub": user,
+            "amr": [METHOD],
+            "auth_time": issued,
             "iat": issued,
             "exp": issued + int(lifetime.total_seconds()),
             "jti": secrets.token_urlsafe(16),
@@ -86,7 +91,8 @@ class DevelopmentIssuer:
 
     def trusted(self, institutions: Iterable[Institution]) -> TrustedIssuer:
         """Return what an authenticator needs in order to believe this issuer for these institutions."""
-        return TrustedIssuer(ISSUER, AUDIENCE, ALGORITHM, (self._public,), frozenset(institutions))
+        meaning = ClaimsMap(amr=frozenset({METHOD}))
+        return TrustedIssuer(ISSUER, AUDIENCE, ALGORITHM, (self._public,), frozenset(institutions), meaning)
 
 
 def _key(key_file: Path) -> ec.EllipticCurvePrivateKey:

@@ -64,9 +64,9 @@ def token(
     hours: Annotated[int, typer.Option(min=1, max=24)] = 8,
 ) -> None:
     """Print an access token of the development issuer (never in production)."""
-    from pacs_secure import bootstrap
+    from pacs_secure import identity
 
     chosen = settings_of(context)
-    issuer = bootstrap.development_issuer(chosen)
+    issuer = identity.development_issuer(chosen)
     of = institution(chosen.institution)
     print(issuer.issue(role, user or role.value, department, purpose, of, timedelta(hours=hours)))

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import timedelta
 
-from pacs_secure import bootstrap
+from pacs_secure import identity
 from pacs_secure.adapters.openbao_server import HOST, OpenBaoServer
 from pacs_secure.core.access import DEFAULT_DEPARTMENT, Role
 from pacs_secure.quickstart.layout import Json, Layout, Ports, write_json
@@ -56,7 +56,7 @@ def _device(layout: Layout, ports: Ports, ae_title: str, operations: tuple[str, 
 
 
 def _users(layout: Layout) -> Json:
-    issuer = bootstrap.development_issuer(load(layout.config_file))
+    issuer = identity.development_issuer(load(layout.config_file))
     return {
         role: {"token": issuer.issue(role, role, DEFAULT_DEPARTMENT, None, INSTITUTION, TOKEN_LIFE)} for role in USERS
     }

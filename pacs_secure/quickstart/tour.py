@@ -13,7 +13,7 @@ import pydicom
 from rich.console import Console
 from rich.table import Table
 
-from pacs_secure import bootstrap
+from pacs_secure import bootstrap, identity
 from pacs_secure.core.access import Door, Role, Subject
 from pacs_secure.core.errors import NotFound, Unavailable
 from pacs_secure.dicom.part10 import split
@@ -72,7 +72,7 @@ class _Visitor:
             raise Unavailable(f"the archive answered {error.code}") from None
 
     def token(self, role: Role, department: str) -> str:
-        issuer = bootstrap.development_issuer(load(self._layout.config_file))
+        issuer = identity.development_issuer(load(self._layout.config_file))
         return issuer.issue(role, "visitor", department, None, INSTITUTION, timedelta(minutes=5))
 
 

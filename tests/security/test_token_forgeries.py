@@ -4,8 +4,9 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
@@ -13,10 +14,13 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from pacs_secure.adapters.tokens import JoseAuthenticator, TrustedIssuer
+from pacs_secure.adapters.https_json import HttpsJson
+from pacs_secure.adapters.openid_discovery import fetch
+from pacs_secure.adapters.tokens import JoseAuthenticator, TrustedIssuer, fetched_keys
 from pacs_secure.core.access import Purpose, Role
 from pacs_secure.core.errors import Unauthenticated
 from pacs_secure.core.identifiers import Institution
+from tests.json_server import json_server
 
 NOW = 1_800_000_000
 ISSUER, AUDIENCE = "https://issuer.example", "pacs-secure"
@@ -27,6 +31,7 @@ CLAIMS: dict[str, object] = {
     "sub": "r.weber",
     "iat": NOW - 10,
     "exp": NOW + 600,
+    "jti": "token-1",
     "role": "radiologist",
     "department": "radiology",
     "institution": "north",
@@ -124,16 +129,28 @@ def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("jose.jwt.datetime", Now)
 
 
-@pytest.fixture(scope="module")
-def authenticator() -> JoseAuthenticator:
+@pytest.fixture(scope="module", params=["configured", "fetched"])
+def authenticator(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Lend what verifies, once with keys from the configuration and once with keys fetched over https."""
     home = frozenset({Institution("north")})
-    return JoseAuthenticator(
-        [
-            TrustedIssuer(ISSUER, AUDIENCE, "ES256", (ec_jwk(EC_KEY, "ec-1"),), home),
-            TrustedIssuer("https://rsa.example", AUDIENCE, "RS256", (rsa_jwk(RSA_KEY, "rsa-1"),), home),
-        ],
-        now=lambda: float(NOW),
-    )
+    with json_server(tmp_path_factory.mktemp("keys")) as server:
+        https = HttpsJson(server.authority)
+
+        def keys(algorithm: str, path: str, *public: dict[str, str]) -> Any:
+            if request.param == "configured":
+                return public
+            server.answers[path] = {"keys": list(public)}
+            return fetched_keys(lambda: fetch(https, server.url + path), algorithm)
+
+        ours = keys("ES256", "/ec", ec_jwk(EC_KEY, "ec-1"))
+        theirs = keys("RS256", "/rsa", rsa_jwk(RSA_KEY, "rsa-1"))
+        yield JoseAuthenticator(
+            [
+                TrustedIssuer(ISSUER, AUDIENCE, "ES256", ours, home),
+                TrustedIssuer("https://rsa.example", AUDIENCE, "RS256", theirs, home),
+            ],
+            now=lambda: float(NOW),
+        )
 
 
 @dataclass(frozen=True)
@@ -200,7 +217,25 @@ FORGERIES = [
     Forgery("missing exp", without("exp")),
     Forgery("missing iat", without("iat")),
     Forgery("missing sub", without("sub")),
+    Forgery("missing jti", without("jti")),
+    Forgery("jti empty", claiming(jti="")),
+    Forgery("jti a number", claiming(jti=7)),
     Forgery("missing role", without("role")),
+    Forgery("an ID token, by its nonce", claiming(nonce="n")),
+    Forgery("an ID token, by its at_hash", claiming(at_hash="aGFzaA")),
+    Forgery("a logout token", claiming(events={"http://schemas.openid.net/event/backchannel-logout": {}})),
+    Forgery("an issuer that nobody trusts", claiming(iss="https://attacker.example")),
+    Forgery("iss a list", claiming(iss=[ISSUER])),
+    Forgery("living longer than a day", claiming(exp=NOW - 10 + 24 * 3600 + 1)),
+    Forgery("logged in in the future", claiming(auth_time=NOW + 61)),
+    Forgery("auth_time text", claiming(auth_time="now")),
+    Forgery("amr a number", claiming(amr=1)),
+    Forgery("amr a list of numbers", claiming(amr=[1])),
+    Forgery("the name of a device", claiming(sub="device:CT1")),
+    Forgery("the name of a user of the machine", claiming(sub="os:root")),
+    Forgery("no role in a list", claiming(role=[])),
+    Forgery("one role and a number", claiming(role=["radiologist", 1])),
+    Forgery("more groups than anybody has", claiming(role=["radiologist"] * 300)),
     Forgery("missing institution", without("institution")),
     Forgery("wrong iss", claiming(iss="https://other.example")),
     Forgery("iss of another trusted issuer", claiming(iss="https://rsa.example")),
@@ -262,6 +297,8 @@ def test_a_sound_token_says_who_it_is(authenticator: JoseAuthenticator) -> None:
         claiming(exp=NOW - 59),
         claiming(iat=NOW + 59, nbf=NOW + 59),
         claiming(exp=NOW + 0.5),
+        claiming(auth_time=NOW - 3600, acr="urn:mfa", amr=["pwd", "otp"]),
+        claiming(role=["radiologist", "offline_access"]),
         without("purpose"),
         without("department"),
         heading(typ="JWT"),

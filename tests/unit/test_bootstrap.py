@@ -14,7 +14,7 @@ from pacs_secure.core.errors import Malformed, Unavailable
 from pacs_secure.crypto.certificates import read_certificate
 from pacs_secure.settings import load
 from tests.builders import HERE
-from tests.unit.test_settings import WHOLE, written
+from tests.settings_file import WHOLE, written
 
 
 def certificate() -> bytes:

@@ -3,37 +3,7 @@ from pathlib import Path
 import pytest
 
 from pacs_secure.settings import load
-
-WHOLE = """
-institution = "north"
-[vault]
-address = "https://127.0.0.1:8200"
-ca_file = "ca.pem"
-credentials_file = "credentials.json"
-[dicom]
-certificate_file = "server.pem"
-key_file = "server.key"
-ca_file = "ca.pem"
-[web]
-certificate_file = "server.pem"
-key_file = "server.key"
-[index]
-file = "index.db"
-[objects]
-directory = "objects"
-[ledger]
-checkpoint_directory = "ledger"
-origin = "north.example/ledger"
-public_key_file = "public.pem"
-[identity]
-development_key_file = "issuer.pem"
-"""
-
-
-def written(folder: Path, text: str) -> Path:
-    file = folder / "pacs_secure.toml"
-    file.write_text(text)
-    return file
+from tests.settings_file import WHOLE, written
 
 
 def test_a_whole_file_is_read(tmp_path: Path) -> None:
@@ -70,3 +40,81 @@ def test_what_is_missing_unknown_or_forbidden_is_refused(tmp_path: Path, what: s
 def test_a_file_that_is_not_there_is_an_error_of_the_system(tmp_path: Path) -> None:
     with pytest.raises((OSError, ValueError)):
         load(tmp_path / "missing.toml")
+
+
+ISSUER = """
+[[identity.issuers]]
+issuer = "https://login.example/realms/north"
+audience = "pacs"
+algorithm = "RS256"
+institutions = ["north"]
+institution = "north"
+[identity.issuers.roles]
+radiologists = "radiologist"
+"""
+LOGIN = """
+[identity.login]
+issuer = "https://login.example/realms/north"
+client_id = "pacs"
+public_url = "https://pacs.example"
+"""
+DEVELOPMENT = '[identity]\ndevelopment_key_file = "issuer.pem"\n'
+
+
+def identity(tables: str) -> str:
+    return WHOLE.replace(DEVELOPMENT, tables)
+
+
+def test_an_installation_may_have_issuers_of_its_own_and_a_login(tmp_path: Path) -> None:
+    settings = load(written(tmp_path, identity(ISSUER + LOGIN)))
+
+    assert settings.identity.development_key_file is None
+    assert settings.identity.issuers[0].token_ids
+    assert settings.identity.login is not None
+    assert (settings.identity.login.idle_minutes, settings.identity.login.longest_hours) == (15, 10)
+
+
+def test_without_the_development_issuer_the_doors_may_leave_loopback(tmp_path: Path) -> None:
+    text = identity(ISSUER).replace("[web]", '[web]\nhost = "0.0.0.0"')
+
+    assert load(written(tmp_path, text)).web.host == "0.0.0.0"
+
+
+SECOND = ISSUER.replace("login.example", "other.example")
+
+
+@pytest.mark.parametrize(
+    "tables",
+    [
+        "",
+        "[identity]\n",
+        LOGIN,
+        ISSUER + ISSUER,
+        ISSUER + SECOND,
+        ISSUER.replace("[identity.issuers.roles]", 'subject_prefix = "a"\n[identity.issuers.roles]') + SECOND,
+        ISSUER.replace("https://", "http://"),
+        ISSUER.replace("RS256", "HS256"),
+        ISSUER.replace("RS256", "EdDSA"),
+        ISSUER.replace('institution = "north"', 'institution = "south"'),
+        ISSUER.replace('"radiologist"', '"stranger"'),
+        ISSUER.replace('"radiologist"', '"operator"'),
+        ISSUER.replace('radiologists = "radiologist"', ""),
+        ISSUER.replace('institutions = ["north"]', "institutions = []"),
+        ISSUER + LOGIN.replace("login.example", "nobody.example"),
+        ISSUER + LOGIN.replace("https://pacs.example", "https://pacs.example/archive"),
+        ISSUER + LOGIN.replace("https://pacs.example", "http://pacs.example"),
+        ISSUER + LOGIN + 'client_secret = "written down"',
+    ],
+)
+def test_identities_that_nobody_should_rely_on_are_refused(tmp_path: Path, tables: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - which of its kinds is pydantic's to say
+        load(written(tmp_path, identity(tables)))
+
+
+def test_two_issuers_of_one_institution_give_their_people_different_names(tmp_path: Path) -> None:
+    one, other = (
+        table.replace("[identity.issuers.roles]", f'subject_prefix = "{prefix}"\n[identity.issuers.roles]')
+        for table, prefix in ((ISSUER, "a:"), (SECOND, "b:"))
+    )
+
+    assert len(load(written(tmp_path, identity(one + other))).identity.issuers) == 2

@@ -3,20 +3,23 @@
 import json
 import logging
 import stat
+import time
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from jose import jwt
 
-from pacs_secure.adapters.development_issuer import DevelopmentIssuer
-from pacs_secure.adapters.tokens import JoseAuthenticator, TrustedIssuer
+from pacs_secure.adapters.development_issuer import AUDIENCE, ISSUER, DevelopmentIssuer
+from pacs_secure.adapters.tokens import JoseAuthenticator, Keys, TrustedIssuer, fetched_keys
 from pacs_secure.core.access import Purpose, Role
-from pacs_secure.core.errors import Denied, Malformed, Unauthenticated
+from pacs_secure.core.errors import Denied, Malformed, Unauthenticated, Unavailable
 from pacs_secure.core.identifiers import Institution
 
 NORTH = Institution("north")
@@ -141,3 +144,99 @@ def test_a_short_rsa_key_is_refused() -> None:
 
     with pytest.raises(Malformed):
         JoseAuthenticator([issuer])
+
+
+def test_a_development_token_says_how_and_when_its_holder_logged_in(tmp_path: Path) -> None:
+    issuer = DevelopmentIssuer(tmp_path / "k", loopback=True)
+    token = issuer.issue(Role.DPO, "d", "", None, NORTH, HOUR)
+
+    assurance = JoseAuthenticator([issuer.trusted([NORTH])]).authenticate(token, "").subject.assurance
+
+    assert assurance.second_factor
+    assert assurance.logged_in_at is not None
+    assert abs((datetime.now(UTC) - assurance.logged_in_at).total_seconds()) < 60
+    assert assurance.login
+
+
+def keys_of(*listed: object) -> Keys:
+    return fetched_keys(lambda: {"keys": list(listed)}, "ES256")
+
+
+def test_a_fetched_set_may_hold_keys_for_other_uses(issuer: DevelopmentIssuer) -> None:
+    ours = issuer.jwks()["keys"][0]
+    others = [{**ours, "kid": "e", "use": "enc"}, {"kty": "RSA", "kid": "r"}, {"kty": "OKP", "kid": "o"}, {"kty": "EC"}]
+    keys = keys_of(*others, ours)
+
+    assert keys.find(ours["kid"]) is not None
+    assert [keys.find(name) for name in "ero"] == [None, None, None]
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        {"kty": "oct", "kid": "s", "k": "c2VjcmV0"},
+        {"d": "AQAB"},
+        {"kty": "RSA", "kid": "r", "p": "AQAB"},
+        "no key",
+        None,
+    ],
+)
+def test_a_fetched_set_that_shows_a_secret_is_believed_in_nothing(issuer: DevelopmentIssuer, spoilt: object) -> None:
+    ours = issuer.jwks()["keys"][0]
+
+    with pytest.raises(Unavailable):
+        keys_of(ours, spoilt).find(ours["kid"])
+
+
+def test_a_fetched_set_with_two_keys_of_one_name_is_believed_in_nothing(issuer: DevelopmentIssuer) -> None:
+    ours = issuer.jwks()["keys"][0]
+
+    with pytest.raises(Unavailable):
+        keys_of(ours, ours).find(ours["kid"])
+
+
+@pytest.mark.parametrize("document", [{}, {"keys": {}}, {"keys": [{"kid": str(n)} for n in range(65)]}])
+def test_what_is_no_key_set_is_believed_in_nothing(document: dict[str, object]) -> None:
+    with pytest.raises(Unavailable):
+        fetched_keys(lambda: document, "ES256").find("k")
+
+
+def test_keys_are_fetched_for_a_known_algorithm_only() -> None:
+    with pytest.raises(Malformed):
+        fetched_keys(dict, "HS256")
+
+
+def test_while_the_keys_are_out_of_reach_nobody_is_refused_for_it(issuer: DevelopmentIssuer) -> None:
+    def fetch() -> dict[str, object]:
+        raise Unavailable("away")
+
+    trusted = replace(issuer.trusted([NORTH]), keys=fetched_keys(fetch, "ES256"))
+    token = issuer.issue(Role.DPO, "d", "", None, NORTH, HOUR)
+
+    with pytest.raises(Unavailable):
+        JoseAuthenticator([trusted]).authenticate(token, "")
+
+
+def test_a_token_without_a_name_is_named_by_what_was_signed(issuer: DevelopmentIssuer) -> None:
+    claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "d", "role": "dpo", "institution": "north"}
+    now = int(time.time())
+    tokens = [signed(issuer, {**claims, "iat": now, "exp": now + 60}) for _ in range(2)]
+    authenticator = JoseAuthenticator([replace(issuer.trusted([NORTH]), token_ids=False)])
+
+    logins = {authenticator.authenticate(token, "").subject.assurance.login for token in tokens}
+
+    assert tokens[0] != tokens[1]  # ECDSA signs with a random number
+    assert len(logins) == 1
+
+
+encode: Callable[..., str] = jwt.encode
+
+
+def signed(issuer: DevelopmentIssuer, claims: Mapping[str, object]) -> str:
+    made: str = encode(
+        dict(claims),
+        issuer._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode(),
+        "ES256",
+        {"kid": issuer.jwks()["keys"][0]["kid"]},
+    )
+    return made

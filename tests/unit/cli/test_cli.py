@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 from pacs_secure.adapters.vault_keyring import VaultSigner
 from pacs_secure.adapters.vault_provisioning import VaultRole
 from pacs_secure.cli import app
+from tests.settings_file import WHOLE
 from tests.unit.test_bootstrap import certificate
-from tests.unit.test_settings import WHOLE
 from tests.vault_fixture import RunningVault
 
 

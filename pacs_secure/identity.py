@@ -1,0 +1,81 @@
+"""Makes what proves who people are, as the settings say: issuers whose tokens are believed."""
+
+import logging
+from collections.abc import Callable, Mapping
+
+from pacs_secure.adapters.claims import ClaimsMap
+from pacs_secure.adapters.development_issuer import DevelopmentIssuer
+from pacs_secure.adapters.https_json import HttpsJson
+from pacs_secure.adapters.openid_discovery import Discovery, fetch
+from pacs_secure.adapters.tokens import JoseAuthenticator, Keys, TrustedIssuer, fetched_keys
+from pacs_secure.core.errors import Denied
+from pacs_secure.core.identifiers import institution
+from pacs_secure.settings import LOOPBACK, Issuer, Settings
+
+log = logging.getLogger(__name__)
+
+
+def authenticator(settings: Settings) -> JoseAuthenticator:
+    """Return what believes the configured issuers, and the development issuer when its key is named."""
+    trusted = [trusted_issuer(one, keys_of(one)) for one in settings.identity.issuers]
+    if settings.identity.development_key_file is not None:
+        trusted.append(development_issuer(settings).trusted([institution(settings.institution)]))
+    return JoseAuthenticator(trusted)
+
+
+def development_issuer(settings: Settings) -> DevelopmentIssuer:
+    """Return the development issuer, which refuses to work where others can reach the archive.
+
+    Raises:
+        Denied: it is not configured, or a door is not on loopback.
+    """
+    key_file = settings.identity.development_key_file
+    if key_file is None:
+        raise Denied("this installation has no development issuer; tokens come from its identity provider")
+    return DevelopmentIssuer(key_file, loopback={settings.web.host, settings.dicom.host} <= LOOPBACK)
+
+
+def trusted_issuer(chosen: Issuer, keys: Keys, audience: str | None = None) -> TrustedIssuer:
+    """Return what a verifier needs to know of a configured issuer; ID tokens have an ``audience`` of their own."""
+    return TrustedIssuer(
+        chosen.issuer,
+        audience or chosen.audience,
+        chosen.algorithm,
+        keys,
+        frozenset(institution(one) for one in chosen.institutions),
+        _meaning(chosen),
+        chosen.token_ids,
+    )
+
+
+def keys_of(chosen: Issuer) -> Keys:
+    """Return where an issuer's keys are fetched from; nothing is fetched yet."""
+    return fetched_keys(_fetching(chosen), chosen.algorithm)
+
+
+def discovery_of(chosen: Issuer) -> Discovery:
+    """Return what finds an issuer's endpoints."""
+    return Discovery(chosen.issuer, HttpsJson(chosen.ca_file))
+
+
+def _fetching(chosen: Issuer) -> Callable[[], Mapping[str, object]]:
+    if chosen.jwks_url is None:
+        return discovery_of(chosen).key_set
+    https, url = HttpsJson(chosen.ca_file), chosen.jwks_url
+    return lambda: fetch(https, url)
+
+
+def _meaning(chosen: Issuer) -> ClaimsMap:
+    claims = chosen.claims
+    return ClaimsMap(
+        subject=claims.subject,
+        subject_prefix=chosen.subject_prefix,
+        role=claims.role,
+        roles=chosen.roles,
+        department=claims.department,
+        institution=claims.institution,
+        home=None if chosen.institution is None else institution(chosen.institution),
+        purpose=claims.purpose,
+        acr=chosen.second_factor_acr,
+        amr=chosen.second_factor_amr,
+    )
