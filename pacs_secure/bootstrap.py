@@ -140,6 +140,17 @@ class Vault:
             identity = AppRole(**self._credentials[role])
         except (KeyError, TypeError):
             raise Unavailable(f"the vault credentials lack the role {role}") from None
+        return self._open(identity)
+
+    def session_if_given(self, role: str) -> VaultSession | None:
+        """Return such a session, or None when this process was not given the role."""
+        return self.session(role) if role in self._credentials else None
+
+    def anonymous(self) -> VaultSession:
+        """Return a session for what needs no login."""
+        return self._open(None)
+
+    def _open(self, identity: AppRole | None) -> VaultSession:
         session = VaultSession(self._settings.vault.address, self._settings.vault.ca_file, identity)
         self._stack.callback(session.close)
         return session

@@ -5,26 +5,34 @@ import os
 import resource
 import signal
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from pacs_secure import identity
+from pacs_secure.adapters.vault_authority import VaultRevocations
 from pacs_secure.adapters.vault_keyring import VaultCanary, VaultSigner
+from pacs_secure.adapters.watching import FileWatch, Periodic
 from pacs_secure.archive.notary import Notary
 from pacs_secure.archive.readiness import Readiness
 from pacs_secure.bootstrap import House, Vault, open_house
+from pacs_secure.core.access import AccessRequest, Action, Door, Role, Subject
+from pacs_secure.core.errors import Unavailable
 from pacs_secure.core.identifiers import institution
+from pacs_secure.dimse.credentials import Credentials, TlsFiles
 from pacs_secure.dimse.server import DicomServer
-from pacs_secure.dimse.tls import server_context
 from pacs_secure.settings import Settings
 from pacs_secure.web.app import create_app
 from pacs_secure.web.multipart import UploadLimits
-from pacs_secure.web.server import Certificate
+from pacs_secure.web.server import Certificate, Server
 from pacs_secure.web.server import serve as open_web_door
 
 log = logging.getLogger(__name__)
 
 OLDEST_TEMPORARY = timedelta(hours=1)
+LOOK_AT_FILES = 3.0
+"""Seconds after which a replaced certificate file is read."""
 
 
 def serve(settings: Settings) -> None:
@@ -52,7 +60,7 @@ def serve(settings: Settings) -> None:
         _start_notary(settings, house, vault, stack)
         # 5 listen
         readiness = _start_readiness(settings, house, vault, stack)
-        _open_doors(settings, house, readiness, stack)
+        _open_doors(settings, house, vault, readiness, stack)
         log.info("the archive is open")
         # 6 wait
         ending.wait()
@@ -81,18 +89,63 @@ def _start_readiness(settings: Settings, house: House, vault: Vault, stack: Exit
     return readiness
 
 
-def _open_doors(settings: Settings, house: House, readiness: Readiness, stack: ExitStack) -> None:
+def _open_doors(settings: Settings, house: House, vault: Vault, readiness: Readiness, stack: ExitStack) -> None:
     of = institution(settings.institution)
     authenticator = identity.authenticator(settings)
     dicom, web = settings.dicom, settings.web
-    context = server_context(str(dicom.certificate_file), str(dicom.key_file), str(dicom.ca_file))
+    credentials = _dicom_credentials(settings, house, vault)
+    credentials.look_at_lists()
+    context = credentials.context()
     dicom_door = DicomServer(house.archive, house.engines.devices, of, dicom.ae_title, dicom.host, dicom.port, context)
+    credentials.install_by(dicom_door.replace_certificate)
     app = create_app(house.archive, authenticator, of, readiness.check, UploadLimits(part_bytes=web.largest_instance))
-    web_door = open_web_door(app, web.host, web.port, Certificate(web.certificate_file, web.key_file))
+    certificate = Certificate(web.certificate_file, web.key_file)
+    web_door = open_web_door(app, web.host, web.port, certificate)
     dicom_door.start()
     stack.callback(dicom_door.stop)
     web_door.start()
     stack.callback(web_door.stop)
+    _keep("revocation-lists", dicom.revocation_every, credentials.look_at_lists, stack)
+    watched = (dicom.certificate_file, dicom.key_file, dicom.ca_file)
+    _keep_reading("dicom-certificate", watched, credentials.look_at_files, stack)
+    _keep_reading("web-certificate", (web.certificate_file, web.key_file), lambda: _renew(web_door, certificate), stack)
+
+
+def _dicom_credentials(settings: Settings, house: House, vault: Vault) -> Credentials:
+    dicom, of = settings.dicom, institution(settings.institution)
+    archive = Subject("archive", Role.STRANGER, of, "", Door.JOB, "")
+
+    def alarm(reason: str) -> None:
+        details = {"protocol": "A-ASSOCIATE", "reason": reason}
+        try:
+            house.archive.guard.refuse(AccessRequest(archive, Action.ASSOCIATION_OPEN, None, details=details), {})
+        except Unavailable as error:
+            log.error("the alarm could not be recorded: %s", error)  # noqa: TRY400 - the words say it
+
+    files = TlsFiles(dicom.certificate_file, dicom.key_file, dicom.ca_file)
+    source = VaultRevocations(vault.anonymous(), vault.session_if_given("revoker"))
+    return Credentials(files, source, alarm, lambda: datetime.now(UTC))
+
+
+def _keep_reading(name: str, files: tuple[Path, ...], act: Callable[[], object], stack: ExitStack) -> None:
+    """Do something whenever one of the files was replaced."""
+    watch = FileWatch(files)
+    _keep(name, LOOK_AT_FILES, lambda: watch.changed() and act(), stack)
+
+
+def _keep(name: str, seconds: float, act: Callable[[], object], stack: ExitStack) -> None:
+    periodic = Periodic(name, seconds, act)
+    periodic.start()
+    stack.callback(periodic.stop)
+
+
+def _renew(door: Server, certificate: Certificate) -> None:
+    try:
+        door.renew(certificate)
+    except Unavailable as error:
+        log.error("the web door keeps its certificate: %s", error)  # noqa: TRY400 - the words say it
+    else:
+        log.info("the web door has read its certificate again")
 
 
 def _until_signal() -> threading.Event:

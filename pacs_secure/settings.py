@@ -43,6 +43,8 @@ class Dicom(Section):
     certificate_file: Path
     key_file: Path
     ca_file: Path
+    revocation_every: Annotated[float, Field(gt=0, le=60)] = 20.0
+    """Seconds between two looks at the list of revoked certificates; a minute is what is promised."""
 
 
 class Web(Section):

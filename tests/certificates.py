@@ -60,6 +60,27 @@ class Authority:
         pair.key.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
         return pair
 
+    def revocation_list(
+        self,
+        *revoked: Pair,
+        number: int = 1,
+        made: timedelta = timedelta(0),
+        life: timedelta = DAY,
+        numbered: bool = True,
+        by: "Authority | None" = None,
+    ) -> bytes:
+        """Sign a list of revoked certificates (PEM), made so long ago or ahead; ``by`` signs in our name."""
+        now = datetime.now(UTC) + made
+        builder = x509.CertificateRevocationListBuilder().issuer_name(self._name).last_update(now)
+        builder = builder.next_update(now + life)
+        if numbered:
+            builder = builder.add_extension(x509.CRLNumber(number), critical=False)
+        for pair in revoked:
+            serial = x509.load_der_x509_certificate(pair.der).serial_number
+            entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(now)
+            builder = builder.add_revoked_certificate(entry.build())
+        return builder.sign((by or self)._key, SHA256()).public_bytes(Encoding.PEM)
+
     def _builder(self, subject: x509.Name, key: ec.EllipticCurvePublicKey, life: timedelta) -> x509.CertificateBuilder:
         now = datetime.now(UTC)
         return (

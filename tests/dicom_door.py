@@ -16,7 +16,8 @@ import pytest
 from pacs_secure.crypto.certificates import read_certificate
 from pacs_secure.dimse.calling import Calling, Context, _association_request, call, read_pdu
 from pacs_secure.dimse.commands import parse_answer
-from pacs_secure.dimse.server import DicomServer, Limits
+from pacs_secure.dimse.limits import Limits
+from pacs_secure.dimse.server import DicomServer
 from pacs_secure.dimse.tls import client_context, server_context
 from tests.builders import HERE, NOW, device
 from tests.certificates import Authority, Pair
@@ -221,7 +222,7 @@ def open_sockets() -> int:
     return count
 
 
-QUICK = Limits(handshake=0.4, association_request=0.4, silence=0.6, look_again=0.0)
+QUICK = Limits(handshake=0.4, association_request=0.4, silence=0.6, look_again=0.0, sweep=0.1)
 
 
 @contextmanager

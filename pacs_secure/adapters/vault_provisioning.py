@@ -3,7 +3,6 @@
 Everything may be asked again at any time; what is there is checked, never replaced.
 """
 
-from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -12,6 +11,7 @@ from pacs_secure.adapters.vault_keyring import kek, log_key
 from pacs_secure.adapters.vault_session import AppRole, Json, Reply, Token, VaultSession
 from pacs_secure.core.errors import Conflict
 from pacs_secure.core.identifiers import Institution
+from pacs_secure.ports import IssuedCertificate
 
 TOKEN_LIFE = "20m"  # noqa: S105 - a duration
 AUTHORITY = "pacs_secure device CA"
@@ -34,6 +34,7 @@ class VaultRole(StrEnum):
     KEEPER = "keeper"
     MINTER = "minter"
     READER = "reader"
+    REVOKER = "revoker"
     SIGNER = "signer"
     STORE = "store"
 
@@ -47,15 +48,6 @@ class CertificateRole(StrEnum):
     """A device that only calls: clientAuth."""
     SERVER = "server"
     """The archive itself: serverAuth, and clientAuth for the associations it opens."""
-
-
-@dataclass(frozen=True, slots=True)
-class IssuedCertificate:
-    """A certificate of the device CA with its private key, all PEM."""
-
-    cert_pem: str
-    key_pem: str = field(repr=False)
-    ca_pem: str
 
 
 def administrator(address: str, ca_file: Path, token: str) -> VaultSession:

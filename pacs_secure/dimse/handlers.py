@@ -18,11 +18,12 @@ from pacs_secure.core.access import AccessRequest, Action, Subject
 from pacs_secure.core.audit import Outcome
 from pacs_secure.core.errors import ArchiveError, Denied, Malformed, OverLimit
 from pacs_secure.core.identifiers import Institution
+from pacs_secure.crypto.certificates import CertificateFacts
 from pacs_secure.dicom.header import scan
 from pacs_secure.dimse import statuses
 from pacs_secure.dimse.commands import C_ECHO_RQ, C_STORE_RQ, Request
 from pacs_secure.dimse.contexts import is_verification, supported
-from pacs_secure.dimse.identity import Caller, certificate_of, device_of, refused, stranger, subject_of
+from pacs_secure.dimse.identity import Caller, Mismatch, certificate_of, device_of, refused, stranger, subject_of
 from pacs_secure.dimse.statuses import Status
 from pacs_secure.ports import Device, Devices
 
@@ -45,6 +46,13 @@ class Household:
     """In whose ledger strangers are recorded."""
     look_again: float
     """Seconds after which a long association looks again whether its device was revoked."""
+    is_revoked: Callable[[CertificateFacts], bool] = lambda _certificate: False
+    """Says whether a certificate stands in a revocation list."""
+
+    def looked_up(self, caller: Caller) -> tuple[Device | None, Mismatch | None]:
+        """Return the device a caller is, as enrolled now, and what speaks against it."""
+        device = device_of(self.devices, caller.certificate)
+        return device, caller.mismatch(device, self.ae_title, self.is_revoked)
 
 
 class Visit:
@@ -92,6 +100,23 @@ class Visit:
         subject = subject_of(device, self._address) if device else self._stranger()
         self._household.refusals.record(refused(subject, reason))
 
+    def outstayed(self) -> bool:
+        """Say whether who was let in may no longer be here, and record it when it is so.
+
+        Raises:
+            Unavailable: nobody can say now.
+        """
+        caller = self._caller
+        if caller is None or self._closed:
+            return False
+        device, wrong = self._household.looked_up(caller)
+        if wrong is None:
+            return False
+        self._device = None
+        subject = subject_of(device, self._address) if device else self._stranger()
+        self._household.refusals.record(refused(subject, f"association ended: {wrong}"))
+        return True
+
     def released(self, _event: Event) -> None:
         """Record what came, when the peer has released the association."""
         self._close(Outcome.COMPLETED)
@@ -122,8 +147,7 @@ class Visit:
             return
         self._decided = True
         caller = Caller(request, certificate_of(_peer_certificate(association)), self._address)
-        device = device_of(self._household.devices, caller.certificate)
-        wrong = caller.mismatch(device, self._household.ae_title)
+        device, wrong = self._household.looked_up(caller)
         if wrong or device is None:
             institution = device.institution if device else self._household.institution
             self._refuse(stranger(institution, self._address), str(wrong), request)
@@ -133,8 +157,8 @@ class Visit:
             self._refuse(subject_of(device, self._address), "too many associations", request)
             _reject(association, _REJECTED_TRANSIENT, _BY_PRESENTATION, _LOCAL_LIMIT_EXCEEDED)
         else:
-            self._caller, self._device, self._looked_at = caller, device, time.monotonic()
-            self._association = association
+            self._device, self._looked_at, self._association = device, time.monotonic(), association
+            self._caller = caller
             association.acceptor.supported_contexts = supported(request.presentation_context_definition_list)
 
     def _refuse(self, subject: Subject, reason: str, request: A_ASSOCIATE) -> None:
@@ -190,8 +214,7 @@ class Visit:
         """Return the device as it is enrolled now, or was seconds ago; None when it may no longer be here."""
         now = time.monotonic()
         if self._caller and now - self._looked_at > self._household.look_again:
-            device = device_of(self._household.devices, self._caller.certificate)
-            wrong = self._caller.mismatch(device, self._household.ae_title)
+            device, wrong = self._household.looked_up(self._caller)
             self._device, self._looked_at = None if wrong else device, now
         return self._device
 

@@ -1,6 +1,6 @@
 """Who is calling: certificate, device row and AE titles must all say the same (DESIGN 9)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -24,8 +24,9 @@ class Mismatch(StrEnum):
     CALLED_AE_TITLE = "called AE title is not ours"
     CALLING_AE_TITLE = "calling AE title is not the certificate's"
     CERTIFICATE_NAME = "certificate names another device"
-    CERTIFICATE_REVOKED = "device is revoked"
+    CERTIFICATE_REVOKED = "certificate is revoked"
     CERTIFICATE_UNKNOWN = "no device has this certificate"
+    DEVICE_REVOKED = "device is revoked"
     NETWORK = "device called from another network"
     USER_IDENTITY = "user identity cannot be verified here"
 
@@ -60,7 +61,9 @@ class Caller:
     certificate: CertificateFacts | None
     address: str
 
-    def mismatch(self, device: Device | None, own: str) -> Mismatch | None:
+    def mismatch(
+        self, device: Device | None, own: str, is_revoked: Callable[[CertificateFacts], bool]
+    ) -> Mismatch | None:
         """Say what speaks against its being that device, or None when all agrees.
 
         A user identity (PS3.7 D.3.3.7) that nobody verifies is refused: to accept it in silence would
@@ -70,7 +73,8 @@ class Caller:
             return Mismatch.CERTIFICATE_UNKNOWN
         request = self.request
         found = {
-            Mismatch.CERTIFICATE_REVOKED: device.revoked_at is not None,
+            Mismatch.DEVICE_REVOKED: device.revoked_at is not None,
+            Mismatch.CERTIFICATE_REVOKED: self.certificate is None or is_revoked(self.certificate),
             Mismatch.CERTIFICATE_NAME: not self._is_named(device),
             Mismatch.CALLING_AE_TITLE: not device.answers_to(request.calling_ae_title or ""),
             Mismatch.NETWORK: not device.may_call_from(self.address),

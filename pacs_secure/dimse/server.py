@@ -8,7 +8,6 @@ import socket
 import ssl
 import threading
 import time
-from dataclasses import dataclass
 from typing import Any
 
 from pynetdicom import evt
@@ -18,40 +17,20 @@ from pynetdicom.transport import AddressInformation, ThreadedAssociationServer
 from pacs_secure.archive import Archive
 from pacs_secure.archive.refusals import Refusals
 from pacs_secure.core.identifiers import Institution
+from pacs_secure.crypto.certificates import CertificateFacts
+from pacs_secure.crypto.revocation import RevocationList
 from pacs_secure.dimse.association import Accepting
 from pacs_secure.dimse.budget import Budget
 from pacs_secure.dimse.connection import part, sever
 from pacs_secure.dimse.connections import Connections, Place
 from pacs_secure.dimse.handlers import Household, Visit
 from pacs_secure.dimse.identity import refused, stranger
+from pacs_secure.dimse.limits import Limits
 from pacs_secure.dimse.quiet import hush
 from pacs_secure.dimse.upper_layer import MAXIMUM_PDU
 from pacs_secure.ports import Devices
 
 LOGGER = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What callers may take of the archive; times in seconds, sizes in bytes."""
-
-    connections: int = 200
-    associations: int = 150
-    """Of the connections; the rest stays for whoever has yet to hear that there are enough."""
-    unproven_per_address: int = 64
-    """Connections of one address that have not yet said who they are."""
-    handshake: float = 3.0
-    association_request: float = 10.0
-    """From the handshake to the whole A-ASSOCIATE-RQ."""
-    silence: float = 60.0
-    """Without a whole PDU within an association."""
-    look_again: float = 5.0
-    """After which a device that sends is looked up again: it may have been revoked."""
-    data_set: int = 2 * 1024**3
-    data_sets: int = 4 * 1024**3
-    """Of all associations together, while they are received and stored."""
-    refusals_per_second: int = 10
-    """Refused connections that get a ledger entry each; the rest are counted into the next."""
 
 
 class DicomServer:
@@ -72,7 +51,10 @@ class DicomServer:
         hush()
         self._limits = limits or Limits()
         refusals = Refusals(archive.guard, self._limits.refusals_per_second)
-        self._household = Household(archive, devices, refusals, ae_title, institution, self._limits.look_again)
+        self._household = Household(
+            archive, devices, refusals, ae_title, institution, self._limits.look_again, self._is_revoked
+        )
+        self._revocation_lists: tuple[RevocationList, ...] = ()
         self._address = (host, port)
         self._ssl_context = ssl_context
         self._listener: _Listener | None = None
@@ -90,11 +72,19 @@ class DicomServer:
         """How many connections are open now."""
         return len(self._listener.connections) if self._listener else 0
 
-    def replace_certificate(self, ssl_context: ssl.SSLContext) -> None:
-        """Use another context from the next connection on; running associations go on with theirs."""
-        self._ssl_context = ssl_context
+    def replace_certificate(
+        self, ssl_context: ssl.SSLContext, revocation_lists: tuple[RevocationList, ...] = ()
+    ) -> None:
+        """Use another context from the next connection on; running associations go on with theirs.
+
+        Those whose own certificate is in one of the revocation lists are ended with the next sweep.
+        """
+        self._ssl_context, self._revocation_lists = ssl_context, revocation_lists
         if self._listener:
             self._listener.ssl_context = ssl_context
+
+    def _is_revoked(self, certificate: CertificateFacts) -> bool:
+        return any(one.names(certificate) for one in self._revocation_lists)
 
     def stop(self, patience: float = 5.0) -> None:
         """Stop listening, let running stores end, abort what is open, and return when it is gone."""
@@ -129,9 +119,12 @@ class _Listener(ThreadedAssociationServer):
         self._gate = threading.Lock()
         self._ending = False
         self._shaking: set[ssl.SSLSocket] = set()
-        self._associations: set[Accepting] = set()
+        self._associations: dict[Accepting, Visit] = {}
+        self._swept = threading.Event()
+        self._sweeper = threading.Thread(target=self._sweep, name="dicom-sweeper", daemon=True)
         super().__init__(entity, address, household.ae_title, [], context)
         entity._servers.append(self)  # noqa: SLF001 - the library's `shutdown` takes it out again
+        self._sweeper.start()
 
     def get_request(self) -> tuple[socket.socket, Any]:
         """Accept, and nothing else: a handshake here would let one silent client stop all others."""
@@ -179,6 +172,7 @@ class _Listener(ThreadedAssociationServer):
     def end(self, patience: float) -> None:
         """End every handshake and association, and wait until they are gone."""
         deadline = time.monotonic() + patience
+        self._swept.set()
         with self._gate:
             self._ending = True
             shaking, associations = list(self._shaking), list(self._associations)
@@ -192,6 +186,21 @@ class _Listener(ThreadedAssociationServer):
             self.connections.emptied(deadline - time.monotonic())
         for association in associations:
             association.join(max(0.0, deadline - time.monotonic()))
+        self._sweeper.join(max(0.0, deadline - time.monotonic()))
+
+    def _sweep(self) -> None:
+        """Send away, again and again, whoever was let in and may no longer be here."""
+        told: set[Accepting] = set()
+        while not self._swept.wait(self._limits.sweep):
+            with self._gate:
+                associations = dict(self._associations)
+            told &= associations.keys()
+            for association in told:
+                association.connection.cut()  # it did not listen
+            for association, visit in associations.items():
+                if association not in told and _outstayed(visit):
+                    association.hang_up()
+                    told.add(association)
 
     def _shake_hands(self, request: socket.socket) -> ssl.SSLSocket:
         request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -218,7 +227,7 @@ class _Listener(ThreadedAssociationServer):
         def ended() -> None:
             visit.ended()
             with self._gate:
-                self._associations.discard(association)
+                self._associations.pop(association, None)
             place.leave()
 
         association = Accepting(self.ae, connection, ended)
@@ -238,12 +247,20 @@ class _Listener(ThreadedAssociationServer):
             if self._ending:
                 raise ConnectionAbortedError
             association.start()
-            self._associations.add(association)
+            self._associations[association] = visit
 
     def _turn_away(self, connection: socket.socket, place: Place) -> None:
         sever(connection)
         connection.close()
         place.leave()
+
+
+def _outstayed(visit: Visit) -> bool:
+    try:
+        return visit.outstayed()
+    except Exception as error:  # noqa: BLE001 - what cannot be looked up now is looked up with the next sweep
+        LOGGER.warning("an association could not be looked at again: %s", type(error).__name__)
+        return False
 
 
 def _reason(error: OSError) -> str:

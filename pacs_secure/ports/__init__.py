@@ -5,6 +5,7 @@ library ever passes. Each port has one contract suite that every adapter and its
 """
 
 from pacs_secure.core.devices import Device
+from pacs_secure.ports.certificates import CertificateAuthority, IssuedCertificate, RevocationLists
 from pacs_secure.ports.index import Added, InstitutionKeys, Ledger, Publisher, Records, Ties
 from pacs_secure.ports.keys import ForgettableKey, KeyCanary, KeyUnwrapper, KeyWrapper, Shelf, Signer
 from pacs_secure.ports.objects import Blob, Blobs, StoredName
@@ -15,11 +16,13 @@ __all__ = [
     "Authenticator",
     "Blob",
     "Blobs",
+    "CertificateAuthority",
     "Device",
     "Devices",
     "ForgettableKey",
     "Identified",
     "InstitutionKeys",
+    "IssuedCertificate",
     "KeyCanary",
     "KeyUnwrapper",
     "KeyWrapper",
@@ -27,6 +30,7 @@ __all__ = [
     "Policy",
     "Publisher",
     "Records",
+    "RevocationLists",
     "Shelf",
     "Signer",
     "StoredName",

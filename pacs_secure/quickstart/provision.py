@@ -34,7 +34,13 @@ AE_TITLE = "PACS_SECURE"
 ORIGIN = f"pacs-secure.quickstart/{INSTITUTION}"
 DEVICES = {"MODALITY1": ("store",), "WORKSTATION1": ("store", "find", "get", "move")}
 """The sample devices and what each may ask for."""
-ROLES_OF_THE_ARCHIVE = (VaultRole.STORE, VaultRole.READER, VaultRole.SIGNER)
+ROLES_OF_THE_ARCHIVE = (
+    VaultRole.STORE,
+    VaultRole.READER,
+    VaultRole.SIGNER,
+    VaultRole.ENROLLER,
+    VaultRole.REVOKER,
+)
 RENEW_BEFORE = timedelta(days=30)
 
 log = logging.getLogger(__name__)
@@ -91,13 +97,13 @@ def _enrol(layout: Layout, archive: Archive, known: set[bytes], ae_title: str, o
 
 
 def _write_credentials(layout: Layout, vault: VaultSession) -> None:
-    if layout.credentials_file.exists():
-        return
-    made: Json = {}
-    for role in ROLES_OF_THE_ARCHIVE:
+    there: Json = json.loads(layout.credentials_file.read_text()) if layout.credentials_file.exists() else {}
+    missing = [role for role in ROLES_OF_THE_ARCHIVE if role not in there]
+    for role in missing:
         identity = credentials(vault, role)
-        made[role] = {"role_id": identity.role_id, "secret_id": identity.secret_id}
-    write_json(layout.credentials_file, made)
+        there[role] = {"role_id": identity.role_id, "secret_id": identity.secret_id}
+    if missing:
+        write_json(layout.credentials_file, there)
 
 
 def _issue_certificates(layout: Layout, vault: VaultSession) -> None:

@@ -175,9 +175,18 @@ class Server:
             self._thread = None
 
     def renew(self, certificate: Certificate) -> None:
-        """Present another certificate to every connection from now on, without a restart."""
-        if self._tls is not None:
+        """Present another certificate to every connection from now on, without a restart.
+
+        Raises:
+            Unavailable: it cannot be used; the one of before goes on.
+        """
+        if self._tls is None:
+            return
+        try:
+            _tls(certificate)  # loading half of a broken pair would leave the live context with neither
             self._tls.load_cert_chain(certificate.chain_file, certificate.key_file)
+        except (OSError, ValueError):
+            raise Unavailable("the web door's certificate or key cannot be used") from None
 
 
 def serve(app: FastAPI, host: str, port: int, certificate: Certificate | None, *, shared_port: bool = False) -> Server:

@@ -16,7 +16,7 @@ import pytest
 from pynetdicom.pdu_primitives import UserIdentityNegotiation
 
 from pacs_secure.dimse import calling
-from pacs_secure.dimse.server import Limits
+from pacs_secure.dimse.limits import Limits
 from pacs_secure.dimse.upper_layer import ASSOCIATE_LIMIT, MAXIMUM_PDU
 from tests.certificates import SERVER_ONLY, Authority
 from tests.dicom_door import (

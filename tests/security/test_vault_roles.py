@@ -199,6 +199,26 @@ def test_an_enroller_issues_certificates_to_devices_and_never_to_the_archive(rol
     assert refused(lambda: issue_certificate(enroller, CertificateRole.SERVER, "archive"))
     assert refused(lambda: enroller.post("pki/roles/device", {"allow_any_name": True}))
     assert refused(lambda: enroller.post("pki/sign-verbatim", {"csr": "x"}))
+    assert refused(lambda: enroller.post("pki/revoke", {"serial_number": "ab"}))
+
+
+@pytest.mark.real
+def test_a_revoker_takes_certificates_back_and_issues_none(role: Asking, admin: VaultSession) -> None:
+    revoker = role(VaultRole.REVOKER)
+    issued = issue_certificate(admin, CertificateRole.DEVICE, "MODALITY2")
+    serial = x509.load_pem_x509_certificate(issued.cert_pem.encode()).serial_number.to_bytes(20, "big").hex(":")
+
+    assert revoker.post("pki/revoke", {"serial_number": serial.removeprefix("00:")}).done
+    assert revoker.get("pki/crl/rotate").done
+    acts: list[Callable[[], object]] = [
+        lambda: revoker.post("pki/revoke", {"certificate": issued.cert_pem}),
+        lambda: revoker.post("pki/revoke-with-key", {"certificate": issued.cert_pem, "private_key": issued.key_pem}),
+        lambda: issue_certificate(revoker, CertificateRole.DEVICE, "MODALITY2"),
+        lambda: revoker.post("pki/config/crl", {"disable": True}),
+        lambda: revoker.delete("pki/root"),
+        lambda: revoker.get("pki/crl/rotate-delta"),
+    ]
+    assert [number for number, act in enumerate(acts) if not refused(act)] == []
 
 
 @pytest.mark.real

@@ -35,7 +35,7 @@ def with_user() -> A_ASSOCIATE:
 def mismatch(
     one: Device | None, request: A_ASSOCIATE, own: str, *uris: str, address: str = "192.0.2.1"
 ) -> Mismatch | None:
-    return Caller(request, replace(FACTS, uris=frozenset(uris)), address).mismatch(one, own)
+    return Caller(request, replace(FACTS, uris=frozenset(uris)), address).mismatch(one, own, lambda _: False)
 
 
 def test_when_all_agrees_nothing_speaks_against_it() -> None:
@@ -46,7 +46,7 @@ def test_when_all_agrees_nothing_speaks_against_it() -> None:
     ("one", "request_", "wrong", "diagnostic"),
     [
         (None, asked(), Mismatch.CERTIFICATE_UNKNOWN, 3),
-        (replace(CT1, revoked_at=NOW), asked(), Mismatch.CERTIFICATE_REVOKED, 3),
+        (replace(CT1, revoked_at=NOW), asked(), Mismatch.DEVICE_REVOKED, 3),
         (replace(CT1, networks=frozenset({"10.0.0.0/8"})), asked(), Mismatch.NETWORK, 3),
         (CT1, asked(calling="CT2"), Mismatch.CALLING_AE_TITLE, 3),
         (CT1, asked(called="OTHER"), Mismatch.CALLED_AE_TITLE, 7),
@@ -76,6 +76,13 @@ def test_a_certificate_that_names_a_device_must_name_this_one() -> None:
     assert mismatch(CT1, asked(), "ARCHIVE", own, "https://vendor.example/ct") is None
     assert mismatch(CT1, asked(), "ARCHIVE", other) is Mismatch.CERTIFICATE_NAME
     assert mismatch(CT1, asked(), "ARCHIVE", own, other) is Mismatch.CERTIFICATE_NAME
+
+
+def test_a_certificate_in_a_revocation_list_lets_nobody_in() -> None:
+    caller = Caller(asked(), FACTS, "192.0.2.1")
+
+    assert caller.mismatch(CT1, "ARCHIVE", lambda one: one == FACTS) is Mismatch.CERTIFICATE_REVOKED
+    assert Caller(asked(), None, "").mismatch(CT1, "ARCHIVE", lambda _: False) is Mismatch.CERTIFICATE_REVOKED
 
 
 def test_a_stranger_learns_no_more_by_a_wrong_called_title() -> None:

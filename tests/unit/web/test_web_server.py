@@ -124,6 +124,17 @@ def test_a_renewed_certificate_is_shown_without_a_restart(tmp_path: Path) -> Non
         assert peer(door.port, second.chain_file) == "second"
 
 
+def test_a_broken_new_certificate_leaves_the_one_of_before(tmp_path: Path) -> None:
+    first, second = certify(tmp_path, "first"), certify(tmp_path, "second")
+    with served(first) as door:
+        for broken in (Certificate(second.chain_file, first.key_file), Certificate(tmp_path / "none", first.key_file)):
+            with pytest.raises(Unavailable):
+                door.renew(broken)
+            assert peer(door.port, first.chain_file) == "first"
+    with served() as plain:
+        plain.renew(second)
+
+
 def test_an_endless_head_is_cut_off() -> None:
     with served() as door, socket.create_connection((HOST, door.port), 5) as client:
         client.sendall(b"GET / HTTP/1.1\r\nX-Endless: ")
