@@ -18,9 +18,11 @@ from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 from pacs_secure.archive.ingest import Reception
 from pacs_secure.core.errors import EVERY_ERROR, ArchiveError
 from pacs_secure.dimse.calling import Calling
+from pacs_secure.dimse.server import DicomServer
 from pacs_secure.dimse.statuses import STORE_STATUSES
 from pacs_secure.dimse.tls import server_context
 from tests import dicom_door as said
+from tests.builders import HERE
 from tests.data_sets import BIG_ENDIAN, CT, EXPLICIT, IMPLICIT, JPEG_2000
 from tests.dicom_door import AE_TITLE, CT_EXPLICIT, ECHO, HOST, Door, ct, ct_uid, message, store_command, until
 from tests.web_instances import part10
@@ -395,6 +397,16 @@ def test_a_stopped_door_can_be_opened_again(door: Door) -> None:
     door.port = door.server.start()
 
     assert door.still_serves()
+
+
+def test_a_door_that_was_never_opened_has_nobody_in_it_and_can_be_stopped(door: Door) -> None:
+    own = door.authority.issue("closed")
+    context = server_context(str(own.certificate), str(own.key), str(door.authority.file))
+    closed = DicomServer(door.world.archive, door.world.devices, HERE, AE_TITLE, HOST, 0, context)
+    closed.replace_certificate(context)
+    closed.stop()
+
+    assert closed.connections == 0
 
 
 def test_what_a_device_may_is_looked_up_again_and_again(quick_door: Door) -> None:
