@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -19,10 +19,11 @@ from pacs_secure.adapters.disk_blobs import DiskBlobs
 from pacs_secure.adapters.policy_check import check_policy
 from pacs_secure.adapters.sql import Database, SqlDevices, SqlLedger, SqlRecords, SqlTies
 from pacs_secure.adapters.tile_directory import TileDirectory
+from pacs_secure.adapters.vault_authority import VaultAuthority
 from pacs_secure.adapters.vault_keyring import VaultUnwrapper, VaultWrapper
 from pacs_secure.adapters.vault_session import AppRole, VaultSession
 from pacs_secure.archive import Archive
-from pacs_secure.archive.enrolment import Enrolment
+from pacs_secure.archive.enrolment import Enrolment, certified
 from pacs_secure.archive.guard import Guard, Terms
 from pacs_secure.archive.ingest import Ingest
 from pacs_secure.archive.institutions import InstitutionSeals
@@ -32,14 +33,13 @@ from pacs_secure.archive.seals import Opener, Sealer
 from pacs_secure.archive.search import Search
 from pacs_secure.archive.study_keys import StudyKeys
 from pacs_secure.archive.verify import Progress, Verify
-from pacs_secure.core.devices import ae_title as checked_title
-from pacs_secure.core.devices import operations
+from pacs_secure.core.devices import describe
 from pacs_secure.core.errors import Unavailable
 from pacs_secure.core.identifiers import Institution, ObjectId, object_id
-from pacs_secure.crypto.certificates import read_certificate
 from pacs_secure.dicom.header import Limits
 from pacs_secure.ports import (
     Blobs,
+    CertificateAuthority,
     Device,
     Devices,
     KeyUnwrapper,
@@ -76,6 +76,8 @@ class Engines:
     """What checkpoints are verified with, raw Ed25519."""
     origin: str
     """Under which name checkpoints are published."""
+    authority: CertificateAuthority = field(default_factory=lambda: VaultAuthority(None, None))
+    """By default none: devices are enrolled by certificates of others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,7 @@ def furnish(engines: Engines, terms: Terms | None = None) -> House:
             engines.public_key,
             _now,
         ),
-        enrolment=Enrolment(guard, engines.devices),
+        enrolment=Enrolment(guard, engines.devices, engines.authority, _now),
         recovery=Recovery(guard, engines.records, engines.ledger),
     )
     return House(archive, engines, drop_keys)
@@ -195,6 +197,7 @@ def open_house(settings: Settings, stack: ExitStack, vault: Vault) -> House:
             unwrapper=VaultUnwrapper(vault.session("reader")),
             public_key=lambda: ledger_key(settings.ledger.public_key_file),
             origin=settings.ledger.origin,
+            authority=VaultAuthority(vault.session_if_given("enroller"), vault.session_if_given("revoker")),
         ),
         _terms(settings),
     )
@@ -221,18 +224,8 @@ def device(
     Raises:
         Malformed: the AE title, the operations or the certificate are none (PS3.5 6.2).
     """
-    title, allowed, facts = checked_title(ae_title), operations(allow.split(",")), read_certificate(certificate)
-    return Device(
-        title,
-        of,
-        department,
-        allowed,
-        facts.spki_sha256,
-        host,
-        port,
-        serial=facts.serial,
-        not_after=facts.not_after,
-    )
+    wanted = describe(of, ae_title, department=department, allow=allow.split(","), host=host, port=port)
+    return certified(wanted, certificate)
 
 
 def ledger_key(file: Path) -> bytes:

@@ -1,5 +1,7 @@
 """An authority of devices in memory: it issues real certificates and signs real revocation lists."""
 
+import atexit
+import shutil
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -15,11 +17,20 @@ class MemoryAuthority:
     """Keeps every promise of `CertificateAuthority` and `RevocationLists`; set ``down`` to put it out of reach."""
 
     def __init__(self, authority: Authority | None = None) -> None:
-        self.authority = authority or Authority(Path(mkdtemp()))
+        self._authority = authority
         self.down = False
         self.issued: dict[str, Pair] = {}
         self.revoked: list[str] = []
         self._number = 0
+
+    @property
+    def authority(self) -> Authority:
+        """The authority itself, made when it is first needed."""
+        if self._authority is None:
+            folder = Path(mkdtemp())
+            atexit.register(shutil.rmtree, folder, ignore_errors=True)
+            self._authority = Authority(folder)
+        return self._authority
 
     def issue(self, of: Institution, ae_title: str, *, destination: bool) -> IssuedCertificate:
         self._reach()

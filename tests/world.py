@@ -19,9 +19,10 @@ from pacs_secure.archive import Archive
 from pacs_secure.archive.notary import Notary
 from pacs_secure.bootstrap import Engines, House, furnish
 from pacs_secure.core.identifiers import Institution
-from pacs_secure.ports import KeyUnwrapper, KeyWrapper, Signer
+from pacs_secure.ports import CertificateAuthority, KeyUnwrapper, KeyWrapper, Signer
 from tests.builders import HERE
 from tests.fakes import MemoryDevices, MemoryLedger, MemoryPublisher, MemoryRecords, MemoryTies
+from tests.fakes_authority import MemoryAuthority
 from tests.fakes_blobs import MemoryBlobs
 from tests.fakes_keys import FakeKeyring
 
@@ -42,6 +43,7 @@ class World:
     devices: MemoryDevices
     publisher: MemoryPublisher
     notary: Notary
+    authority: MemoryAuthority
 
     @property
     def archive(self) -> Archive:
@@ -67,11 +69,23 @@ def memory_world() -> World:
     ledger, keyring, blobs, publisher = MemoryLedger(), FakeKeyring(), MemoryBlobs(), MemoryPublisher()
     ties = MemoryTies(ledger)
     records, devices = MemoryRecords(ledger, ties), MemoryDevices(ledger)
+    authority = MemoryAuthority()
     engines = Engines(
-        shipped_policy(), records, ledger, ties, devices, publisher, blobs, keyring, keyring, keyring.public_key, ORIGIN
+        shipped_policy(),
+        records,
+        ledger,
+        ties,
+        devices,
+        publisher,
+        blobs,
+        keyring,
+        keyring,
+        keyring.public_key,
+        ORIGIN,
+        authority=authority,
     )
     notary = Notary(ledger, publisher, keyring, ORIGIN)
-    return World(furnish(engines), ledger, ties, records, blobs, keyring, devices, publisher, notary)
+    return World(furnish(engines), ledger, ties, records, blobs, keyring, devices, publisher, notary, authority)
 
 
 @dataclass
@@ -107,7 +121,13 @@ class DiskWorld:
 
 
 @contextmanager
-def disk_world(directory: Path, wrapper: KeyWrapper, unwrapper: KeyUnwrapper, signer: Signer) -> Iterator[DiskWorld]:
+def disk_world(
+    directory: Path,
+    wrapper: KeyWrapper,
+    unwrapper: KeyUnwrapper,
+    signer: Signer,
+    authority: CertificateAuthority | None = None,
+) -> Iterator[DiskWorld]:
     """Build an archive below a directory, with the policy that ships; closed in the end."""
     database = Database(directory / "index.db")
     blobs = DiskBlobs(directory / "objects")
@@ -126,6 +146,7 @@ def disk_world(directory: Path, wrapper: KeyWrapper, unwrapper: KeyUnwrapper, si
         unwrapper,
         public_key,
         ORIGIN,
+        authority=authority or MemoryAuthority(),
     )
     try:
         yield DiskWorld(furnish(engines), database, directory, Notary(ledger, publisher, signer, ORIGIN))

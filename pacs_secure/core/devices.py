@@ -11,6 +11,8 @@ from pacs_secure.core.identifiers import Institution, uid
 OPERATIONS = frozenset({"store", "find", "get", "move"})
 """What a device may be allowed to ask for."""
 LONGEST_AE_TITLE = 16
+LONGEST_HOST = 253
+LAST_PORT = 65535
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,42 @@ class Device:
     def may_bring(self, sop_class_uid: str) -> bool:
         """Say whether it may store instances of a SOP class."""
         return not self.sop_classes or sop_class_uid in self.sop_classes
+
+
+def describe(
+    of: Institution,
+    title: str,
+    *,
+    department: str,
+    allow: Iterable[str],
+    host: str = "",
+    port: int = 0,
+    also: Iterable[str] = (),
+    calling_from: Iterable[str] = (),
+    bringing: Iterable[str] = (),
+    identity_required: bool = False,
+) -> Device:
+    """Describe a device that has no certificate yet, from the words of whoever enrols it.
+
+    Raises:
+        Malformed: an AE title, an operation, a network, a SOP class or the address is none.
+    """
+    if not host.isprintable() or len(host) > LONGEST_HOST or not 0 <= port <= LAST_PORT:
+        raise Malformed("a device listens at a host name or address, and a port")
+    name = ae_title(title)
+    return Device(
+        name,
+        of,
+        department,
+        operations(allow),
+        b"",
+        host,
+        port,
+        also_ae_titles=frozenset(map(ae_title, also)) - {name},
+        networks=networks(calling_from),
+        sop_classes=sop_classes(bringing),
+        identity_required=identity_required,
+    )
 
 
 def ae_title(text: str) -> str:

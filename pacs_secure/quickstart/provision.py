@@ -82,7 +82,7 @@ def provision_archive(layout: Layout, ports: Ports, server: OpenBaoServer, secre
 def enrol_devices(layout: Layout) -> None:
     """Enrol the sample devices whose certificates the archive does not know yet."""
     with bootstrap.assemble(load(layout.config_file)) as house:
-        known = {device.spki_sha256 for device in house.archive.enrolment.devices.all()}
+        known = {device.spki_sha256 for device in house.engines.devices.all()}
         for ae_title, operations in DEVICES.items():
             _enrol(layout, house.archive, known, ae_title, operations)
 

@@ -3,6 +3,7 @@
 import json
 import os
 import pwd
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,11 +12,13 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509 import load_pem_x509_certificate
 from typer.testing import CliRunner
 
 from pacs_secure.adapters.vault_keyring import VaultSigner
 from pacs_secure.adapters.vault_provisioning import VaultRole
 from pacs_secure.cli import app
+from pacs_secure.crypto.certificates import read_certificate
 from tests.settings_file import WHOLE
 from tests.unit.test_bootstrap import certificate
 from tests.vault_fixture import RunningVault
@@ -25,7 +28,7 @@ from tests.vault_fixture import RunningVault
 def config(tmp_path: Path, openbao: RunningVault) -> Iterator[Path]:
     """Configure an archive that no door was opened for, on a real vault."""
     of = openbao.new_institution()
-    roles = (VaultRole.STORE, VaultRole.READER, VaultRole.SIGNER)
+    roles = (VaultRole.STORE, VaultRole.READER, VaultRole.SIGNER, VaultRole.ENROLLER, VaultRole.REVOKER)
     identities = {role: openbao.credentials[role] for role in roles}
     credentials = {role: {"role_id": one.role_id, "secret_id": one.secret_id} for role, one in identities.items()}
     (tmp_path / "credentials.json").write_text(json.dumps(credentials))
@@ -61,6 +64,38 @@ def test_a_device_is_enrolled_listed_and_on_record(config: Path, tmp_path: Path)
     assert run("--config", config, "ledger", "verify")[0] == 0
     code, verified = run("--config", config, "verify", "--deep", "--json")
     assert (code, json.loads(verified)["sound"]) == (0, True)
+
+
+@pytest.mark.real
+def test_a_device_is_issued_its_certificate_renewed_and_revoked(config: Path, tmp_path: Path) -> None:
+    out = tmp_path / "ws1"
+    told = ("--host", "192.0.2.7", "--port", "104", "--department", "surgery", "--allow", "store,find,move")
+    more = ("--network", "192.0.2.0/24", "--sop-class", "1.2.840.10008.5.1.4.1.1.2", "--also-aet", "WS1_B")
+
+    def add(*options: str) -> tuple[int, str]:
+        return run("--config", config, "device", "add", "WS1", *told, *more, *options, "--out", out)
+
+    def listed() -> dict[str, Any]:
+        (one,) = json.loads(run("--config", config, "device", "list", "--json")[1])
+        found: dict[str, Any] = one
+        return found
+
+    assert add("--identity-required") == (0, "WS1 is enrolled for store,find,move\n")
+    first = (out / "WS1.pem").read_bytes()
+    assert stat.S_IMODE((out / "WS1.key").stat().st_mode) == 0o600
+    load_pem_x509_certificate(first).verify_directly_issued_by(load_pem_x509_certificate((out / "ca.pem").read_bytes()))
+    one = listed()
+    assert (one["networks"], one["also_ae_titles"], one["identity_required"]) == (["192.0.2.0/24"], ["WS1_B"], True)
+    assert one["serial"] == read_certificate(first).serial
+    assert add()[0] == 2, "a key is never overwritten"
+
+    assert run("--config", config, "device", "renew", "WS1", "--out", out)[0] == 0
+    assert listed()["serial"] == read_certificate((out / "WS1.pem").read_bytes()).serial != one["serial"]
+    assert run("--config", config, "device", "revoke", "WS1")[0] == 2
+    assert run("--config", config, "device", "revoke", "WS1", "--reason", "sold") == (0, "WS1 is revoked\n")
+    assert listed()["revoked"]
+    assert run("--config", config, "device", "add", "A/B", "--out", out)[0] == 2
+    assert list(out.glob(".*")) == []
 
 
 @pytest.mark.real

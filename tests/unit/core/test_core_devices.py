@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from pacs_secure.core.devices import ae_title, device_uri, networks, operations, sop_classes
+from pacs_secure.core.devices import ae_title, describe, device_uri, networks, operations, sop_classes
 from pacs_secure.core.errors import Malformed
 from tests.builders import CT, HERE, device
 
@@ -74,3 +74,30 @@ def test_an_address_alone_is_a_network_of_one() -> None:
 def test_a_device_is_named_by_institution_and_ae_title() -> None:
     assert device_uri(HERE, "CT1") == "urn:pacs:north:ae:CT1"
     assert device_uri(HERE, "CT 1%") == "urn:pacs:north:ae:CT%201%25"
+
+
+def test_a_device_is_described_in_words_and_has_no_certificate_yet() -> None:
+    one = describe(
+        HERE,
+        " CT1 ",
+        department="radiology",
+        allow=["store ", "find"],
+        also=["CT1", "CT1_B"],
+        calling_from=["10.0.0.0/8"],
+        bringing=[CT],
+        identity_required=True,
+    )
+
+    assert (one.ae_title, one.also_ae_titles, one.operations) == (
+        "CT1",
+        frozenset({"CT1_B"}),
+        frozenset({"store", "find"}),
+    )
+    assert (one.networks, one.sop_classes, one.identity_required) == (frozenset({"10.0.0.0/8"}), frozenset({CT}), True)
+    assert (one.spki_sha256, one.serial, one.revoked_at) == (b"", "", None)
+
+
+@pytest.mark.parametrize(("host", "port"), [("x\n", 104), ("x" * 254, 104), ("ct1", -1), ("ct1", 65536)])
+def test_a_device_listens_at_a_place_that_can_be(host: str, port: int) -> None:
+    with pytest.raises(Malformed):
+        describe(HERE, "CT1", department="radiology", allow=["store"], host=host, port=port)
