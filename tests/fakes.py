@@ -11,6 +11,7 @@ from pacs_secure.core.audit import Draft, LedgerEntry, Outcome
 from pacs_secure.core.errors import Conflict, Denied, Tampered, Unavailable
 from pacs_secure.core.identifiers import Institution, Uid
 from pacs_secure.core.instance import IndexedInstance, InstanceRow, SealedHit
+from pacs_secure.core.notices import KeptNotice, Notice
 from pacs_secure.core.query import Narrowing
 from pacs_secure.crypto.tlog import NO_ENTRY, compose_entry, parse_checkpoint, read_draft
 from pacs_secure.ports import Added, Device, InstitutionKeys
@@ -36,16 +37,21 @@ class MemoryLedger:
         self.kept: list[LedgerEntry] = []
         self.open: dict[UUID, LedgerEntry] = {}
         self.studies: list[tuple[UUID | None, str]] = []
+        self.notices: dict[int, KeptNotice] = {}
         self._notes: dict[int, bytes] = {}
         self._lock = threading.RLock()
 
-    def append(self, draft: Draft) -> LedgerEntry:
+    def append(self, draft: Draft, notice: Notice | None = None) -> LedgerEntry:
+        if notice is not None and notice.institution != draft.institution:
+            raise Denied("institutions are strictly apart")
         with self._lock:
             self._reach()
             previous = self.kept[-1].leaf_hash if self.kept else NO_ENTRY
             entry = compose_entry(draft, len(self.kept), previous)
             self.kept.append(entry)
             self.studies.append((draft.study_alias, draft.actor))
+            if notice is not None:
+                self.notices[entry.index] = KeptNotice(notice, entry.index)
             if draft.outcome is not Outcome.BEGUN:
                 self.open.pop(draft.act, None)
             else:

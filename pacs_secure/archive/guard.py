@@ -14,6 +14,7 @@ from uuid import UUID
 import orjson
 
 from pacs_secure.archive.institutions import InstitutionSeals
+from pacs_secure.archive.noticing import is_reported_singly, protected_access
 from pacs_secure.core.access import (
     FROZEN_BY_HOLD,
     LABELS,
@@ -24,6 +25,7 @@ from pacs_secure.core.access import (
     Permit,
     Purpose,
     Relation,
+    Safeguard,
     Scope,
     StudyFacts,
     Subject,
@@ -46,6 +48,9 @@ LONGEST_PRIVATE = 16 * 1024
 
 _UNPROVEN = frozenset({Action.SESSION_AUTHENTICATE, Action.SESSION_END, Action.SESSION_OPEN})
 """What needs no second factor: coming in and going out."""
+
+_SKEW = timedelta(minutes=1)
+"""How far the clock of whoever vouches for a login may be ahead of ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +95,19 @@ class Guard:
         return self.grant(self.decide(request), request.objects)
 
     def grant(self, permit: Permit, objects: int) -> Grant:
-        """Record a decided read of so many instances, durably; raises `Unavailable` when that cannot be done."""
-        begun = self.draft(permit, Outcome.BEGUN, {"objects": objects})
-        self._ledger.append(begun)
+        """Record a decided read of so many instances, durably, and report that of a labelled study (ACC-08).
+
+        Raises:
+            Unavailable: that cannot be done.
+        """
+        facts: dict[str, str | int] = {"objects": objects, **_ground(permit.request)}
+        if is_reported_singly(permit.request):
+            notice_id = self._new_act()
+            begun = self.draft(permit, Outcome.BEGUN, {**facts, "reported": str(notice_id)})
+            self._ledger.append(begun, protected_access(self._seals, permit.request, begun, notice_id))
+        else:
+            begun = self.draft(permit, Outcome.BEGUN, facts)
+            self._ledger.append(begun)
         scope = self._scope(permit.request, begun.actor)
         return Grant(permit.request, permit.decision, permit.act, scope, self._now(), WARRANT)
 
@@ -127,6 +142,7 @@ class Guard:
             self._record_refusal(settled, decision, {})
             raise Denied("the policy does not allow this") if decision.may_know else Hidden("no such object")
         self._demand_second_factor(settled, purpose)
+        self._demand_fresh_login(settled)
         if settled.study is not None and settled.study.held and settled.action in FROZEN_BY_HOLD:
             self._record_refusal(settled, replace(decision, allowed=False, rule="legal hold"), {})
             raise Held("a legal hold forbids this")
@@ -212,6 +228,18 @@ class Guard:
             )
             self._record_refusal(request, decision, {})
             raise Denied("a second factor is required")
+
+    def _demand_fresh_login(self, request: AccessRequest) -> None:
+        """Refuse to break the glass for whoever has not just proved who they are (ACC-06)."""
+        if request.action is not Action.BREAK_GLASS_OPEN:
+            return
+        at = request.subject.assurance.logged_in_at
+        if at is None or not -_SKEW <= self._now() - at <= self.terms.fresh_login:
+            decision = Decision(
+                allowed=False, may_know=True, rule="no fresh login", policy_version=self._policy.version
+            )
+            self._record_refusal(request, decision, {})
+            raise Denied("a fresh login is required")
 
     def _scope(self, request: AccessRequest, actor: str) -> Scope:
         """Return what a search may see: the person's reach, and within it the device's, which has no ties."""
@@ -314,3 +342,11 @@ def _told(request: AccessRequest, study: StudyFacts | None) -> dict[str, str]:
     if study is not None and study.institution != request.subject.institution:
         told["from_institution"] = request.subject.institution
     return told
+
+
+def _ground(request: AccessRequest) -> dict[str, str]:
+    """Return the ground on which a restricted study is used all the same (GDPR 18(2), DSR-06)."""
+    if request.study is None or Safeguard.RESTRICTED not in request.study.safeguards:
+        return {}
+    by_request = request.purpose is Purpose.PATIENT_REQUEST
+    return {"ground": "the patient's own request" if by_request else "an emergency of the patient"}

@@ -6,8 +6,10 @@ library ever passes. Each port has one contract suite that every adapter and its
 
 from pacs_secure.core.devices import Device
 from pacs_secure.ports.certificates import CertificateAuthority, IssuedCertificate, RevocationLists
+from pacs_secure.ports.emergencies import Emergencies, Patients
 from pacs_secure.ports.index import Added, InstitutionKeys, Ledger, Publisher, Records, Ties
 from pacs_secure.ports.keys import ForgettableKey, KeyCanary, KeyUnwrapper, KeyWrapper, Shelf, Signer
+from pacs_secure.ports.notices import Messenger, Notices
 from pacs_secure.ports.objects import Blob, Blobs, StoredName
 from pacs_secure.ports.people import Authenticator, Devices, Identified, Policy
 
@@ -19,6 +21,7 @@ __all__ = [
     "CertificateAuthority",
     "Device",
     "Devices",
+    "Emergencies",
     "ForgettableKey",
     "Identified",
     "InstitutionKeys",
@@ -27,6 +30,9 @@ __all__ = [
     "KeyUnwrapper",
     "KeyWrapper",
     "Ledger",
+    "Messenger",
+    "Notices",
+    "Patients",
     "Policy",
     "Publisher",
     "Records",

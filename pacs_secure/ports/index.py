@@ -11,6 +11,7 @@ from pacs_secure.core.access import Grant, Permit, Scope, StudyFacts, Tie, Viewe
 from pacs_secure.core.audit import Draft, LedgerEntry
 from pacs_secure.core.identifiers import Institution, KeyId, Uid
 from pacs_secure.core.instance import IndexedInstance, InstanceRow, SealedHit
+from pacs_secure.core.notices import Notice
 from pacs_secure.core.query import Narrowing
 
 
@@ -100,8 +101,14 @@ class Ties(Protocol):
 class Ledger(Protocol):
     """The append-only record of every act."""
 
-    def append(self, draft: Draft) -> LedgerEntry:
-        """Give the draft its place; durable on return. Concurrent callers share a commit."""
+    def append(self, draft: Draft, notice: Notice | None = None) -> LedgerEntry:
+        """Give the draft its place, and the notice of it with it when there is one; durable on return.
+
+        Concurrent callers share a commit.
+
+        Raises:
+            Denied: the notice is for another institution than the entry.
+        """
 
     def follow(self, draft: Draft) -> None:
         """Append with the next commit, without waiting: only for outcomes of acts already recorded."""

@@ -1,9 +1,21 @@
 """The index and the ledger in one SQL database: SQLite on one machine, written so that PostgreSQL can follow."""
 
 from pacs_secure.adapters.sql.devices import SqlDevices
+from pacs_secure.adapters.sql.emergencies import SqlEmergencies
 from pacs_secure.adapters.sql.engine import Database
 from pacs_secure.adapters.sql.ledger import SqlLedger
+from pacs_secure.adapters.sql.notices import SqlNotices
+from pacs_secure.adapters.sql.patients import SqlPatients
 from pacs_secure.adapters.sql.records import SqlRecords
 from pacs_secure.adapters.sql.ties import SqlTies
 
-__all__ = ["Database", "SqlDevices", "SqlLedger", "SqlRecords", "SqlTies"]
+__all__ = [
+    "Database",
+    "SqlDevices",
+    "SqlEmergencies",
+    "SqlLedger",
+    "SqlNotices",
+    "SqlPatients",
+    "SqlRecords",
+    "SqlTies",
+]

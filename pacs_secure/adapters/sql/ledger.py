@@ -14,17 +14,20 @@ from uuid import UUID
 from sqlalchemy import Select, bindparam, delete, func, insert, select
 from sqlalchemy.engine import Connection
 
+from pacs_secure.adapters.sql.emergency_tables import notices
 from pacs_secure.adapters.sql.engine import Database
 from pacs_secure.adapters.sql.rows import AnyRow
 from pacs_secure.adapters.sql.tables import checkpoints, ledger, ledger_studies, open_acts
 from pacs_secure.core.audit import Draft, LedgerEntry, Outcome
-from pacs_secure.core.errors import Conflict
+from pacs_secure.core.errors import Conflict, Denied
+from pacs_secure.core.notices import Notice
 from pacs_secure.crypto.tlog import NO_ENTRY, compose_entry
 
 _AT_ONCE = 500
 
 _head = select(ledger.c.entry_index, ledger.c.leaf_hash).order_by(ledger.c.entry_index.desc()).limit(1)
 _append = insert(ledger)
+_notify = insert(notices)
 _note_study = insert(ledger_studies)
 _about = (
     select(ledger)
@@ -48,11 +51,13 @@ _notes = select(checkpoints).where(checkpoints.c.size > bindparam("after")).orde
 _note = select(checkpoints.c.note).where(checkpoints.c.size == bindparam("of_size"))
 
 
-def append_in(connection: Connection, draft: Draft) -> LedgerEntry:
-    """Append inside a write that is under way, so that change and record share the commit.
+def append_in(connection: Connection, draft: Draft, notice: Notice | None = None) -> LedgerEntry:
+    """Append inside a write that is under way, so that change, record and notice share the commit.
 
     An entry that begins an act leaves the act open; any other outcome closes it.
     """
+    if notice is not None and notice.institution != draft.institution:
+        raise Denied("institutions are strictly apart")
     head = connection.execute(_head).first()
     index, prev_hash = (0, NO_ENTRY) if head is None else (head.entry_index + 1, head.leaf_hash)
     entry = compose_entry(draft, index, prev_hash)
@@ -73,6 +78,8 @@ def append_in(connection: Connection, draft: Draft) -> LedgerEntry:
         connection.execute(_close_act, {"an_act": draft.act})
     elif connection.execute(_is_open, {"an_act": draft.act}).first() is None:
         connection.execute(_open_act, {"act": draft.act, "begun": entry.index, "begun_at": draft.at})
+    if notice is not None:
+        connection.execute(_notify, _notice_values(notice, entry))
     return entry
 
 
@@ -82,9 +89,9 @@ class SqlLedger:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def append(self, draft: Draft) -> LedgerEntry:
-        """Give the draft its place; durable on return."""
-        return self._database.write(lambda connection: append_in(connection, draft))
+    def append(self, draft: Draft, notice: Notice | None = None) -> LedgerEntry:
+        """Give the draft its place, and the notice of it with it when there is one; durable on return."""
+        return self._database.write(lambda connection: append_in(connection, draft, notice))
 
     def follow(self, draft: Draft) -> None:
         """Append with the next commit, without waiting: only for outcomes of acts already recorded.
@@ -142,3 +149,17 @@ class SqlLedger:
     def _page(self, wanted: Select[*tuple[Any, ...]], asked: Mapping[str, object]) -> Sequence[AnyRow]:
         with self._database.read() as connection:
             return connection.execute(wanted, asked).all()
+
+
+def _notice_values(notice: Notice, entry: LedgerEntry) -> dict[str, object]:
+    return {
+        "number": entry.index,
+        "notice_id": notice.notice_id,
+        "institution": notice.institution,
+        "kind": notice.kind.value,
+        "about": notice.about,
+        "act": notice.act,
+        "made_at": notice.made_at,
+        "acknowledged_by": "",
+        "box": notice.box,
+    }

@@ -1,0 +1,49 @@
+"""What the data-protection officer is told without having asked."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from pacs_secure.core.identifiers import Institution
+
+
+class NoticeKind(StrEnum):
+    """Why somebody is told."""
+
+    BREAK_GLASS = "break-glass"
+    """Somebody broke the glass for a patient (ACC-06)."""
+    PROTECTED_ACCESS = "protected-access"
+    """Somebody read a study that bears a label (ACC-08)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One thing to tell, kept in the commit of the act that it tells of; but for its box it names nobody."""
+
+    notice_id: UUID
+    institution: Institution
+    """Whose officer is told."""
+    kind: NoticeKind
+    about: UUID
+    """The emergency, or the act of reading."""
+    act: UUID
+    """Ties it to the entries of the ledger."""
+    made_at: datetime
+    """UTC."""
+    box: bytes = field(repr=False)
+    """Who and why, sealed."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptNotice:
+    """A notice in its place, and what became of it."""
+
+    notice: Notice
+    number: int
+    """Index of the ledger entry whose commit it shared: notices are in the order of the ledger."""
+    sent_at: datetime | None = None
+    """When a messenger first took it."""
+    acknowledged_at: datetime | None = None
+    acknowledged_by: str = ""
+    """Keyed pseudonym of who acknowledged it."""
