@@ -24,6 +24,7 @@ from pacs_secure.adapters.vault_keyring import VaultUnwrapper, VaultWrapper
 from pacs_secure.adapters.vault_session import AppRole, VaultSession
 from pacs_secure.archive import Archive
 from pacs_secure.archive.enrolment import Enrolment, certified
+from pacs_secure.archive.facts import Facts
 from pacs_secure.archive.guard import Guard, Terms
 from pacs_secure.archive.ingest import Ingest
 from pacs_secure.archive.institutions import InstitutionSeals
@@ -94,7 +95,8 @@ def furnish(engines: Engines, terms: Terms | None = None) -> House:
     """Give the engines to the verbs."""
     seals = InstitutionSeals(engines.records, engines.wrapper, engines.unwrapper, time.monotonic)
     keys = StudyKeys(engines.wrapper, engines.unwrapper, time.monotonic)
-    guard = Guard(engines.policy, engines.ledger, seals, _now, uuid4, terms)
+    guard = Guard(engines.policy, engines.ledger, engines.ties, seals, _now, uuid4, terms)
+    facts = Facts(guard, engines.records, seals)
     opener = Opener(keys, engines.blobs)
     sealer = Sealer(keys, engines.blobs, _new_object_id)
 
@@ -104,8 +106,9 @@ def furnish(engines: Engines, terms: Terms | None = None) -> House:
 
     archive = Archive(
         guard=guard,
-        ingest=Ingest(guard, engines.records, engines.blobs, sealer, seals, _now, Limits()),
-        retrieve=Retrieve(guard, engines.records, opener),
+        facts=facts,
+        ingest=Ingest(guard, facts, engines.records, engines.blobs, sealer, seals, _now, Limits()),
+        retrieve=Retrieve(guard, facts, engines.records, opener),
         search=Search(guard, engines.records, seals),
         verify=Verify(
             guard,

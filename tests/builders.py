@@ -82,6 +82,7 @@ def study_facts(
     relations: Iterable[Relation] = (),
     safeguards: Iterable[Safeguard] = (),
     held: bool = False,
+    ended_on: str = "",
 ) -> StudyFacts:
     return StudyFacts(
         institution(of),
@@ -92,6 +93,7 @@ def study_facts(
         frozenset(relations),
         frozenset(safeguards),
         held=held,
+        treatment_ended_on=ended_on,
     )
 
 

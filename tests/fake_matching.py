@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from pacs_secure.core.access import StudyFacts
+from pacs_secure.core.access import StoredFacts, StudyFacts
 from pacs_secure.core.identifiers import Uid
 from pacs_secure.core.instance import IndexedInstance, InstanceRow, SealedHit
 from pacs_secure.core.query import Level, Narrowing
@@ -19,9 +19,13 @@ class FakeSeries:
 @dataclass
 class FakeStudy:
     first: IndexedInstance
-    facts: StudyFacts
+    stored: StoredFacts
     number: int
     series: dict[Uid, FakeSeries] = field(default_factory=dict)
+
+    @property
+    def facts(self) -> StudyFacts:
+        return self.stored.facts
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -116,6 +120,7 @@ def hits_of(study: FakeStudy, wanted: Narrowing) -> Iterator[SealedHit]:
         series_in_study=len(study.series),
         instances_in_study=study.count,
         instances_in_series=None,
+        stored=study.stored,
     )
     found = []
     for series in (one for one in in_order(study) if _series_fits(one, wanted)):

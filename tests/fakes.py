@@ -2,11 +2,10 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from pacs_secure.core.access import Grant, Permit, Relation, Scope, StudyFacts, Tie, Viewer
+from pacs_secure.core.access import Grant, Permit, Relation, Scope, StoredFacts, StudyFacts, Tie, Viewer
 from pacs_secure.core.audit import Draft, LedgerEntry, Outcome
 from pacs_secure.core.errors import Conflict, Denied, Tampered, Unavailable
 from pacs_secure.core.identifiers import Institution, Uid
@@ -16,17 +15,6 @@ from pacs_secure.core.query import Narrowing
 from pacs_secure.crypto.tlog import NO_ENTRY, compose_entry, parse_checkpoint, read_draft
 from pacs_secure.ports import Added, Device, InstitutionKeys
 from tests.fake_matching import FakeSeries, FakeStudy, hits_of, in_order, numbered, plain, same, study_fits
-
-
-def holds(tie: Tie, at: datetime) -> bool:
-    """Say whether a tie holds at a moment."""
-    return tie.begins_at <= at < tie.ends_at
-
-
-def leads(tie: Tie, viewer: Viewer) -> bool:
-    """Say whether a tie leads a viewer to what it is about."""
-    mine = tie.actor == viewer.actor != "" and tie.purpose in {None, viewer.purpose}
-    return mine and holds(tie, viewer.at)
 
 
 class MemoryLedger:
@@ -99,6 +87,7 @@ class MemoryTies:
     def __init__(self, ledger: MemoryLedger | None = None) -> None:
         self.ledger = ledger or MemoryLedger()
         self.kept: list[Tie] = []
+        self.released: dict[UUID, datetime] = {}
 
     def tie(self, permit: Permit, ties: Sequence[Tie], draft: Draft) -> None:
         if any(tie.institution != draft.institution for tie in ties):
@@ -108,13 +97,22 @@ class MemoryTies:
 
     def release(self, permit: Permit, origin: UUID, at: datetime, draft: Draft) -> int:
         self.ledger.append(draft)
-        ending = [tie for tie in self.kept if tie.origin == origin and tie.ends_at > at]
-        self.kept = [replace(tie, ends_at=at) if tie in ending else tie for tie in self.kept]
+        ending = {tie.tie_id for tie in self.kept if tie.origin == origin and self._holds_after(tie, at)}
+        self.released |= dict.fromkeys(ending, at)
         return len(ending)
 
+    def of_person(self, actor: str, at: datetime) -> Sequence[Tie]:
+        return self._holding(at, lambda tie: tie.actor == actor)
+
     def of(self, institution: Institution, alias: UUID, at: datetime) -> Sequence[Tie]:
-        found = [tie for tie in self.kept if (tie.institution, tie.alias) == (institution, alias) and holds(tie, at)]
+        return self._holding(at, lambda tie: (tie.institution, tie.alias) == (institution, alias))
+
+    def _holding(self, at: datetime, wanted: Callable[[Tie], bool]) -> Sequence[Tie]:
+        found = [tie for tie in self.kept if wanted(tie) and tie.begins_at <= at and self._holds_after(tie, at)]
         return sorted(found, key=lambda tie: (tie.begins_at, tie.tie_id.bytes))
+
+    def _holds_after(self, tie: Tie, at: datetime) -> bool:
+        return at < min(tie.ends_at, self.released.get(tie.tie_id, tie.ends_at))
 
 
 class MemoryRecords:
@@ -137,24 +135,24 @@ class MemoryRecords:
                 self._keys.setdefault(institution, proposed)
             return self._keys.get(institution)
 
-    def study(self, viewer: Viewer, study_instance_uid: Uid) -> StudyFacts | None:
+    def study(self, viewer: Viewer, study_instance_uid: Uid) -> StoredFacts | None:
         self._reach()
         own = self._studies.get((viewer.institution, study_instance_uid))
         if own is not None:
-            return self._seen(viewer, own.facts)
+            return own.stored
         for _, study in sorted(self._studies.items(), key=lambda item: item[0][0]):
-            if study.facts.study_instance_uid == study_instance_uid:
-                seen = self._seen(viewer, study.facts)
-                if Relation.INVITED in seen.relations:
-                    return seen
+            invited = any(tie.relation is Relation.INVITED and tie.leads_to(study.facts) for tie in viewer.ties)
+            if study.facts.study_instance_uid == study_instance_uid and invited:
+                return study.stored
         return None
 
-    def inviting(self, viewer: Viewer) -> Sequence[Institution]:
-        self._reach()
-        invited = {tie.institution for tie in self.ties.kept if tie.relation is Relation.INVITED and leads(tie, viewer)}
-        return sorted(invited - {viewer.institution})
-
-    def add(self, permit: Permit, indexed: IndexedInstance, begun: Callable[[StudyFacts], Draft] | None) -> Added:
+    def add(
+        self,
+        permit: Permit,
+        indexed: IndexedInstance,
+        begun: Callable[[StudyFacts], Draft] | None,
+        prove: Callable[[StudyFacts], bytes] = lambda _: b"",
+    ) -> Added:
         indexed, identity = plain(indexed), indexed.row.identity
         if permit.request.subject.institution != identity.institution:
             raise Denied("institutions are strictly apart")
@@ -168,7 +166,7 @@ class MemoryRecords:
                 self.ledger.append(begun(facts))
             if kept is not None:
                 return Added.DUPLICATE
-            self._insert(indexed, facts)
+            self._insert(indexed, facts, prove)
             return Added.NEW
 
     def instances(
@@ -198,7 +196,7 @@ class MemoryRecords:
         hits = [
             hit
             for study in newest
-            if scope.holds(self._seen(scope.viewer, study.facts)) and study_fits(study, narrowing)
+            if scope.holds(study.facts) and study_fits(study, narrowing)
             for hit in hits_of(study, narrowing)
         ]
         end = None if narrowing.limit is None else narrowing.offset + narrowing.limit
@@ -212,11 +210,6 @@ class MemoryRecords:
         self._reach()
         yield from (indexed.row for indexed in list(self._instances.values()))
 
-    def _seen(self, viewer: Viewer, facts: StudyFacts) -> StudyFacts:
-        aliases = {facts.alias, facts.patient_alias}
-        held = {tie.relation for tie in self.ties.kept if tie.alias in aliases and leads(tie, viewer)}
-        return replace(facts, relations=frozenset(held))
-
     def _facts(self, indexed: IndexedInstance) -> StudyFacts:
         identity = indexed.row.identity
         study = self._studies.get((identity.institution, identity.study_instance_uid))
@@ -225,11 +218,13 @@ class MemoryRecords:
         patient = self._patients.get((identity.institution, indexed.study.patient_token)) or uuid4()
         return StudyFacts(identity.institution, identity.study_instance_uid, uuid4(), patient, indexed.department)
 
-    def _insert(self, indexed: IndexedInstance, facts: StudyFacts) -> None:
+    def _insert(self, indexed: IndexedInstance, facts: StudyFacts, prove: Callable[[StudyFacts], bytes]) -> None:
         identity = indexed.row.identity
         self._patients[identity.institution, indexed.study.patient_token] = facts.patient_alias
         key = (identity.institution, identity.study_instance_uid)
-        study = self._studies.setdefault(key, FakeStudy(indexed, facts, len(self._studies)))
+        if key not in self._studies:
+            self._studies[key] = FakeStudy(indexed, StoredFacts(facts, prove(facts)), len(self._studies))
+        study = self._studies[key]
         series = study.series.setdefault(identity.series_instance_uid, FakeSeries(indexed))
         series.instances.append(indexed)
         series.instances.sort(key=lambda one: numbered(one.instance.instance_number, one.row.identity.sop_instance_uid))

@@ -24,6 +24,8 @@ class FakeKeyring:
         self.sealed = False
         self.minted = 0
         self.fetched = 0
+        self.opening = 0
+        """Of what was fetched: study keys, without which no picture opens."""
         self._institutions = institutions
         self._shelf: dict[Place, tuple[Place, bytes]] = {}
         self._log_key = Ed25519PrivateKey.generate()
@@ -45,6 +47,7 @@ class FakeKeyring:
         found = {}
         with self._lock:
             self.fetched += 1
+            self.opening += shelf is Shelf.STUDY
             for key_id in key_ids:
                 place = (institution, shelf, key_id)
                 if place in self._shelf:

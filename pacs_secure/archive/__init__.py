@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from pacs_secure.archive.enrolment import Enrolment
+from pacs_secure.archive.facts import Facts
 from pacs_secure.archive.guard import Guard
 from pacs_secure.archive.ingest import Ingest
 from pacs_secure.archive.recovery import Recovery
@@ -16,6 +17,7 @@ class Archive:
     """Every verb of the archive."""
 
     guard: Guard
+    facts: Facts
     ingest: Ingest
     retrieve: Retrieve
     search: Search

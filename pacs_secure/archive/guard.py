@@ -15,7 +15,9 @@ import orjson
 
 from pacs_secure.archive.institutions import InstitutionSeals
 from pacs_secure.archive.noticing import is_reported_singly, protected_access
+from pacs_secure.archive.proofs import demand_tie
 from pacs_secure.core.access import (
+    DEVICES,
     FROZEN_BY_HOLD,
     LABELS,
     AccessRequest,
@@ -36,7 +38,7 @@ from pacs_secure.core.audit import Draft, Outcome, SealedDetails
 from pacs_secure.core.errors import Denied, Held, Hidden, NotFound, Unavailable
 from pacs_secure.core.identifiers import Institution
 from pacs_secure.core.warrant import WARRANT
-from pacs_secure.ports import Ledger, Policy
+from pacs_secure.ports import Ledger, Policy, Ties
 
 Facts = Mapping[str, str | int]
 
@@ -72,6 +74,7 @@ class Guard:
         self,
         policy: Policy,
         ledger: Ledger,
+        ties: Ties,
         seals: InstitutionSeals,
         now: Callable[[], datetime],
         new_act: Callable[[], UUID],
@@ -80,6 +83,7 @@ class Guard:
         self.terms = terms or Terms()
         self._policy = policy
         self._ledger = ledger
+        self._ties = ties
         self._seals = seals
         self._now = now
         self._new_act = new_act
@@ -108,14 +112,16 @@ class Guard:
         else:
             begun = self.draft(permit, Outcome.BEGUN, facts)
             self._ledger.append(begun)
-        scope = self._scope(permit.request, begun.actor)
+        searches = permit.request.action is Action.STUDY_SEARCH
+        scope = self._scope(permit.request, begun.actor) if searches else _nothing(permit.request, begun)
         return Grant(permit.request, permit.decision, permit.act, scope, self._now(), WARRANT)
 
     def viewer(self, subject: Subject, purpose: Purpose | None) -> Viewer:
         """Say through whose eyes the facts of a study are to be gathered for a subject.
 
         Raises:
-            Unavailable: the key that pseudonyms are made with was never fetched and is out of reach.
+            Tampered: the index holds a tie of theirs that the archive did not write.
+            Unavailable: the keys that pseudonyms and proofs are made with are out of reach.
         """
         return self._viewer(subject, purpose, self.pseudonym(subject.institution, subject.identifier))
 
@@ -258,13 +264,16 @@ class Guard:
 
     def _viewer(self, subject: Subject, purpose: Purpose | None, actor: str) -> Viewer:
         now = self._now()
+        why = purpose or self._policy.default_purpose(subject)
+        held = self._ties.of_person(actor, now) if actor and subject.role not in DEVICES else ()
         return Viewer(
             subject.institution,
             subject.department,
             actor,
-            purpose or self._policy.default_purpose(subject),
+            why,
             now,
             (now - self.terms.after_treatment).strftime("%Y%m%d"),
+            tuple(demand_tie(self._seals.index(tie.institution), tie) for tie in held if tie.holds(now, why)),
         )
 
     def _purpose(self, request: AccessRequest) -> Purpose:
@@ -330,6 +339,13 @@ class Guard:
         kept = request.private if len(private) <= LONGEST_PRIVATE else {"sha256": sha256(private).hexdigest()}
         box = seal.seal(act, orjson.dumps({"subject": subject.identifier, **kept}))
         return actor, SealedDetails(self._seals.ledger_keys(of).ledger, box)
+
+
+def _nothing(request: AccessRequest, begun: Draft) -> Scope:
+    """Return the scope of what searches nothing."""
+    subject = request.subject
+    viewer = Viewer(subject.institution, subject.department, begun.actor, request.purpose, begun.at, "")
+    return Scope(viewer, frozenset(), subject.institution)
 
 
 def _told(request: AccessRequest, study: StudyFacts | None) -> dict[str, str]:

@@ -22,9 +22,11 @@ from datetime import datetime
 from types import TracebackType
 from typing import Self
 
+from pacs_secure.archive.facts import Facts
 from pacs_secure.archive.guard import Guard
 from pacs_secure.archive.indexing import index
 from pacs_secure.archive.institutions import InstitutionSeals
+from pacs_secure.archive.proofs import of_study
 from pacs_secure.archive.seals import Sealer
 from pacs_secure.core.access import AccessRequest, Action, Permit, Purpose, StudyFacts, Subject
 from pacs_secure.core.audit import Draft, Outcome
@@ -157,8 +159,7 @@ class Reception:
         """Decide once an act and study; the decision holds for the instances that follow."""
         transfer = self._transfers.get(identity.study_instance_uid)
         if transfer is None:
-            viewer = self._ingest.guard.viewer(self._subject, self._purpose)
-            study = self._ingest.records.study(viewer, identity.study_instance_uid)
+            study = self._ingest.facts.of(self._subject, self._purpose, identity.study_instance_uid)
             if study is not None and study.institution != identity.institution:
                 study = None  # another institution's study of this UID is not the one that is stored into
             request = AccessRequest(
@@ -175,8 +176,11 @@ class Reception:
             known.append(facts)
             return self._ingest.guard.draft(transfer.permit, Outcome.BEGUN, {}, facts)
 
+        def prove(facts: StudyFacts) -> bytes:
+            return of_study(self._ingest.seals.index(facts.institution), facts)
+
         try:
-            added = self._ingest.records.add(transfer.permit, indexed, None if transfer.facts else begin)
+            added = self._ingest.records.add(transfer.permit, indexed, None if transfer.facts else begin, prove)
         except Conflict:
             self._ingest.blobs.remove(indexed.row.sealed.object_id)
             raise
@@ -202,6 +206,7 @@ class Ingest:
     """The verb: take in what a modality or a STOW-RS client sends."""
 
     guard: Guard
+    facts: Facts
     records: Records
     blobs: Blobs
     sealer: Sealer

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from pacs_secure.archive.facts import Facts
 from pacs_secure.archive.guard import Guard
 from pacs_secure.archive.seals import Opener
 from pacs_secure.core.access import AccessRequest, Action, Grant, Purpose, Subject
@@ -101,6 +102,7 @@ class Retrieve:
     """The verb: give back a study, a series or an instance."""
 
     guard: Guard
+    facts: Facts
     records: Records
     opener: Opener
 
@@ -132,7 +134,7 @@ class Retrieve:
             self.guard.refuse(request, {"error": Malformed.__name__})
             raise
         # 1 locate
-        facts = self.records.study(self.guard.viewer(subject, purpose), study)
+        facts = self.facts.of(subject, purpose, study)
         named = {"study": study, "series": series or "", "instance": instance or ""}
         request = AccessRequest(
             subject, Action.STUDY_READ, purpose, facts, details=details, private=named, device=device

@@ -14,10 +14,10 @@ from pacs_secure.archive.guard import Guard
 from pacs_secure.archive.indexing import open_hit
 from pacs_secure.archive.institutions import InstitutionSeals
 from pacs_secure.archive.narrowing import decided, decides_alone, narrow
-from pacs_secure.core.access import AccessRequest, Action, Grant, Purpose, Subject
+from pacs_secure.archive.proofs import demand_study
+from pacs_secure.core.access import AccessRequest, Action, Grant, Purpose, Scope, Subject
 from pacs_secure.core.audit import Outcome
-from pacs_secure.core.errors import ArchiveError, Malformed, OverLimit
-from pacs_secure.core.identifiers import Institution
+from pacs_secure.core.errors import ArchiveError, Malformed, OverLimit, Tampered
 from pacs_secure.core.instance import SealedHit
 from pacs_secure.core.query import MOST_RESULTS, MatchKey, Query
 from pacs_secure.crypto.index_seal import IndexSeal
@@ -82,22 +82,22 @@ class Search:
 
     def _find(self, grant: Grant, query: Query) -> Answer:
         limit = min(query.limit, MOST_RESULTS)
-        elsewhere = self.records.inviting(grant.scope.viewer)
+        elsewhere = grant.scope.inviting
         # Paging is done in SQL where that decides alone and one institution answers.
         alone = not elsewhere and decides_alone(query)
         found = chain.from_iterable(
-            self._within(institution, grant, query, limit + 1 if alone else None)
+            self._within(grant.scope.of(institution), query, limit + 1 if alone else None)
             for institution in (grant.scope.institution, *elsewhere)
         )
         page = islice(found, 0 if alone else query.offset, None)
         results = list(islice(page, limit))
         return Answer(results, truncated=next(page, None) is not None)
 
-    def _within(self, institution: Institution, grant: Grant, query: Query, limit: int | None) -> Iterator[bytes]:
+    def _within(self, scope: Scope, query: Query, limit: int | None) -> Iterator[bytes]:
         """Yield what one institution has: the caller's own first, then each that has invited them."""
-        seal = self.seals.index(institution)
-        narrowing = narrow(seal, query, limit)
-        yield from self._matching(seal, query, self.records.search(grant.scope.of(institution), narrowing))
+        seal = self.seals.index(scope.institution)
+        hits = self.records.search(scope, narrow(seal, query, limit))
+        yield from self._matching(seal, query, (_proven(seal, scope, hit) for hit in hits))
 
     @staticmethod
     def _matching(seal: IndexSeal, query: Query, hits: Iterator[SealedHit]) -> Iterator[bytes]:
@@ -109,6 +109,13 @@ class Search:
             attributes = merge(hit, open_hit(seal, hit))
             if all(matches(attributes, key, fuzzy=query.fuzzy) for key in left):
                 yield compose(attributes, query)
+
+
+def _proven(seal: IndexSeal, scope: Scope, hit: SealedHit) -> SealedHit:
+    """Believe no hit that the scope does not hold by facts which are proven: SQL narrows, it does not decide."""
+    if not scope.holds(demand_study(seal, hit.stored)):
+        raise Tampered("the index answered with a study out of scope")
+    return hit
 
 
 def _too_vague(query: Query) -> bool:

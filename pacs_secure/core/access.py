@@ -13,6 +13,7 @@ from uuid import UUID
 from pacs_secure.core.identifiers import Institution, Uid
 from pacs_secure.core.vocabulary import (
     DEFAULT_DEPARTMENT,
+    DEVICES,
     FROZEN_BY_HOLD,
     LABELS,
     OF_A_STUDY,
@@ -29,6 +30,7 @@ from pacs_secure.core.warrant import WARRANT
 
 __all__ = [
     "DEFAULT_DEPARTMENT",
+    "DEVICES",
     "FROZEN_BY_HOLD",
     "LABELS",
     "OF_A_STUDY",
@@ -47,6 +49,7 @@ __all__ = [
     "Role",
     "Safeguard",
     "Scope",
+    "StoredFacts",
     "StudyFacts",
     "Subject",
     "Tie",
@@ -93,6 +96,8 @@ class Viewer:
     """UTC; ties hold at this moment or not at all."""
     ended_before: str
     """The last day (YYYYMMDD) on which a treatment may have ended to count as `Safeguard.ENDED`."""
+    ties: "tuple[Tie, ...]" = ()
+    """The subject's ties that hold at that moment for that purpose, each of them proven."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +116,28 @@ class StudyFacts:
     safeguards: frozenset[Safeguard] = frozenset()
     held: bool = False
     """Whether a legal hold lies on it."""
+    treatment_ended_on: str = ""
+    """YYYYMMDD; "" while the treatment goes on."""
+
+    def seen_by(self, viewer: Viewer) -> "StudyFacts":
+        """Return the same facts with the viewer's ties, and whether the treatment counts as ended for them."""
+        ended = bool(self.treatment_ended_on) and self.treatment_ended_on <= viewer.ended_before
+        return replace(
+            self,
+            relations=frozenset(tie.relation for tie in viewer.ties if tie.leads_to(self)),
+            safeguards=self.safeguards - {Safeguard.ENDED} | ({Safeguard.ENDED} if ended else frozenset()),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFacts:
+    """What an index says of a study, believed only once its proof was checked: whoever owns the database has no key.
+
+    `pacs_secure.archive.facts.Facts` alone makes `StudyFacts` of it.
+    """
+
+    facts: StudyFacts
+    proof: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +162,17 @@ class Tie:
     """The share, board, emergency or statement it comes from: what comes from one can be ended together."""
     box: bytes
     """The person's name and why, sealed."""
+    proof: bytes = b""
+    """Shows that the archive wrote it (`pacs_secure.archive.proofs`); nothing that lacks it is a tie."""
+
+    def leads_to(self, study: StudyFacts) -> bool:
+        """Say whether it binds its person to a study."""
+        alias = study.patient_alias if self.relation in TIES_A_PATIENT else study.alias
+        return (self.institution, self.alias) == (study.institution, alias)
+
+    def holds(self, at: datetime, purpose: Purpose | None) -> bool:
+        """Say whether it holds at a moment for a purpose."""
+        return self.begins_at <= at < self.ends_at and self.purpose in {None, purpose}
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +218,14 @@ class Scope:
         return replace(self, institution=institution, also=self.also and self.also.of(institution))
 
     @property
+    def inviting(self) -> tuple[Institution, ...]:
+        """The other institutions into which an invitation leads, in order."""
+        if not any(reach.relation is Relation.INVITED for reach in self.reaches):
+            return ()
+        found = {tie.institution for tie in self.viewer.ties if tie.relation is Relation.INVITED}
+        return tuple(sorted(found - {self.viewer.institution}))
+
+    @property
     def usable(self) -> frozenset[Reach]:
         """The reaches that hold in this institution."""
         if self.institution == self.viewer.institution:
@@ -188,8 +234,9 @@ class Scope:
 
     def holds(self, study: StudyFacts) -> bool:
         """Say of one study what the narrowing says of all."""
-        held = relations_of(self.viewer, study, tied=bool(self.viewer.actor))
-        within = any(reach.relation in held and study.safeguards <= reach.despite for reach in self.reaches)
+        seen = study.seen_by(self.viewer)
+        held = relations_of(self.viewer, seen, tied=True)
+        within = any(reach.relation in held and seen.safeguards <= reach.despite for reach in self.reaches)
         return within and study.institution == self.institution and (self.also is None or self.also.holds(study))
 
 

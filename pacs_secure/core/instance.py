@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from pacs_secure.core.access import StoredFacts
 from pacs_secure.core.identifiers import Institution, KeyId, ObjectId, Uid
 
 
@@ -164,3 +165,5 @@ class SealedHit:
     series_in_study: int
     instances_in_study: int
     instances_in_series: int | None
+    stored: StoredFacts
+    """What the scope holds the study by, to be proven before anything is opened."""

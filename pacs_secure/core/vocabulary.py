@@ -135,6 +135,10 @@ class Role(StrEnum):
     WORKSTATION = "workstation"
 
 
+DEVICES = frozenset({Role.MODALITY, Role.WORKSTATION})
+"""Roles of things and not of persons: nothing ties them to anybody."""
+
+
 class Door(StrEnum):
     """Which door a subject came through."""
 

@@ -43,11 +43,12 @@ def _normalise_value(value: str) -> str:
 class IndexSeal:
     """Seals and tokenises for one institution's index; holds keys derived from its index key."""
 
-    __slots__ = ("_entropy", "_seal_key", "_token_key")
+    __slots__ = ("_entropy", "_proof_key", "_seal_key", "_token_key")
 
     def __init__(self, index_key: bytes, entropy: Entropy = os.urandom) -> None:
         self._seal_key = derive(index_key, b"index/seal")
         self._token_key = derive(index_key, b"index/token")
+        self._proof_key = derive(index_key, b"index/proof")
         self._entropy = entropy
 
     def seal(self, level: str, study_uid: str, row_uid: str, plaintext: bytes) -> bytes:
@@ -69,6 +70,10 @@ class IndexSeal:
     def fingerprint(self, sha256: bytes) -> bytes:
         """Return the 32-byte keyed fingerprint of content whose SHA-256 digest is given."""
         return self._mac(b"fingerprint", "", sha256.hex())
+
+    def prove(self, kind: str, *values: bytes) -> bytes:
+        """Return the 32-byte proof that whoever holds the index key wrote these values of this kind."""
+        return hmac.digest(self._proof_key, fields(kind.encode(), *values), "sha256")
 
     def name_tokens(self, person_name: str) -> frozenset[bytes]:
         """Return the tokens of every word's beginnings, over all component groups (PS3.5 6.2.1)."""

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
-from pacs_secure.core.access import Grant, Permit, Scope, StudyFacts, Tie, Viewer
+from pacs_secure.core.access import Grant, Permit, Scope, StoredFacts, StudyFacts, Tie, Viewer
 from pacs_secure.core.audit import Draft, LedgerEntry
 from pacs_secure.core.identifiers import Institution, KeyId, Uid
 from pacs_secure.core.instance import IndexedInstance, InstanceRow, SealedHit
@@ -36,19 +36,23 @@ class Records(Protocol):
     def institution_keys(self, institution: Institution, proposed: InstitutionKeys | None) -> InstitutionKeys | None:
         """Return the institution's keys; when it has none, adopt the proposed ones (first writer wins)."""
 
-    def study(self, viewer: Viewer, study_instance_uid: Uid) -> StudyFacts | None:
-        """Return what decisions need to know of a study, with the viewer's ties to it, or None.
+    def study(self, viewer: Viewer, study_instance_uid: Uid) -> StoredFacts | None:
+        """Return what is kept of a study for decisions, or None.
 
         A study of another institution is returned only to whom an invitation leads there, and only
         when the viewer's own institution has none of this UID.
         """
 
-    def inviting(self, viewer: Viewer) -> Sequence[Institution]:
-        """Return the other institutions into which an invitation leads the viewer, in order."""
-
-    def add(self, permit: Permit, indexed: IndexedInstance, begun: Callable[[StudyFacts], Draft] | None) -> Added:
+    def add(
+        self,
+        permit: Permit,
+        indexed: IndexedInstance,
+        begun: Callable[[StudyFacts], Draft] | None,
+        prove: Callable[[StudyFacts], bytes] = lambda _: b"",
+    ) -> Added:
         """Add one instance and, when given, the ledger entry that begins its act, in one commit.
 
+        ``prove`` is called inside the transaction for a study that the instance begins.
         ``begun`` is called inside the transaction with the study as it then stands. A row with the
         same SOP Instance UID and Data Set digest is a DUPLICATE: nothing is added but ``begun``
         is still recorded. A date, time or modality that is none is kept in its box only, as received.
@@ -68,7 +72,10 @@ class Records(Protocol):
         """Return the rows of a study, series or instance in series and instance number order."""
 
     def search(self, scope: Scope, narrowing: Narrowing) -> Iterator[SealedHit]:
-        """Yield candidates within the scope, newest study first; counts are within the scope too."""
+        """Yield candidates within the scope, newest study first; counts are within the scope too.
+
+        What the scope holds by is proven by whoever opens the hits.
+        """
 
     def open_acts(self, before: datetime) -> Sequence[Draft]:
         """Return the begun drafts, older than ``before``, of acts that never got their outcome (a crash).
@@ -93,6 +100,9 @@ class Ties(Protocol):
 
     def release(self, permit: Permit, origin: UUID, at: datetime, draft: Draft) -> int:
         """End every tie of one origin that still holds at that moment, and record it; return how many."""
+
+    def of_person(self, actor: str, at: datetime) -> Sequence[Tie]:
+        """Return the ties of a person that hold at that moment, whatever their purpose, in any institution."""
 
     def of(self, institution: Institution, alias: UUID, at: datetime) -> Sequence[Tie]:
         """Return the ties to a patient or study that hold at that moment, oldest first."""

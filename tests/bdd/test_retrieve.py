@@ -263,7 +263,7 @@ def _damaged(hospital: Hospital) -> None:
 @when("the ledger cannot be written")
 def _no_ledger(hospital: Hospital, keys: MemoryKeys, opened: Opened) -> None:
     hospital.world.house.drop_keys()
-    opened.fetched.append(keys.keyring.fetched)
+    opened.fetched.append(keys.keyring.opening)
     with sqlite3.connect(hospital.world.index_file) as index:
         index.execute("CREATE TRIGGER broken BEFORE INSERT ON ledger BEGIN SELECT RAISE(ABORT, 'disk error'); END")
     index.close()
@@ -271,5 +271,5 @@ def _no_ledger(hospital: Hospital, keys: MemoryKeys, opened: Opened) -> None:
 
 @then("not one byte was opened")
 def _nothing_opened(keys: MemoryKeys, opened: Opened) -> None:
-    # No key was in memory and none was fetched, so nothing can have been opened.
-    assert opened.fetched == [keys.keyring.fetched]
+    # No study key was in memory and none was fetched, so nothing can have been opened.
+    assert opened.fetched == [keys.keyring.opening]

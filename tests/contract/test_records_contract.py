@@ -15,10 +15,10 @@ import pytest
 from pacs_secure.adapters.sql.engine import Database
 from pacs_secure.adapters.sql.ledger import SqlLedger
 from pacs_secure.adapters.sql.records import SqlRecords
-from pacs_secure.core.access import Permit, Relation, Scope, StudyFacts
+from pacs_secure.core.access import Permit, Relation, Scope, StoredFacts, StudyFacts
 from pacs_secure.core.audit import Draft, Outcome
 from pacs_secure.core.errors import Conflict, Denied, Malformed, Unavailable
-from pacs_secure.core.identifiers import KeyId, Uid, uid
+from pacs_secure.core.identifiers import Institution, KeyId, Uid, uid
 from pacs_secure.core.instance import FrameIndex, IndexedInstance, SealedHit
 from pacs_secure.core.query import Level, Narrowing
 from pacs_secure.crypto.tlog import parse_entry
@@ -35,6 +35,7 @@ from tests.builders import (
     instance_row,
     permit,
     scope,
+    study_facts,
     subject,
     viewer,
 )
@@ -66,6 +67,10 @@ class Index:
         added = self.records.add(proof, one, begun)
         (facts,) = seen
         return added, facts, proof
+
+    def facts(self, study: Uid, of: Institution = HERE) -> StudyFacts | None:
+        stored = self.records.study(viewer(of), study)
+        return None if stored is None else stored.facts
 
     def find(self, level: Level, of: Scope | None = None, **narrowing: Any) -> list[SealedHit]:
         return list(self.records.search(of or scope(), Narrowing(level, **narrowing)))
@@ -149,7 +154,7 @@ class TestAdding:
 
         with pytest.raises(Conflict):
             index.add(indexed_instance(row=instance_row(moved, f"{moved}.1", f"{ROOT}.1.1.1")))
-        assert index.records.study(viewer(), uid(moved)) is None
+        assert index.facts(uid(moved)) is None
 
     def test_a_conflict_begins_no_act(self, index: Index) -> None:
         index.add(indexed_instance())
@@ -161,7 +166,7 @@ class TestAdding:
     def test_the_act_begins_with_the_study_as_it_then_stands(self, index: Index) -> None:
         _, facts, _ = index.begin(indexed_instance(department="surgery"))
 
-        assert facts == index.records.study(viewer(), STUDY)
+        assert facts == index.facts(STUDY)
         assert (facts.institution, facts.study_instance_uid, facts.department) == (HERE, STUDY, "surgery")
         (entry,) = index.ledger.entries(0, 9)
         assert parse_entry(entry.content)["study"] == str(facts.alias)
@@ -172,7 +177,7 @@ class TestAdding:
 
         with pytest.raises(Unavailable, match="no ledger key"):
             index.records.add(permit(), indexed_instance(), fail)
-        assert index.records.study(viewer(), STUDY) is None
+        assert index.facts(STUDY) is None
         assert (index.ledger.size(), index.find(Level.STUDY)) == (0, [])
         assert index.add(indexed_instance()) == [Added.NEW]
 
@@ -181,18 +186,18 @@ class TestAdding:
 
         with pytest.raises(Malformed, match="offset"):
             index.records.add(permit(), indexed_instance(), lambda _: naive)
-        assert (index.records.study(viewer(), STUDY), index.ledger.size()) == (None, 0)
+        assert (index.facts(STUDY), index.ledger.size()) == (None, 0)
 
     def test_a_permit_of_another_institution_adds_nothing(self, index: Index) -> None:
         with pytest.raises(Denied):
             index.records.add(permit(subject(of=ELSEWHERE)), indexed_instance(), None)
-        assert index.records.study(viewer(), STUDY) is None
+        assert index.facts(STUDY) is None
 
     def test_an_existing_study_keeps_its_department_and_columns(self, index: Index) -> None:
         index.add(instance("1.1.1", department="radiology", patient="first", study_box=b"first"))
         index.add(instance("1.1.2", department="surgery", patient="second", study_box=b"second"))
 
-        facts = index.records.study(viewer(), STUDY)
+        facts = index.facts(STUDY)
         assert facts is not None
         assert facts.department == "radiology"
         assert [hit.study_box for hit in index.find(Level.STUDY)] == [b"first"]
@@ -201,15 +206,29 @@ class TestAdding:
     def test_studies_of_one_patient_share_the_patients_alias_and_nothing_else(self, index: Index) -> None:
         index.add(instance("1.1.1", patient="a"), instance("2.1.1", patient="a"), instance("3.1.1", patient="b"))
 
-        one, two, other = (index.records.study(viewer(), uid(f"{ROOT}.{number}")) for number in (1, 2, 3))
+        one, two, other = (index.facts(uid(f"{ROOT}.{number}")) for number in (1, 2, 3))
         assert one is not None
         assert two is not None
         assert other is not None
         assert one.patient_alias == two.patient_alias != other.patient_alias
         assert len({one.alias, two.alias, other.alias}) == 3
 
+    def test_a_study_that_begins_is_proven_with_the_aliases_it_was_given(self, index: Index) -> None:
+        seen: list[StudyFacts] = []
+
+        def prove(facts: StudyFacts) -> bytes:
+            seen.append(facts)
+            return b"a proof"
+
+        for number in ("1.1.1", "1.1.2", "2.1.1"):
+            index.records.add(permit(), instance(number), None, prove)
+
+        stored = [index.records.study(viewer(), uid(f"{ROOT}.{study}")) for study in (1, 2)]
+        assert [one.facts for one in stored if one is not None] == seen
+        assert [one.proof for one in stored if one is not None] == [b"a proof", b"a proof"]
+
     def test_a_study_that_is_not_there_is_none(self, index: Index) -> None:
-        assert index.records.study(viewer(), STUDY) is None
+        assert index.facts(STUDY) is None
         assert list(index.records.instances(HERE, STUDY)) == []
 
     def test_of_many_who_add_the_same_at_once_one_is_new(self, index: Index) -> None:
@@ -281,7 +300,7 @@ class TestInstitutions:
             assert list(index.records.instances(institution, STUDY)) == [one.row]
             (hit,) = index.find(Level.STUDY, scope(of=institution))
             assert hit.instances_in_study == 1
-        facts = [index.records.study(viewer(institution), STUDY) for institution in (HERE, ELSEWHERE)]
+        facts = [index.facts(STUDY, of=institution) for institution in (HERE, ELSEWHERE)]
         assert len({(one.alias, one.patient_alias) for one in facts if one is not None}) == 2
 
     @pytest.mark.parametrize("level", Level)
@@ -415,8 +434,9 @@ class TestSearchColumns:
         (one,) = index.find(Level.INSTANCE, sop_instance_uids=(uid(f"{ROOT}.2.1.2"),))
 
         assert study == SealedHit(
-            STUDY, None, None, f"study box of {STUDY}".encode(), None, None, ("CT", "MR"), 2, 2, None
+            STUDY, None, None, f"study box of {STUDY}".encode(), None, None, ("CT", "MR"), 2, 2, None, study.stored
         )
+        assert study.stored.facts == series.stored.facts == index.facts(STUDY)
         assert (series.study_box, series.series_box, series.instance_box) == (
             f"study box of {ROOT}.1".encode(),
             f"series box of {ROOT}.1.2".encode(),
@@ -598,7 +618,9 @@ def test_sql_and_memory_answer_every_combination_alike(tmp_path: Path, seed: int
     met = 0
     for _ in range(250):
         level, of, asked = pick.choice(list(Level)), pick.choice(scopes), narrowing(pick)
-        in_sql, in_memory = (side.find(level, of, **asked) for side in sides)
+        # Aliases are random, so each side has its own.
+        known = StoredFacts(study_facts(), b"")
+        in_sql, in_memory = ([replace(hit, stored=known) for hit in side.find(level, of, **asked)] for side in sides)
         assert in_sql == in_memory, (level, of, asked)
         met += bool(in_sql)
     database.close()

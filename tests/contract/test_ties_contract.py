@@ -12,7 +12,7 @@ from pacs_secure.adapters.sql import Database, SqlLedger, SqlRecords
 from pacs_secure.adapters.sql.ties import SqlTies
 from pacs_secure.core.access import Purpose, Relation, StudyFacts, Tie, Viewer
 from pacs_secure.core.errors import Denied
-from pacs_secure.core.identifiers import uid
+from pacs_secure.core.identifiers import Institution, uid
 from pacs_secure.core.query import Level, Narrowing
 from pacs_secure.ports import Ledger, Records, Ties
 from tests.builders import (
@@ -43,8 +43,19 @@ class Bound:
     records: Records
     ledger: Ledger
 
-    def facts(self, seen_by: Viewer | None = None) -> StudyFacts:
-        facts = self.records.study(seen_by or viewer(), STUDY)
+    def gathered(self, seen_by: Viewer) -> Viewer:
+        """Return a viewer with their ties, as the Guard gathers them."""
+        held = self.ties.of_person(seen_by.actor, seen_by.at)
+        return replace(seen_by, ties=tuple(one for one in held if one.holds(seen_by.at, seen_by.purpose)))
+
+    def facts(self, seen_by: Viewer | None = None, study: str = STUDY) -> StudyFacts | None:
+        gathered = self.gathered(seen_by or viewer())
+        stored = self.records.study(gathered, uid(study))
+        return None if stored is None else stored.facts.seen_by(gathered)
+
+    @property
+    def study(self) -> StudyFacts:
+        facts = self.facts()
         assert facts is not None
         return facts
 
@@ -52,12 +63,12 @@ class Bound:
         self.ties.tie(permit(), made, draft())
 
     def relations(self, seen_by: Viewer | None = None) -> frozenset[Relation]:
-        return self.facts(seen_by).relations
+        facts = self.facts(seen_by)
+        return facts.relations if facts else frozenset()
 
-    def found(self, relation: Relation, seen_by: Viewer | None = None) -> int:
-        of = scope(relation)
-        narrowing = Narrowing(Level.STUDY)
-        return len(list(self.records.search(replace(of, viewer=seen_by or viewer()), narrowing)))
+    def found(self, relation: Relation, seen_by: Viewer | None = None, of: Institution = HERE) -> int:
+        wide = replace(scope(relation), viewer=self.gathered(seen_by or viewer())).of(of)
+        return len(list(self.records.search(wide, Narrowing(Level.STUDY))))
 
 
 @pytest.fixture(params=["memory", "sql"])
@@ -78,7 +89,7 @@ def bound(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bound]:
 
 @pytest.mark.parametrize("relation", [Relation.INVITED, Relation.REFERRING])
 def test_a_tie_to_a_study_holds_for_that_study(bound: Bound, relation: Relation) -> None:
-    bound.add(tie(relation, bound.facts().alias))
+    bound.add(tie(relation, bound.study.alias))
 
     assert bound.relations() == {relation}
     assert bound.found(relation) == 1
@@ -86,7 +97,7 @@ def test_a_tie_to_a_study_holds_for_that_study(bound: Bound, relation: Relation)
 
 @pytest.mark.parametrize("relation", [Relation.TREATING, Relation.EMERGENCY])
 def test_a_tie_to_a_patient_holds_for_every_study_of_hers(bound: Bound, relation: Relation) -> None:
-    bound.add(tie(relation, bound.facts().patient_alias))
+    bound.add(tie(relation, bound.study.patient_alias))
 
     assert bound.relations() == {relation}
     assert bound.found(relation) == 1
@@ -115,21 +126,21 @@ def test_a_tie_to_something_else_holds_for_nothing(bound: Bound, relation: Relat
     ],
 )
 def test_a_tie_holds_for_its_person_in_its_time_for_its_purpose(bound: Bound, seen_by: Viewer, *, holds: bool) -> None:
-    bound.add(tie(Relation.INVITED, bound.facts().alias, purpose=Purpose.TREATMENT))
+    bound.add(tie(Relation.INVITED, bound.study.alias, purpose=Purpose.TREATMENT))
 
     assert bound.relations(seen_by) == ({Relation.INVITED} if holds else frozenset())
     assert bound.found(Relation.INVITED, seen_by) == int(holds)
 
 
 def test_a_tie_without_a_purpose_holds_for_any(bound: Bound) -> None:
-    bound.add(tie(Relation.TREATING, bound.facts().patient_alias))
+    bound.add(tie(Relation.TREATING, bound.study.patient_alias))
 
     for purpose in (*Purpose, None):
         assert bound.relations(viewer(purpose=purpose)) == {Relation.TREATING}
 
 
 def test_what_comes_from_one_origin_ends_together_and_nothing_else(bound: Bound) -> None:
-    origin, facts = uuid4(), bound.facts()
+    origin, facts = uuid4(), bound.study
     bound.add(tie(Relation.INVITED, facts.alias, origin=origin), tie(Relation.TREATING, facts.patient_alias))
 
     assert bound.ties.release(permit(), origin, NOW, draft()) == 1
@@ -139,7 +150,7 @@ def test_what_comes_from_one_origin_ends_together_and_nothing_else(bound: Bound)
 
 
 def test_every_change_is_on_record(bound: Bound) -> None:
-    made = tie(Relation.INVITED, bound.facts().alias)
+    made = tie(Relation.INVITED, bound.study.alias)
     bound.add(made)
     bound.ties.release(permit(), made.origin, NOW, draft())
 
@@ -147,7 +158,7 @@ def test_every_change_is_on_record(bound: Bound) -> None:
 
 
 def test_a_tie_of_another_institution_is_refused_whole(bound: Bound) -> None:
-    alias = bound.facts().alias
+    alias = bound.study.alias
     with pytest.raises(Denied):
         bound.ties.tie(permit(), [tie(alias=alias), tie(alias=alias, of=ELSEWHERE)], draft())
 
@@ -155,7 +166,7 @@ def test_a_tie_of_another_institution_is_refused_whole(bound: Bound) -> None:
 
 
 def test_the_ties_to_a_study_can_be_told(bound: Bound) -> None:
-    alias = bound.facts().alias
+    alias = bound.study.alias
     earlier = tie(alias=alias, actor="first", begins_at=NOW - timedelta(days=2), purpose=Purpose.TREATMENT)
     later, over = tie(alias=alias, actor="second"), tie(alias=alias, ends_at=NOW)
     bound.add(later, over, earlier, tie())
@@ -165,60 +176,52 @@ def test_the_ties_to_a_study_can_be_told(bound: Bound) -> None:
 
 
 class TestAcrossInstitutions:
+    THEIRS = f"{ROOT}.2"
+
     @pytest.fixture(autouse=True)
     def _their_study(self, bound: Bound) -> None:
-        theirs = indexed_instance(
-            of=ELSEWHERE, row=instance_row(f"{ROOT}.2", f"{ROOT}.2.1", f"{ROOT}.2.1.1", of=ELSEWHERE)
-        )
-        bound.records.add(permit(subject(of=ELSEWHERE)), theirs, None)
+        self.add(bound, self.THEIRS)
 
-    def theirs(self, bound: Bound, seen_by: Viewer) -> StudyFacts | None:
-        return bound.records.study(seen_by, uid(f"{ROOT}.2"))
+    def add(self, bound: Bound, study: str, of: Institution = ELSEWHERE) -> None:
+        row = instance_row(study, f"{study}.1", f"{study}.1.1", of=of)
+        bound.records.add(permit(subject(of=of)), indexed_instance(of=of, row=row), None)
 
     def invite(self, bound: Bound, relation: Relation = Relation.INVITED) -> None:
-        facts = self.theirs(bound, viewer(of=ELSEWHERE))
+        facts = bound.facts(viewer(of=ELSEWHERE), self.THEIRS)
         assert facts is not None
         by = permit(subject(of=ELSEWHERE))
         bound.ties.tie(by, [tie(relation, facts.alias, of=ELSEWHERE)], replace(draft(), institution=ELSEWHERE))
 
     def test_a_stranger_finds_no_study_there(self, bound: Bound) -> None:
-        assert self.theirs(bound, viewer()) is None
-        assert list(bound.records.inviting(viewer())) == []
+        assert bound.facts(study=self.THEIRS) is None
+        assert bound.found(Relation.INVITED, of=ELSEWHERE) == 0
 
     def test_an_invitation_leads_there(self, bound: Bound) -> None:
         self.invite(bound)
 
-        seen = self.theirs(bound, viewer())
+        seen = bound.facts(study=self.THEIRS)
         assert seen is not None
         assert seen.institution == ELSEWHERE
         assert seen.relations == {Relation.INVITED}
-        assert list(bound.records.inviting(viewer())) == [ELSEWHERE]
-        there = scope(Relation.INVITED).of(ELSEWHERE)
-        (hit,) = bound.records.search(there, Narrowing(Level.STUDY))
-        assert hit.study_instance_uid == f"{ROOT}.2"
+        assert bound.found(Relation.INVITED, of=ELSEWHERE) == 1
 
     def test_nothing_but_an_invitation_leads_there(self, bound: Bound) -> None:
         self.invite(bound, Relation.REFERRING)
 
-        assert self.theirs(bound, viewer()) is None
-        for relation in Relation:
-            assert list(bound.records.search(scope(relation).of(ELSEWHERE), Narrowing(Level.STUDY))) == []
+        assert bound.facts(study=self.THEIRS) is None
+        assert [bound.found(relation, of=ELSEWHERE) for relation in Relation] == [0] * len(Relation)
 
     def test_one_s_own_study_of_the_same_uid_comes_first(self, bound: Bound) -> None:
         self.invite(bound)
-        own = indexed_instance(row=instance_row(f"{ROOT}.2", f"{ROOT}.2.1", f"{ROOT}.2.1.1"))
-        bound.records.add(permit(), own, None)
+        self.add(bound, self.THEIRS, HERE)
 
-        seen = self.theirs(bound, viewer())
+        seen = bound.facts(study=self.THEIRS)
         assert seen is not None
         assert seen.institution == HERE
 
     def test_an_invitation_to_one_study_opens_no_other(self, bound: Bound) -> None:
         self.invite(bound)
-        other = indexed_instance(
-            of=ELSEWHERE, row=instance_row(f"{ROOT}.3", f"{ROOT}.3.1", f"{ROOT}.3.1.1", of=ELSEWHERE)
-        )
-        bound.records.add(permit(subject(of=ELSEWHERE)), other, None)
+        self.add(bound, f"{ROOT}.3")
 
-        assert bound.records.study(viewer(), uid(f"{ROOT}.3")) is None
-        assert len(list(bound.records.search(scope(Relation.INVITED).of(ELSEWHERE), Narrowing(Level.STUDY)))) == 1
+        assert bound.facts(study=f"{ROOT}.3") is None
+        assert bound.found(Relation.INVITED, of=ELSEWHERE) == 1

@@ -21,12 +21,12 @@ from pacs_secure.core.access import (
     relations_of,
 )
 from pacs_secure.core.identifiers import Institution, Uid
-from tests.builders import NOW
+from tests.builders import NOW, tie
 
 POLICY = CasbinPolicy(Path(__file__).parents[2] / "policies")
 DEPARTMENTS = st.sampled_from(["", "radiology", "surgery"])
 TIES = st.frozensets(st.sampled_from(sorted(set(Relation) - {Relation.NONE, Relation.DEPARTMENT})))
-SAFEGUARDS = st.frozensets(st.sampled_from(sorted(Safeguard)), max_size=3)
+SAFEGUARDS = st.frozensets(st.sampled_from(sorted(set(Safeguard) - {Safeguard.ENDED})), max_size=3)
 
 
 @st.composite
@@ -39,19 +39,29 @@ def subjects(draw: st.DrawFn) -> Subject:
 def studies(draw: st.DrawFn) -> StudyFacts:
     nobody = UUID(int=0)
     of = draw(st.sampled_from([Institution("north"), Institution("north"), Institution("south")]))
-    return StudyFacts(of, Uid("1.2.3"), nobody, nobody, draw(DEPARTMENTS), draw(TIES), draw(SAFEGUARDS))
+    safeguards, ended_on = draw(SAFEGUARDS), draw(st.sampled_from(["", "20250101", "20260101"]))
+    return StudyFacts(
+        of, Uid("1.2.3"), nobody, nobody, draw(DEPARTMENTS), draw(TIES), safeguards, treatment_ended_on=ended_on
+    )
+
+
+def viewer_of(subject: Subject, purpose: Purpose, study: StudyFacts) -> Viewer:
+    """Return the subject's eyes, with the ties that the study was drawn with."""
+    ties = tuple(tie(relation, study.alias, of=study.institution) for relation in sorted(study.relations))
+    return Viewer(subject.institution, subject.department, "an actor", purpose, NOW, "20250601", ties)
 
 
 def scope_of(subject: Subject, purpose: Purpose, study: StudyFacts) -> Scope:
-    viewer = Viewer(subject.institution, subject.department, "an actor", purpose, NOW, "")
+    viewer = viewer_of(subject, purpose, study)
     return Scope(viewer, POLICY.reaches(subject, Action.STUDY_SEARCH, purpose), subject.institution).of(
         study.institution
     )
 
 
 def allowed(subject: Subject, action: Action, purpose: Purpose, study: StudyFacts) -> bool:
-    held = relations_of(subject, study, tied=True)
-    return bool(held) and POLICY.decide(subject, action, purpose, held, study.safeguards).allowed
+    seen = study.seen_by(viewer_of(subject, purpose, study))
+    held = relations_of(subject, seen, tied=True)
+    return bool(held) and POLICY.decide(subject, action, purpose, held, seen.safeguards).allowed
 
 
 @given(subject=subjects(), study=studies(), purpose=st.sampled_from(sorted(Purpose)))

@@ -3,7 +3,7 @@
 Everything here runs inside one write, so that finding and making cannot race.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
@@ -29,8 +29,9 @@ FACTS = (
     studies.c.safeguards,
     studies.c.held,
     studies.c.treatment_ended_on,
+    studies.c.proof,
 )
-"""What `rows.study_facts` reads."""
+"""What `rows.stored_facts` reads."""
 
 _facts = select(studies.c.id, *FACTS).join_from(studies, patients).where(THIS_STUDY)
 _facts_to_change = _facts.add_columns(studies.c.modalities, studies.c.study_date, studies.c.study_time).with_for_update(
@@ -67,8 +68,12 @@ _grow_study = (
 _add_instance, _add_name_token, _add_modality = insert(instances), insert(name_tokens), insert(study_modalities)
 
 
-def add(connection: Connection, indexed: IndexedInstance) -> tuple[Added, StudyFacts]:
+def add(
+    connection: Connection, indexed: IndexedInstance, prove: Callable[[StudyFacts], bytes]
+) -> tuple[Added, StudyFacts]:
     """Add one instance unless it is there already; return its study as it now stands.
+
+    ``prove`` makes the proof of the facts of a study that begins here.
 
     Raises:
         Conflict: the SOP Instance UID is taken by other bytes or lies in another study.
@@ -79,7 +84,7 @@ def add(connection: Connection, indexed: IndexedInstance) -> tuple[Added, StudyF
     ).first()
     found = _find_study(connection, indexed)
     if kept is None:
-        study = found or _make_study(connection, indexed)
+        study = found or _make_study(connection, indexed, prove)
         _add_to(connection, study, indexed)
         return Added.NEW, study.facts
     same = (kept.data_set_fingerprint, kept.study_instance_uid) == (
@@ -108,22 +113,22 @@ def _find_study(connection: Connection, indexed: IndexedInstance) -> _Study | No
     row = connection.execute(_facts_to_change, asked).first()
     if row is None:
         return None
-    facts = rows.study_facts(row, "")
+    facts = rows.study_facts(row)
     modalities = frozenset(rows.unpack_modalities(row.modalities))
     return _Study(row.id, facts, modalities, row.study_date, row.study_time)
 
 
-def _make_study(connection: Connection, indexed: IndexedInstance) -> _Study:
+def _make_study(connection: Connection, indexed: IndexedInstance, prove: Callable[[StudyFacts], bytes]) -> _Study:
     """Make a study of this instance's columns; instances that follow never change them."""
     identity = indexed.row.identity
     patient_id, patient_alias = _patient_of(connection, indexed)
     alias = uuid4()
-    values = {**rows.study_values(indexed), "patient_id": patient_id, "alias": alias}
+    facts = StudyFacts(identity.institution, identity.study_instance_uid, alias, patient_alias, indexed.department)
+    values = {**rows.study_values(indexed), "patient_id": patient_id, "alias": alias, "proof": prove(facts)}
     study_id = _insert(connection, studies, values)
     tokens = [{"token": token, "study_id": study_id} for token in indexed.study.name_tokens]
     if tokens:
         connection.execute(_add_name_token, tokens)
-    facts = StudyFacts(identity.institution, identity.study_instance_uid, alias, patient_alias, indexed.department)
     return _Study(study_id, facts, frozenset(), *rows.plain_moment(indexed.study))
 
 

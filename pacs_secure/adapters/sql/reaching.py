@@ -1,69 +1,47 @@
 """Who reaches which study, in SQL: the one place where relations and safeguards meet rows.
 
-A decision on one study and the narrowing of a search are made of the same conditions, so that they
-cannot part; a property test holds them equal all the same (ACC-02, ACC-03).
+The ties of a viewer come proven and as values, never from a table that the statement reads: whoever
+owns the database could put any row there. A property test holds scope and decision equal (ACC-02, ACC-03).
 """
 
 from collections.abc import Sequence
+from uuid import UUID
 
-from sqlalchemy import BindParameter, ColumnElement, Select, and_, bindparam, case, false, or_, select, true
+from sqlalchemy import ColumnElement, and_, false, or_, select, true
 from sqlalchemy.engine import Connection
 
 from pacs_secure.adapters.sql import rows
 from pacs_secure.adapters.sql.growth import FACTS
-from pacs_secure.adapters.sql.tables import Moment, patients, studies, ties
-from pacs_secure.core.access import (
-    TIES_A_PATIENT,
-    TIES_A_STUDY,
-    Reach,
-    Relation,
-    Safeguard,
-    Scope,
-    StudyFacts,
-    Viewer,
-)
-from pacs_secure.core.identifiers import Institution, Uid
+from pacs_secure.adapters.sql.tables import patients, studies
+from pacs_secure.core.access import TIES_A_PATIENT, Reach, Relation, Safeguard, Scope, StoredFacts, Viewer
+from pacs_secure.core.errors import OverLimit
+from pacs_secure.core.identifiers import Uid
+
+MOST_TIES = 10_000
+"""Of one person at once; engines bound the parameters of a statement."""
 
 Condition = ColumnElement[bool]
 
-_ACTOR: BindParameter[str] = bindparam("an_actor")
-_PURPOSE: BindParameter[str] = bindparam("a_purpose")
-_AT = bindparam("at", type_=Moment())
-_TIES = tuple(sorted(TIES_A_PATIENT | TIES_A_STUDY))
-
 
 def in_scope(scope: Scope) -> Condition:
-    """Say in SQL what deciding each study singly would say."""
-    viewer = scope.viewer
-    reached = or_(false(), *(_reached(reach, viewer) for reach in _in_order(scope.usable)))
+    """Say in SQL what deciding each study singly would say; raises `OverLimit` for more than `MOST_TIES` ties."""
+    reached = or_(false(), *(_reached(reach, scope) for reach in _in_order(scope.usable)))
     also = true() if scope.also is None else in_scope(scope.also)
     return and_(studies.c.institution == scope.institution, reached, also)
 
 
-def asked(viewer: Viewer) -> dict[str, object]:
-    """Return what the conditions of a viewer's ties ask: the values of their parameters."""
-    return {"an_actor": viewer.actor, "a_purpose": viewer.purpose or "", "at": viewer.at}
-
-
-def facts_of(connection: Connection, viewer: Viewer, study_instance_uid: Uid) -> StudyFacts | None:
-    """Return the facts of a study with the viewer's ties to it: of their own institution, or where they are invited."""
-    named = {"a_study": study_instance_uid, "an_institution": viewer.institution, **asked(viewer)}
-    row = connection.execute(_facts, named).first()
-    if row is None:
-        return None
-    held = frozenset(relation for relation in _TIES if getattr(row, f"tie_{relation}"))
-    return rows.study_facts(row, viewer.ended_before, held)
-
-
-def inviting(connection: Connection, viewer: Viewer) -> Sequence[Institution]:
-    """Return the other institutions into which an invitation leads, in order."""
-    named = {"an_institution": viewer.institution, **asked(viewer)}
-    return [Institution(row.institution) for row in connection.execute(_inviting, named)]
-
-
-def holding() -> Condition:
-    """Say that a tie holds at the moment that is asked about."""
-    return and_(ties.c.begins_at <= _AT, ties.c.ends_at > _AT)
+def stored(connection: Connection, viewer: Viewer, study_instance_uid: Uid) -> StoredFacts | None:
+    """Return what is kept of a study: of the viewer's own institution first, then where they are invited."""
+    named = studies.c.study_instance_uid == study_instance_uid
+    own = studies.c.institution == viewer.institution
+    found = connection.execute(_facts.where(named, own)).first()
+    invited = [
+        tie.alias for tie in viewer.ties if tie.relation is Relation.INVITED and tie.institution != viewer.institution
+    ]
+    if found is None and invited:
+        there = studies.c.alias.in_(_few(invited))
+        found = connection.execute(_facts.where(named, there).order_by(studies.c.institution)).first()
+    return None if found is None else rows.stored_facts(found)
 
 
 def _in_order(reaches: frozenset[Reach]) -> list[Reach]:
@@ -71,32 +49,29 @@ def _in_order(reaches: frozenset[Reach]) -> list[Reach]:
     return sorted(reaches, key=lambda reach: (reach.relation, sorted(reach.despite)))
 
 
-def _reached(reach: Reach, viewer: Viewer) -> Condition:
-    return and_(_reached_by(reach.relation, viewer), _passed(reach.despite, viewer))
+def _reached(reach: Reach, scope: Scope) -> Condition:
+    return and_(_reached_by(reach.relation, scope), _passed(reach.despite, scope.viewer))
 
 
-def _reached_by(relation: Relation, viewer: Viewer) -> Condition:
-    """Say which studies one relation reaches; a relation that no table knows yet reaches none."""
+def _reached_by(relation: Relation, scope: Scope) -> Condition:
+    """Say which studies one relation reaches; one that nothing ties the viewer by reaches none."""
+    viewer = scope.viewer
     if relation is Relation.NONE:
         return true()
     if relation is Relation.DEPARTMENT:
         return studies.c.department == viewer.department if viewer.department else false()
-    return _tied(relation) if viewer.actor and relation in _TIES else false()
+    aliases = [tie.alias for tie in viewer.ties if (tie.relation, tie.institution) == (relation, scope.institution)]
+    if not aliases:
+        return false()
+    if relation in TIES_A_PATIENT:
+        return studies.c.patient_id.in_(select(patients.c.id).where(patients.c.alias.in_(_few(aliases))))
+    return studies.c.alias.in_(_few(aliases))
 
 
-def _tied(relation: Relation) -> Condition:
-    """Say which studies a tie of one kind leads the viewer to."""
-    mine = and_(
-        ties.c.actor == _ACTOR,
-        ties.c.relation == relation.value,
-        holding(),
-        or_(ties.c.purpose == "", ties.c.purpose == _PURPOSE),
-    )
-    # IN rather than EXISTS: the few ties of one person are found first, and lead to their studies.
-    if relation in TIES_A_STUDY:
-        return studies.c.alias.in_(select(ties.c.alias).where(mine))
-    theirs = select(patients.c.id).join(ties, ties.c.alias == patients.c.alias).where(mine)
-    return studies.c.patient_id.in_(theirs)
+def _few(aliases: Sequence[UUID]) -> list[UUID]:
+    if len(aliases) > MOST_TIES:
+        raise OverLimit(f"one person may have {MOST_TIES} ties")
+    return sorted(set(aliases))
 
 
 def _passed(despite: frozenset[Safeguard], viewer: Viewer) -> Condition:
@@ -110,23 +85,4 @@ def _passed(despite: frozenset[Safeguard], viewer: Viewer) -> Condition:
     return and_(true(), *found)
 
 
-_own = studies.c.institution == bindparam("an_institution")
-_facts: Select[*tuple[object, ...]] = (
-    select(*FACTS, *(_tied(relation).label(f"tie_{relation}") for relation in _TIES))
-    .join_from(studies, patients)
-    .where(studies.c.study_instance_uid == bindparam("a_study"), or_(_own, _tied(Relation.INVITED)))
-    .order_by(case((_own, 0), else_=1), studies.c.institution)
-    .limit(1)
-)
-_inviting = (
-    select(ties.c.institution)
-    .where(
-        ties.c.actor == _ACTOR,
-        ties.c.relation == Relation.INVITED.value,
-        holding(),
-        or_(ties.c.purpose == "", ties.c.purpose == _PURPOSE),
-        ties.c.institution != bindparam("an_institution"),
-    )
-    .distinct()
-    .order_by(ties.c.institution)
-)
+_facts = select(*FACTS).select_from(studies.join(patients))

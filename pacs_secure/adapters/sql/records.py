@@ -10,7 +10,7 @@ from pacs_secure.adapters.sql import growth, reaching, rows, search
 from pacs_secure.adapters.sql.engine import Database
 from pacs_secure.adapters.sql.ledger import append_in
 from pacs_secure.adapters.sql.tables import instances, institutions, ledger, open_acts, series, studies
-from pacs_secure.core.access import Grant, Permit, Scope, StudyFacts, Viewer
+from pacs_secure.core.access import Grant, Permit, Scope, StoredFacts, StudyFacts, Viewer
 from pacs_secure.core.audit import Draft, Outcome
 from pacs_secure.core.errors import Denied, Tampered
 from pacs_secure.core.identifiers import Institution, KeyId, Uid
@@ -60,20 +60,22 @@ class SqlRecords:
 
         return self._database.write(adopt)
 
-    def study(self, viewer: Viewer, study_instance_uid: Uid) -> StudyFacts | None:
-        """Return what decisions need to know of a study, with the viewer's ties to it, or None."""
+    def study(self, viewer: Viewer, study_instance_uid: Uid) -> StoredFacts | None:
+        """Return what is kept of a study for decisions: of the viewer's institution, or where they are invited."""
         with self._database.read() as connection:
-            return reaching.facts_of(connection, viewer, study_instance_uid)
+            return reaching.stored(connection, viewer, study_instance_uid)
 
-    def inviting(self, viewer: Viewer) -> Sequence[Institution]:
-        """Return the other institutions into which an invitation leads the viewer, in order."""
-        with self._database.read() as connection:
-            return reaching.inviting(connection, viewer)
-
-    def add(self, permit: Permit, indexed: IndexedInstance, begun: Callable[[StudyFacts], Draft] | None) -> Added:
+    def add(
+        self,
+        permit: Permit,
+        indexed: IndexedInstance,
+        begun: Callable[[StudyFacts], Draft] | None,
+        prove: Callable[[StudyFacts], bytes] = lambda _: b"",
+    ) -> Added:
         """Add one instance and, when given, the ledger entry that begins its act, in one commit.
 
-        The first instance of a study or series decides its columns.
+        The first instance of a study or series decides its columns; ``prove`` makes the proof of a
+        study's facts when it begins here.
 
         Raises:
             Conflict: the SOP Instance UID is taken by other bytes or lies in another study.
@@ -81,7 +83,7 @@ class SqlRecords:
         """
         if permit.request.subject.institution != indexed.row.identity.institution:
             raise Denied("institutions are strictly apart")
-        return self._database.write(lambda connection: _add(connection, indexed, begun))
+        return self._database.write(lambda connection: _add(connection, indexed, begun, prove))
 
     def instances(
         self,
@@ -112,7 +114,7 @@ class SqlRecords:
         if narrowing.limit is None:
             wanted = wanted.execution_options(yield_per=_AT_ONCE)
         with self._database.read() as connection:
-            found = connection.execute(wanted, reaching.asked(scope.viewer))
+            found = connection.execute(wanted)
             # A page is taken whole; candidates without an end are taken as they are opened.
             for row in found if narrowing.limit is None else found.all():
                 yield rows.sealed_hit(row)
@@ -148,8 +150,13 @@ def _institution_keys(connection: Connection, institution: Institution) -> Insti
     return None if row is None else InstitutionKeys(KeyId(row.index_key_id), KeyId(row.ledger_key_id))
 
 
-def _add(connection: Connection, indexed: IndexedInstance, begun: Callable[[StudyFacts], Draft] | None) -> Added:
-    added, facts = growth.add(connection, indexed)
+def _add(
+    connection: Connection,
+    indexed: IndexedInstance,
+    begun: Callable[[StudyFacts], Draft] | None,
+    prove: Callable[[StudyFacts], bytes],
+) -> Added:
+    added, facts = growth.add(connection, indexed, prove)
     if begun is not None:
         append_in(connection, begun(facts))
     return added

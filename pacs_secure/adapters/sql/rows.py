@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from pacs_secure.core.access import Relation, Safeguard, StudyFacts
+from pacs_secure.core.access import Safeguard, StoredFacts, StudyFacts
 from pacs_secure.core.errors import Tampered
 from pacs_secure.core.identifiers import Institution, KeyId, ObjectId, Uid
 from pacs_secure.core.instance import (
@@ -37,6 +37,9 @@ _BITS = {
     Safeguard.VIP: 128,
 }
 """Which bit each safeguard has in a database; a bit is never given to another."""
+
+FACTS_IN_A_HIT = 9
+"""Columns of `growth.FACTS`, with which a hit begins."""
 
 _MODALITY_SEPARATOR = "\\"
 _MODALITY = re.compile(r"[A-Z0-9_]{1,16}", re.ASCII)
@@ -121,6 +124,7 @@ def study_values(indexed: IndexedInstance) -> dict[str, object]:
         "safeguards": 0,
         "held": 0,
         "treatment_ended_on": "",
+        "proof": b"",
         "box": study.box,
     }
 
@@ -207,24 +211,29 @@ def unpack_safeguards(packed: int) -> frozenset[Safeguard]:
     return frozenset(safeguard for safeguard, bit in _BITS.items() if packed & bit)
 
 
-def study_facts(row: AnyRow, ended_before: str, relations: frozenset[Relation] = frozenset()) -> StudyFacts:
-    """Build what decisions need from the columns that `growth.FACTS` selects."""
-    ended = bool(row.treatment_ended_on) and row.treatment_ended_on <= ended_before
+def study_facts(row: AnyRow) -> StudyFacts:
+    """Build what is known of a study from the columns that `growth.FACTS` selects."""
     return StudyFacts(
         Institution(row.institution),
         Uid(row.study_instance_uid),
         row.alias,
         row.patient_alias,
         row.department,
-        relations,
-        unpack_safeguards(row.safeguards) | ({Safeguard.ENDED} if ended else frozenset()),
+        safeguards=unpack_safeguards(row.safeguards),
         held=bool(row.held),
+        treatment_ended_on=row.treatment_ended_on,
     )
+
+
+def stored_facts(row: AnyRow) -> StoredFacts:
+    """Build the same with its proof, which nothing here can check."""
+    return StoredFacts(study_facts(row), row.proof)
 
 
 def sealed_hit(row: AnyRow) -> SealedHit:
     """Build one answer of a search from the columns that `search.statement` selects, which end with its level."""
-    study, study_box, modalities, series_in_study, instances_in_study, *below = row
+    # The study's facts are read by name: with the level, only what follows them changes.
+    study, study_box, modalities, series_in_study, instances_in_study, *below = row[FACTS_IN_A_HIT:]
     series, series_box, instances_in_series, instance, instance_box = (*below, None, None, None, None, None)[:5]
     return SealedHit(
         study_instance_uid=Uid(study),
@@ -237,4 +246,5 @@ def sealed_hit(row: AnyRow) -> SealedHit:
         series_in_study=series_in_study,
         instances_in_study=instances_in_study,
         instances_in_series=instances_in_series,
+        stored=stored_facts(row),
     )

@@ -11,8 +11,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, select
 from sqlalchemy.sql.expression import UnaryExpression
 
+from pacs_secure.adapters.sql.growth import FACTS
 from pacs_secure.adapters.sql.reaching import Condition, in_scope
-from pacs_secure.adapters.sql.tables import instances, name_tokens, series, studies, study_modalities
+from pacs_secure.adapters.sql.tables import instances, name_tokens, patients, series, studies, study_modalities
 from pacs_secure.core.access import Scope
 from pacs_secure.core.errors import OverLimit
 from pacs_secure.core.query import Level, Narrowing
@@ -23,6 +24,7 @@ MOST_VALUES = 10_000
 Found = Select[*tuple[Any, ...]]
 
 _STUDY_COLUMNS = (
+    *FACTS,
     studies.c.study_instance_uid,
     studies.c.box.label("study_box"),
     studies.c.modalities,
@@ -58,14 +60,18 @@ def statement(scope: Scope, narrowing: Narrowing) -> Found:
     found: Found
     if narrowing.level is Level.INSTANCE:
         found = select(*_STUDY_COLUMNS, *_SERIES_COLUMNS, *_INSTANCE_COLUMNS)
-        found = found.join_from(studies, series).join(instances).where(*of_series, *of_instance)
+        found = found.select_from(studies.join(patients).join(series).join(instances)).where(*of_series, *of_instance)
         below: tuple[ColumnElement[Any], ...] = (*SERIES_ORDER, *INSTANCE_ORDER)
     elif narrowing.level is Level.SERIES:
-        found = select(*_STUDY_COLUMNS, *_SERIES_COLUMNS).join_from(studies, series)
+        found = select(*_STUDY_COLUMNS, *_SERIES_COLUMNS).select_from(studies.join(patients).join(series))
         found = found.where(*of_series, *_holding_instance(narrowing, of_instance))
         below = SERIES_ORDER
     else:
-        found = select(*_STUDY_COLUMNS).where(*_holding_series(narrowing, of_series, of_instance))
+        found = (
+            select(*_STUDY_COLUMNS)
+            .select_from(studies.join(patients))
+            .where(*_holding_series(narrowing, of_series, of_instance))
+        )
         below = ()
     found = found.where(in_scope(scope), *_study_conditions(narrowing))
     found, order = _among_studies_of_a_modality(found, scope, narrowing)
@@ -83,7 +89,7 @@ def _among_studies_of_a_modality(
     if not alone:
         return found, NEWEST_FIRST
     dated = study_modalities.c.study_date
-    found = found.join(study_modalities, _OF_THIS_STUDY).where(
+    found = found.join_from(studies, study_modalities, _OF_THIS_STUDY).where(
         study_modalities.c.institution == scope.institution,
         study_modalities.c.modality == alone,
         *_between(dated, narrowing),

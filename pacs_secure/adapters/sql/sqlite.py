@@ -40,7 +40,7 @@ _STATISTICS = {
     "ix_studies_patient_id_token": "100000 100000 3",
     "ix_studies_accession_number_token": "100000 100000 1",
     "ix_studies_birth_date_token": "100000 100000 10",
-    "ix_ties_actor": "200000 20 10 1",
+    "ix_ties_actor": "200000 20 1",
     "name_tokens": "800000 20 1",
     "study_modalities": "150000 150000 20000 5 1 1",
     "ix_study_modalities_study_id": "150000 2",

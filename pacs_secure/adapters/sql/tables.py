@@ -124,6 +124,7 @@ studies = Table(
     Column("safeguards", Integer, nullable=False),
     Column("held", Integer, nullable=False),
     Column("treatment_ended_on", String(8), nullable=False),
+    Column("proof", LargeBinary, nullable=False),
     Column("box", LargeBinary, nullable=False),
     UniqueConstraint("institution", "study_instance_uid"),
 )
@@ -231,10 +232,13 @@ ties = Table(
     Column("purpose", String(16), nullable=False),
     Column("begins_at", Moment, nullable=False),
     Column("ends_at", Moment, nullable=False),
+    # When it was ended before its time, so that its end, which is proven, stays as written.
+    Column("released_at", Moment),
     Column("origin", RandomId, nullable=False, index=True),
     Column("box", LargeBinary, nullable=False),
+    Column("proof", LargeBinary, nullable=False),
 )
-Index("ix_ties_actor", ties.c.actor, ties.c.relation, ties.c.ends_at)
+Index("ix_ties_actor", ties.c.actor, ties.c.ends_at)
 
 open_acts = Table(
     "open_acts",

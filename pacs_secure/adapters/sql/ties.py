@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import and_, bindparam, insert, or_, select, update
 from sqlalchemy.engine import Connection
 
 from pacs_secure.adapters.sql.engine import Database
 from pacs_secure.adapters.sql.ledger import append_in
-from pacs_secure.adapters.sql.reaching import holding
 from pacs_secure.adapters.sql.rows import AnyRow
 from pacs_secure.adapters.sql.tables import Moment, ties
 from pacs_secure.core.access import Permit, Purpose, Relation, Tie
@@ -18,14 +17,24 @@ from pacs_secure.core.errors import Denied
 from pacs_secure.core.identifiers import Institution
 
 _AT = bindparam("at", type_=Moment())
-_add = insert(ties)
-_release = update(ties).where(ties.c.origin == bindparam("an_origin"), ties.c.ends_at > _AT).values(ends_at=_AT)
-_release_one = _release.where(ties.c.actor == bindparam("an_actor"))
-_of = (
-    select(ties)
-    .where(ties.c.institution == bindparam("an_institution"), ties.c.alias == bindparam("an_alias"), holding())
-    .order_by(ties.c.begins_at, ties.c.tie_id)
+_holding = and_(
+    ties.c.begins_at <= _AT, ties.c.ends_at > _AT, or_(ties.c.released_at.is_(None), ties.c.released_at > _AT)
 )
+_add = insert(ties)
+_release = (
+    update(ties)
+    .where(
+        ties.c.origin == bindparam("an_origin"),
+        ties.c.ends_at > _AT,
+        or_(ties.c.released_at.is_(None), ties.c.released_at > _AT),
+    )
+    .values(released_at=_AT)
+)
+_release_one = _release.where(ties.c.actor == bindparam("an_actor"))
+_release_about = _release.where(ties.c.alias == bindparam("an_alias"))
+_ordered = select(ties).order_by(ties.c.begins_at, ties.c.tie_id)
+_of = _ordered.where(ties.c.institution == bindparam("an_institution"), ties.c.alias == bindparam("an_alias"), _holding)
+_of_person = _ordered.where(ties.c.actor == bindparam("an_actor"), _holding)
 
 
 class SqlTies:
@@ -58,6 +67,11 @@ class SqlTies:
 
         return self._database.write(release)
 
+    def of_person(self, actor: str, at: datetime) -> Sequence[Tie]:
+        """Return the ties of a person that hold at that moment, whatever their purpose, in any institution."""
+        with self._database.read() as connection:
+            return [_tie(row) for row in connection.execute(_of_person, {"an_actor": actor, "at": at})]
+
     def of(self, institution: Institution, alias: UUID, at: datetime) -> Sequence[Tie]:
         """Return the ties to a patient or study that hold at that moment, oldest first."""
         named = {"an_institution": institution, "an_alias": alias, "at": at}
@@ -77,10 +91,19 @@ def add_in(connection: Connection, made: Sequence[Tie]) -> None:
         connection.execute(_add, [_values(tie) for tie in made])
 
 
-def release_in(connection: Connection, origin: UUID, at: datetime, actor: str = "") -> int:
-    """End the ties of an origin, or those of one person among them, inside a write that is under way."""
-    named = {"an_origin": origin, "at": at} | ({"an_actor": actor} if actor else {})
-    return connection.execute(_release_one if actor else _release, named).rowcount
+def release_in(
+    connection: Connection, origin: UUID, at: datetime, *, actor: str = "", alias: UUID | None = None
+) -> int:
+    """End ties inside a write that is under way: all of an origin, or those of one person or to one study among them.
+
+    ``actor`` and ``alias`` are not named together.
+    """
+    named: dict[str, object] = {"an_origin": origin, "at": at}
+    if actor:
+        return connection.execute(_release_one, {**named, "an_actor": actor}).rowcount
+    if alias is not None:
+        return connection.execute(_release_about, {**named, "an_alias": alias}).rowcount
+    return connection.execute(_release, named).rowcount
 
 
 def _values(tie: Tie) -> dict[str, object]:
@@ -95,6 +118,7 @@ def _values(tie: Tie) -> dict[str, object]:
         "ends_at": tie.ends_at,
         "origin": tie.origin,
         "box": tie.box,
+        "proof": tie.proof,
     }
 
 
@@ -110,4 +134,5 @@ def _tie(row: AnyRow) -> Tie:
         ends_at=row.ends_at,
         origin=row.origin,
         box=row.box,
+        proof=row.proof,
     )

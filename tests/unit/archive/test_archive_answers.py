@@ -7,11 +7,15 @@ import pytest
 
 from pacs_secure.archive.answers import compose, merge
 from pacs_secure.archive.indexing import OpenedHit
+from pacs_secure.core.access import StoredFacts
 from pacs_secure.core.identifiers import uid
 from pacs_secure.core.instance import SealedHit
 from pacs_secure.core.query import Level, Query
+from tests.builders import study_facts
 
-HIT = SealedHit(uid("1"), uid("1.1"), uid("1.1.1"), b"", b"", b"", ("CT", "SR"), 2, 5, 3)
+HIT = SealedHit(
+    uid("1"), uid("1.1"), uid("1.1.1"), b"", b"", b"", ("CT", "SR"), 2, 5, 3, StoredFacts(study_facts(), b"")
+)
 STUDY, SERIES, INSTANCE = "0020000D", "0020000E", "00080018"
 
 

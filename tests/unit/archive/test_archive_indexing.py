@@ -5,11 +5,12 @@ from dataclasses import replace
 import pytest
 
 from pacs_secure.archive.indexing import index, open_hit
+from pacs_secure.core.access import StoredFacts
 from pacs_secure.core.errors import Tampered
 from pacs_secure.core.identifiers import uid
 from pacs_secure.core.instance import Description, IndexedInstance, SealedHit
 from pacs_secure.crypto.index_seal import IndexSeal
-from tests.builders import RADIOLOGY, instance_row
+from tests.builders import RADIOLOGY, instance_row, study_facts
 
 SEAL = IndexSeal(b"k" * 32)
 DESCRIPTION = Description(
@@ -38,7 +39,9 @@ def indexed(description: Description = DESCRIPTION, study: str = "1.2") -> Index
 def hit(one: IndexedInstance) -> SealedHit:
     identity = one.row.identity
     uids = identity.study_instance_uid, identity.series_instance_uid, identity.sop_instance_uid
-    return SealedHit(*uids, one.study.box, one.series.box, one.instance.box, (), 1, 1, 1)
+    return SealedHit(
+        *uids, one.study.box, one.series.box, one.instance.box, (), 1, 1, 1, StoredFacts(study_facts(), b"")
+    )
 
 
 def test_no_column_holds_a_name_or_a_number_of_the_person() -> None:

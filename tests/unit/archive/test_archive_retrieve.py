@@ -34,11 +34,11 @@ def begin(
 def test_a_delivery_is_recorded_before_anything_is_opened(world: World) -> None:
     store(world)
     world.house.drop_keys()
-    fetched = world.keyring.fetched
+    fetched = world.keyring.opening
     with begin(world) as retrieval:
         assert acts(world)[-1] == ("study:read", "begun")
         assert world.entries()[-1]["facts"] == {"protocol": "test", "objects": 1}
-        assert world.keyring.fetched == fetched
+        assert world.keyring.opening == fetched
         assert list(retrieval.data_set(retrieval.rows[0])) == [data_set()]
         retrieval.complete()
 
@@ -51,12 +51,12 @@ def test_a_delivery_is_recorded_before_anything_is_opened(world: World) -> None:
 def test_with_the_ledger_away_nothing_is_opened(world: World) -> None:
     store(world)
     world.house.drop_keys()
-    fetched = world.keyring.fetched
+    fetched = world.keyring.opening
     world.ledger.down = True
 
     with pytest.raises(Unavailable):
         begin(world)
-    assert world.keyring.fetched == fetched
+    assert world.keyring.opening == fetched
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,24 @@
 
 import dataclasses
 from dataclasses import replace
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 import pytest
 
-from pacs_secure.core.access import Action, Grant, Permit, Relation, Safeguard, Scope, StudyFacts
-from tests.builders import ELSEWHERE, HERE, NOW, ROOT, decision, grant, request, scope, study_facts, viewer
+from pacs_secure.core.access import (
+    TIES_A_PATIENT,
+    TIES_A_STUDY,
+    Action,
+    Grant,
+    Permit,
+    Purpose,
+    Relation,
+    Safeguard,
+    Scope,
+    StudyFacts,
+)
+from tests.builders import ELSEWHERE, HERE, NOW, ROOT, decision, grant, request, scope, study_facts, tie
 
 
 def test_a_permit_cannot_be_made_without_the_warrant() -> None:
@@ -40,6 +52,15 @@ def test_a_grant_for_no_study_covers_none() -> None:
     assert not grant(action=Action.STUDY_SEARCH).covers(HERE, study_facts().study_instance_uid)
 
 
+def bound_to(study: StudyFacts, of: Scope, *relations: Relation) -> Scope:
+    """Return the scope of a viewer with ties to a study."""
+    ties = tuple(
+        tie(relation, study.patient_alias if relation in TIES_A_PATIENT else study.alias, of=study.institution)
+        for relation in relations
+    )
+    return replace(of, viewer=replace(of.viewer, ties=ties))
+
+
 @pytest.mark.parametrize(
     ("reach", "study", "held"),
     [
@@ -48,11 +69,12 @@ def test_a_grant_for_no_study_covers_none() -> None:
         (scope(Relation.DEPARTMENT, department="surgery"), study_facts(department="surgery"), True),
         (scope(Relation.DEPARTMENT, department="surgery"), study_facts(department="radiology"), False),
         (scope(Relation.DEPARTMENT, department=""), study_facts(department=""), False),
-        (scope(Relation.TREATING), study_facts(relations=[Relation.TREATING]), True),
-        (scope(Relation.TREATING), study_facts(relations=[Relation.INVITED]), False),
         (scope(despite=[]), study_facts(safeguards=[Safeguard.VIP]), False),
         (scope(despite=[Safeguard.VIP]), study_facts(safeguards=[Safeguard.VIP]), True),
-        (scope(despite=[Safeguard.VIP]), study_facts(safeguards=[Safeguard.VIP, Safeguard.ENDED]), False),
+        (scope(despite=[Safeguard.VIP]), study_facts(safeguards=[Safeguard.VIP], ended_on="20250101"), False),
+        (scope(despite=[]), study_facts(ended_on="20250101"), False),
+        (scope(despite=[]), study_facts(ended_on="20250102"), True),
+        (scope(despite=[Safeguard.ENDED]), study_facts(ended_on="20250101"), True),
         (replace(scope(), reaches=frozenset()), study_facts(), False),
         (replace(scope(), also=scope(Relation.DEPARTMENT, department="surgery")), study_facts(), False),
         (replace(scope(), also=scope(Relation.DEPARTMENT)), study_facts(), True),
@@ -64,13 +86,23 @@ def test_a_scope_holds_a_study_by_relation_and_despite_every_safeguard(
     assert reach.holds(study) is held
 
 
+@pytest.mark.parametrize("relation", sorted(TIES_A_PATIENT | TIES_A_STUDY))
+def test_a_tie_leads_its_viewer_to_what_it_is_about(relation: Relation) -> None:
+    study = study_facts()
+
+    assert bound_to(study, scope(relation), relation).holds(study)
+    assert not bound_to(study_facts(), scope(relation), relation).holds(study)
+    assert not bound_to(study, scope(Relation.OWN), relation).holds(study)
+
+
 @pytest.mark.parametrize("relation", sorted(Relation))
 def test_into_another_institution_reaches_nothing_but_an_invitation(relation: Relation) -> None:
-    there = scope(relation).of(ELSEWHERE)
-    study = study_facts(of=ELSEWHERE, relations=[Relation.INVITED, Relation.TREATING, Relation.EMERGENCY])
+    study = study_facts(of=ELSEWHERE)
+    there = bound_to(study, scope(relation), *TIES_A_PATIENT, *TIES_A_STUDY).of(ELSEWHERE)
 
     assert there.holds(study) is (relation is Relation.INVITED)
     assert {reach.relation for reach in there.usable} == {relation} & {Relation.INVITED}
+    assert there.inviting == ((ELSEWHERE,) if relation is Relation.INVITED else ())
 
 
 def test_the_scope_of_a_device_is_of_the_same_institution_as_the_person_s() -> None:
@@ -80,10 +112,19 @@ def test_the_scope_of_a_device_is_of_the_same_institution_as_the_person_s() -> N
     assert both.also.institution == ELSEWHERE
 
 
-def test_whoever_has_no_name_in_the_ledger_has_no_ties() -> None:
-    nameless = replace(scope(Relation.TREATING), viewer=viewer(actor=""))
-
-    assert not nameless.holds(study_facts(relations=[Relation.TREATING]))
+@pytest.mark.parametrize(
+    ("at", "purpose", "holds"),
+    [
+        (NOW - timedelta(days=1), Purpose.TREATMENT, True),
+        (NOW - timedelta(days=1, seconds=1), Purpose.TREATMENT, False),
+        (NOW + timedelta(days=1), Purpose.TREATMENT, False),
+        (NOW, Purpose.HEALTH_RESEARCH, False),
+        (NOW, None, False),
+    ],
+)
+def test_a_tie_holds_in_its_time_for_its_purpose(at: datetime, purpose: Purpose | None, *, holds: bool) -> None:
+    assert tie(purpose=Purpose.TREATMENT).holds(at, purpose) is holds
+    assert tie().holds(NOW, purpose)
 
 
 def test_nothing_secret_shows_when_a_proof_is_printed() -> None:

@@ -232,10 +232,17 @@ def test_rows_for_delivery_and_verification_are_found_by_index(planner: Planner)
 
 
 def test_plans_do_not_change_when_rows_come(tmp_path: Path) -> None:
+    def no_proof(_: object) -> bytes:
+        return b""
+
     database = Database(tmp_path / "index.db")
     database.write(
         lambda connection: [
-            add(connection, indexed_instance(f"{ROOT}.{n}", f"{ROOT}.{n}.1", f"{ROOT}.{n}.1.1", patient=str(n)))
+            add(
+                connection,
+                indexed_instance(f"{ROOT}.{n}", f"{ROOT}.{n}.1", f"{ROOT}.{n}.1.1", patient=str(n)),
+                lambda _: b"",
+            )
             for n in range(500)
         ]
     )

@@ -1,0 +1,64 @@
+"""Proofs that the archive itself wrote what a decision rests on.
+
+The index is plain SQL: its owner can give a colleague a department's studies with one UPDATE, or tie
+them to a patient with one INSERT. What they cannot make is a proof, for that takes the institution's
+index key. A row without one is `Tampered`, and nothing is decided by it. What a proof cannot show is
+that a row is the newest: an old row put back with its old proof holds until its own end.
+"""
+
+from dataclasses import replace
+from hmac import compare_digest
+
+from pacs_secure.core.access import Safeguard, StoredFacts, StudyFacts, Tie
+from pacs_secure.core.errors import Tampered
+from pacs_secure.crypto.index_seal import IndexSeal
+
+
+def of_study(seal: IndexSeal, facts: StudyFacts) -> bytes:
+    """Return the proof of a study's facts."""
+    return seal.prove(
+        "study",
+        facts.institution.encode(),
+        facts.study_instance_uid.encode(),
+        facts.alias.bytes,
+        facts.patient_alias.bytes,
+        facts.department.encode(),
+        " ".join(sorted(facts.safeguards - {Safeguard.ENDED})).encode(),
+        b"held" if facts.held else b"",
+        facts.treatment_ended_on.encode(),
+    )
+
+
+def of_tie(seal: IndexSeal, tie: Tie) -> bytes:
+    """Return the proof of a tie; its end may be brought forward without a new one, never put off."""
+    return seal.prove(
+        "tie",
+        tie.tie_id.bytes,
+        tie.relation.encode(),
+        tie.institution.encode(),
+        tie.actor.encode(),
+        tie.alias.bytes,
+        (tie.purpose or "").encode(),
+        tie.begins_at.isoformat().encode(),
+        tie.ends_at.isoformat().encode(),
+        tie.origin.bytes,
+    )
+
+
+def proven(seal: IndexSeal, tie: Tie) -> Tie:
+    """Return a tie with its proof, ready to be kept."""
+    return replace(tie, proof=of_tie(seal, tie))
+
+
+def demand_study(seal: IndexSeal, stored: StoredFacts) -> StudyFacts:
+    """Return the facts that an index keeps of a study; raise `Tampered` when the archive did not write them so."""
+    if not compare_digest(of_study(seal, stored.facts), stored.proof):
+        raise Tampered("what the index says of a study is not what was written")
+    return stored.facts
+
+
+def demand_tie(seal: IndexSeal, tie: Tie) -> Tie:
+    """Return a tie that an index keeps; raise `Tampered` when the archive did not write it so."""
+    if not compare_digest(of_tie(seal, tie), tie.proof):
+        raise Tampered("a tie of the index is not what was written")
+    return tie
