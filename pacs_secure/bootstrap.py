@@ -17,17 +17,28 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from pacs_secure.adapters.casbin_policy import CasbinPolicy
 from pacs_secure.adapters.disk_blobs import DiskBlobs
 from pacs_secure.adapters.policy_check import check_policy
-from pacs_secure.adapters.sql import Database, SqlDevices, SqlLedger, SqlRecords, SqlTies
+from pacs_secure.adapters.sql import (
+    Database,
+    SqlDevices,
+    SqlEmergencies,
+    SqlLedger,
+    SqlNotices,
+    SqlPatients,
+    SqlRecords,
+    SqlTies,
+)
 from pacs_secure.adapters.tile_directory import TileDirectory
 from pacs_secure.adapters.vault_authority import VaultAuthority
 from pacs_secure.adapters.vault_keyring import VaultUnwrapper, VaultWrapper
 from pacs_secure.adapters.vault_session import AppRole, VaultSession
 from pacs_secure.archive import Archive
+from pacs_secure.archive.break_glass import BreakGlass
 from pacs_secure.archive.enrolment import Enrolment, certified
 from pacs_secure.archive.facts import Facts
 from pacs_secure.archive.guard import Guard, Terms
 from pacs_secure.archive.ingest import Ingest
 from pacs_secure.archive.institutions import InstitutionSeals
+from pacs_secure.archive.notices import NoticeBook
 from pacs_secure.archive.recovery import Recovery
 from pacs_secure.archive.retrieve import Retrieve
 from pacs_secure.archive.seals import Opener, Sealer
@@ -43,9 +54,12 @@ from pacs_secure.ports import (
     CertificateAuthority,
     Device,
     Devices,
+    Emergencies,
     KeyUnwrapper,
     KeyWrapper,
     Ledger,
+    Notices,
+    Patients,
     Policy,
     Publisher,
     Records,
@@ -77,6 +91,9 @@ class Engines:
     """What checkpoints are verified with, raw Ed25519."""
     origin: str
     """Under which name checkpoints are published."""
+    emergencies: Emergencies
+    patients: Patients
+    notices: Notices
     authority: CertificateAuthority = field(default_factory=lambda: VaultAuthority(None, None))
     """By default none: devices are enrolled by certificates of others."""
 
@@ -124,6 +141,8 @@ def furnish(engines: Engines, terms: Terms | None = None) -> House:
         ),
         enrolment=Enrolment(guard, engines.devices, engines.authority, _now),
         recovery=Recovery(guard, engines.records, engines.ledger),
+        break_glass=BreakGlass(guard, engines.emergencies, engines.patients, engines.ledger, seals, _now, uuid4),
+        notices=NoticeBook(guard, engines.notices, seals, _now),
     )
     return House(archive, engines, drop_keys)
 
@@ -200,6 +219,9 @@ def open_house(settings: Settings, stack: ExitStack, vault: Vault) -> House:
             unwrapper=VaultUnwrapper(vault.session("reader")),
             public_key=lambda: ledger_key(settings.ledger.public_key_file),
             origin=settings.ledger.origin,
+            emergencies=SqlEmergencies(database),
+            patients=SqlPatients(database),
+            notices=SqlNotices(database),
             authority=VaultAuthority(vault.session_if_given("enroller"), vault.session_if_given("revoker")),
         ),
         _terms(settings),

@@ -13,7 +13,16 @@ import pytest
 
 from pacs_secure.adapters.casbin_policy import CasbinPolicy
 from pacs_secure.adapters.disk_blobs import DiskBlobs
-from pacs_secure.adapters.sql import Database, SqlDevices, SqlLedger, SqlRecords, SqlTies
+from pacs_secure.adapters.sql import (
+    Database,
+    SqlDevices,
+    SqlEmergencies,
+    SqlLedger,
+    SqlNotices,
+    SqlPatients,
+    SqlRecords,
+    SqlTies,
+)
 from pacs_secure.adapters.tile_directory import TileDirectory
 from pacs_secure.archive import Archive
 from pacs_secure.archive.notary import Notary
@@ -24,6 +33,7 @@ from tests.builders import HERE
 from tests.fakes import MemoryDevices, MemoryLedger, MemoryPublisher, MemoryRecords, MemoryTies
 from tests.fakes_authority import MemoryAuthority
 from tests.fakes_blobs import MemoryBlobs
+from tests.fakes_emergencies import MemoryEmergencies, MemoryNotices, MemoryPatients
 from tests.fakes_keys import FakeKeyring
 
 POLICIES = Path(__file__).parents[1] / "policies"
@@ -82,6 +92,9 @@ def memory_world() -> World:
         keyring,
         keyring.public_key,
         ORIGIN,
+        emergencies=MemoryEmergencies(ties),
+        patients=MemoryPatients(records),
+        notices=MemoryNotices(ledger),
         authority=authority,
     )
     notary = Notary(ledger, publisher, keyring, ORIGIN)
@@ -146,6 +159,9 @@ def disk_world(
         unwrapper,
         public_key,
         ORIGIN,
+        emergencies=SqlEmergencies(database),
+        patients=SqlPatients(database),
+        notices=SqlNotices(database),
         authority=authority or MemoryAuthority(),
     )
     try:

@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 
+from pacs_secure.archive.break_glass import BreakGlass
 from pacs_secure.archive.enrolment import Enrolment
 from pacs_secure.archive.facts import Facts
 from pacs_secure.archive.guard import Guard
 from pacs_secure.archive.ingest import Ingest
+from pacs_secure.archive.notices import NoticeBook
 from pacs_secure.archive.recovery import Recovery
 from pacs_secure.archive.retrieve import Retrieve
 from pacs_secure.archive.search import Search
@@ -24,3 +26,5 @@ class Archive:
     verify: Verify
     enrolment: Enrolment
     recovery: Recovery
+    break_glass: BreakGlass
+    notices: NoticeBook

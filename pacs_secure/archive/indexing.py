@@ -24,7 +24,6 @@ def index(seal: IndexSeal, row: InstanceRow, description: Description, departmen
     """Seal and tokenise one instance for the index (DESIGN 6)."""
     study, series, instance = (str(uid) for uid in _uids(row))
     names = seal.name_tokens(description.patient_name) | seal.name_tokens(description.referring_physician_name)
-    patient = f"{description.issuer_of_patient_id}\0{description.patient_id or study}"
     return IndexedInstance(
         row=row,
         department=department,
@@ -32,7 +31,7 @@ def index(seal: IndexSeal, row: InstanceRow, description: Description, departmen
             study_date=description.study_date,
             study_time=description.study_time,
             # A study without a PatientID is a patient of its own: strangers never share an alias.
-            patient_token=seal.token("Patient", patient),
+            patient_token=patient_token(seal, description.issuer_of_patient_id, description.patient_id or study),
             patient_id_token=seal.token(PATIENT_ID, description.patient_id),
             accession_number_token=seal.token(ACCESSION_NUMBER, description.accession_number),
             birth_date_token=seal.token(BIRTH_DATE, description.patient_birth_date),
@@ -49,6 +48,11 @@ def index(seal: IndexSeal, row: InstanceRow, description: Description, departmen
             box=seal.seal(Level.INSTANCE, study, instance, description.instance_json),
         ),
     )
+
+
+def patient_token(seal: IndexSeal, issuer_of_patient_id: str, patient_id: str) -> bytes:
+    """Return the token of one patient: the same Patient ID of another issuer is another patient (PS3.3 C.7.1.1)."""
+    return seal.token("Patient", f"{issuer_of_patient_id}\0{patient_id}")
 
 
 @dataclass(frozen=True, slots=True)
