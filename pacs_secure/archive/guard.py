@@ -5,21 +5,17 @@ caller hears of it, and a ledger that cannot be written refuses everything.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from hashlib import sha256
 from uuid import UUID
 
-import orjson
-
+from pacs_secure.archive.drafts import Drafts, Facts, ground
 from pacs_secure.archive.institutions import InstitutionSeals
 from pacs_secure.archive.noticing import is_reported_singly, protected_access
-from pacs_secure.archive.proofs import demand_tie
+from pacs_secure.archive.viewers import Viewers, nothing
 from pacs_secure.core.access import (
-    DEVICES,
     FROZEN_BY_HOLD,
-    LABELS,
     AccessRequest,
     Action,
     Decision,
@@ -27,26 +23,18 @@ from pacs_secure.core.access import (
     Permit,
     Purpose,
     Relation,
-    Safeguard,
-    Scope,
     StudyFacts,
     Subject,
     Viewer,
     relations_of,
 )
-from pacs_secure.core.audit import Draft, Outcome, SealedDetails
+from pacs_secure.core.audit import Draft, Outcome
 from pacs_secure.core.errors import Denied, Held, Hidden, NotFound, Unavailable
 from pacs_secure.core.identifiers import Institution
 from pacs_secure.core.warrant import WARRANT
 from pacs_secure.ports import Ledger, Policy, Ties
 
-Facts = Mapping[str, str | int]
-
 log = logging.getLogger(__name__)
-
-LONGEST_PRIVATE = 16 * 1024
-"""Bytes of what was asked for that an entry carries; of anything longer only the digest, so that it always fits."""
-
 
 _UNPROVEN = frozenset({Action.SESSION_AUTHENTICATE, Action.SESSION_END, Action.SESSION_OPEN})
 """What needs no second factor: coming in and going out."""
@@ -83,9 +71,10 @@ class Guard:
         self.terms = terms or Terms()
         self._policy = policy
         self._ledger = ledger
-        self._ties = ties
         self._seals = seals
         self._now = now
+        self._drafts = Drafts(seals, now)
+        self._viewers = Viewers(policy, ties, seals, now, self.terms.after_treatment)
         self._new_act = new_act
 
     def admit(self, request: AccessRequest) -> Grant:
@@ -104,7 +93,7 @@ class Guard:
         Raises:
             Unavailable: that cannot be done.
         """
-        facts: dict[str, str | int] = {"objects": objects, **_ground(permit.request)}
+        facts: dict[str, str | int] = {"objects": objects, **ground(permit.request)}
         if is_reported_singly(permit.request):
             notice_id = self._new_act()
             begun = self.draft(permit, Outcome.BEGUN, {**facts, "reported": str(notice_id)})
@@ -112,8 +101,10 @@ class Guard:
         else:
             begun = self.draft(permit, Outcome.BEGUN, facts)
             self._ledger.append(begun)
-        searches = permit.request.action is Action.STUDY_SEARCH
-        scope = self._scope(permit.request, begun.actor) if searches else _nothing(permit.request, begun)
+        searching = permit.request.action is Action.STUDY_SEARCH and permit.request.purpose
+        scope = (
+            self._viewers.scope(permit.request, searching, begun.actor) if searching else nothing(permit.request, begun)
+        )
         return Grant(permit.request, permit.decision, permit.act, scope, self._now(), WARRANT)
 
     def viewer(self, subject: Subject, purpose: Purpose | None) -> Viewer:
@@ -123,11 +114,11 @@ class Guard:
             Tampered: the index holds a tie of theirs that the archive did not write.
             Unavailable: the keys that pseudonyms and proofs are made with are out of reach.
         """
-        return self._viewer(subject, purpose, self.pseudonym(subject.institution, subject.identifier))
+        return self._viewers.of(subject, purpose, self.pseudonym(subject.institution, subject.identifier))
 
     def pseudonym(self, of: Institution, identifier: str) -> str:
         """Return what stands for a person of an institution, in ledger and ties alike."""
-        return self._seals.details(of).pseudonym(of, identifier)
+        return self._drafts.pseudonym(of, identifier)
 
     def decide(self, request: AccessRequest) -> Permit:
         """Decide an act whose record will share the commit of its change; raises as `admit` does.
@@ -191,7 +182,7 @@ class Guard:
 
     def draft(self, proof: Permit | Grant, outcome: Outcome, facts: Facts, study: StudyFacts | None = None) -> Draft:
         """Write down an allowed act, for the commit that carries it out."""
-        return self._draft(proof.request, proof.decision, proof.act, outcome, facts, study or proof.request.study)
+        return self._drafts.of(proof.request, proof.decision, proof.act, outcome, facts, study or proof.request.study)
 
     def closing(self, begun: Draft, outcome: Outcome) -> Draft:
         """Write down the end of an act whose process did not live to record it."""
@@ -247,122 +238,6 @@ class Guard:
             self._record_refusal(request, decision, {})
             raise Denied("a fresh login is required")
 
-    def _scope(self, request: AccessRequest, actor: str) -> Scope:
-        """Return what a search may see: the person's reach, and within it the device's, which has no ties."""
-        subject, device = request.subject, request.device
-        also = None
-        if device is not None:
-            its_own = self._policy.default_purpose(device) or self._purpose(request)
-            also = Scope(
-                self._viewer(device, its_own, ""),
-                self._policy.reaches(device, request.action, its_own),
-                device.institution,
-            )
-        purpose = self._purpose(request)
-        reaches = self._policy.reaches(subject, request.action, purpose)
-        return Scope(self._viewer(subject, purpose, actor), reaches, subject.institution, also)
-
-    def _viewer(self, subject: Subject, purpose: Purpose | None, actor: str) -> Viewer:
-        now = self._now()
-        why = purpose or self._policy.default_purpose(subject)
-        held = self._ties.of_person(actor, now) if actor and subject.role not in DEVICES else ()
-        return Viewer(
-            subject.institution,
-            subject.department,
-            actor,
-            why,
-            now,
-            (now - self.terms.after_treatment).strftime("%Y%m%d"),
-            tuple(demand_tie(self._seals.index(tie.institution), tie) for tie in held if tie.holds(now, why)),
-        )
-
-    def _purpose(self, request: AccessRequest) -> Purpose:
-        if request.purpose is None:  # pragma: no cover - a Permit always names its purpose
-            raise Denied("a purpose of use is required")
-        return request.purpose
-
     def _record_refusal(self, request: AccessRequest, decision: Decision, facts: Facts) -> None:
         act = self._new_act()
-        self._ledger.append(self._draft(request, decision, act, Outcome.REFUSED, facts, request.study))
-
-    def _draft(
-        self,
-        request: AccessRequest,
-        decision: Decision,
-        act: UUID,
-        outcome: Outcome,
-        facts: Facts,
-        study: StudyFacts | None,
-    ) -> Draft:
-        subject = request.subject
-        # What happens to a study stands in the ledger of those whose study it is.
-        of = study.institution if study else subject.institution
-        actor, details = self._attribution(request, act, outcome, of)
-        told = _told(request, study)
-        return Draft(
-            at=self._now(),
-            act=act,
-            action=request.action,
-            outcome=outcome,
-            institution=of,
-            actor=actor,
-            role=subject.role,
-            department=subject.department,
-            door=subject.door,
-            address=subject.address,
-            purpose=request.purpose,
-            rule=decision.rule,
-            policy_version=decision.policy_version,
-            study_alias=study.alias if study else None,
-            patient_alias=study.patient_alias if study else None,
-            facts={**request.details, **told, **facts},
-            details=details,
-        )
-
-    def _attribution(
-        self, request: AccessRequest, act: UUID, outcome: Outcome, of: Institution
-    ) -> tuple[str, SealedDetails | None]:
-        """Return the actor's pseudonym and the details, sealed for the institution in whose ledger they stand.
-
-        While the vault is away and the ledger key was never fetched, only what opens nothing may
-        go on: a refusal, or verifying the ledger, is then recorded without its actor.
-        """
-        subject = request.subject
-        try:
-            seal = self._seals.details(of)
-            actor = self.pseudonym(subject.institution, subject.identifier)
-        except Unavailable:
-            if outcome is Outcome.REFUSED or request.action is Action.LEDGER_VERIFY:
-                return "", None
-            raise
-        private = orjson.dumps(request.private)
-        kept = request.private if len(private) <= LONGEST_PRIVATE else {"sha256": sha256(private).hexdigest()}
-        box = seal.seal(act, orjson.dumps({"subject": subject.identifier, **kept}))
-        return actor, SealedDetails(self._seals.ledger_keys(of).ledger, box)
-
-
-def _nothing(request: AccessRequest, begun: Draft) -> Scope:
-    """Return the scope of what searches nothing."""
-    subject = request.subject
-    viewer = Viewer(subject.institution, subject.department, begun.actor, request.purpose, begun.at, "")
-    return Scope(viewer, frozenset(), subject.institution)
-
-
-def _told(request: AccessRequest, study: StudyFacts | None) -> dict[str, str]:
-    """Return what an entry says beyond the act: the device, the labels, and from where across institutions."""
-    told = {}
-    if request.device is not None:
-        told["device"] = request.device.identifier
-    if study is not None and (labels := study.safeguards & LABELS):
-        told["protected"] = " ".join(sorted(labels))
-    if study is not None and study.institution != request.subject.institution:
-        told["from_institution"] = request.subject.institution
-    return told
-
-
-def _ground(request: AccessRequest) -> dict[str, str]:
-    """Return the ground on which a restricted study is used all the same (GDPR 18(2), DSR-06)."""
-    if request.study is None or Safeguard.RESTRICTED not in request.study.safeguards:
-        return {}
-    by_request = request.purpose is Purpose.PATIENT_REQUEST
-    return {"ground": "the patient's own request" if by_request else "an emergency of the patient"}
+        self._ledger.append(self._drafts.of(request, decision, act, Outcome.REFUSED, facts, request.study))

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 import orjson
 import pytest
 
-from pacs_secure.core.access import Action, Door, Purpose, Relation, Role, Subject, relations_of
+from pacs_secure.core.access import Action, Assurance, Door, Purpose, Relation, Role, Safeguard, Subject, relations_of
 from pacs_secure.core.audit import Outcome
-from pacs_secure.core.errors import ArchiveError, Denied, Hidden, NotFound, Unavailable
+from pacs_secure.core.errors import ArchiveError, Denied, Held, Hidden, NotFound, Unavailable
 from pacs_secure.crypto.index_seal import DetailsSeal
 from pacs_secure.crypto.tlog import read_draft
 from pacs_secure.ports import Shelf
@@ -226,3 +226,66 @@ def test_a_subject_is_related_to_studies_of_its_own_department(
 
     assert relations_of(subject(department=department), study, tied=True) == held
     assert relations_of(subject(department=department), study, tied=False) == held - {Relation.TREATING}
+
+
+@pytest.mark.parametrize(
+    ("role", "action", "purpose"),
+    [
+        (Role.DPO, Action.LEDGER_VERIFY, None),
+        (Role.ADMIN, Action.DEVICE_ENROL, None),
+        (Role.OFFICER, Action.STUDY_CLASSIFY, None),
+        (Role.CLINICIAN, Action.BREAK_GLASS_OPEN, Purpose.BREAK_GLASS),
+    ],
+)
+def test_oversight_and_the_broken_glass_are_for_those_who_proved_themselves_twice(
+    world: World, role: Role, action: Action, purpose: Purpose | None
+) -> None:
+    now = datetime.now(UTC)
+    once, twice = (
+        subject(role, assurance=Assurance(second_factor=second_factor, logged_in_at=now))
+        for second_factor in (False, True)
+    )
+
+    with pytest.raises(Denied, match="second factor"):
+        world.archive.guard.decide(request(action, once, purpose=purpose))
+    assert [(entry["outcome"], entry["rule"]) for entry in world.entries()] == [("refused", "no second factor")]
+    world.archive.guard.decide(request(action, twice, purpose=purpose))
+
+
+@pytest.mark.parametrize("action", [Action.SESSION_AUTHENTICATE, Action.SESSION_OPEN, Action.SESSION_END])
+def test_coming_in_and_going_out_needs_no_second_factor(world: World, action: Action) -> None:
+    world.archive.guard.decide(request(action, subject(Role.DPO, assurance=Assurance()), purpose=None))
+
+
+def test_whoever_may_not_at_all_does_not_hear_of_a_second_factor(world: World) -> None:
+    stranger = subject(Role.DPO, assurance=Assurance())
+
+    with pytest.raises(Hidden):
+        world.archive.guard.admit(request(Action.STUDY_READ, stranger, study=study_facts(), purpose=None))
+
+
+def test_a_legal_hold_forbids_what_the_policy_would_allow(world: World) -> None:
+    officer, guard = subject(Role.OFFICER), world.archive.guard
+
+    guard.decide(request(Action.STUDY_ERASE, officer, study=study_facts(), purpose=None))
+    with pytest.raises(Held):
+        guard.decide(request(Action.STUDY_ERASE, officer, study=study_facts(held=True), purpose=None))
+    guard.decide(request(Action.STUDY_CLASSIFY, officer, study=study_facts(held=True), purpose=None))
+    assert [(entry["outcome"], entry["rule"]) for entry in world.entries()] == [("refused", "legal hold")]
+
+
+def test_an_explanation_decides_alike_and_records_nothing(world: World) -> None:
+    guard = world.archive.guard
+    mine, theirs = study_facts(), study_facts(of=ELSEWHERE)
+
+    assert guard.judge(request(Action.STUDY_READ, study=mine)).allowed
+    assert not guard.judge(request(Action.STUDY_READ, study=theirs)).allowed
+    assert guard.judge(request(Action.STUDY_READ, subject(Role.RESEARCHER), purpose=None)).rule == "no purpose of use"
+    assert world.entries() == []
+
+
+def test_a_labelled_study_says_so_in_its_entries(world: World) -> None:
+    study = study_facts(relations=[Relation.TREATING], safeguards=[Safeguard.VIP, Safeguard.STAFF])
+    world.archive.guard.admit(request(Action.STUDY_READ, study=study))
+
+    assert world.entries()[0]["facts"]["protected"] == "staff vip"

@@ -1,0 +1,106 @@
+"""What the ledger will say of an act: who, whose, why and how far, with whatever names a person sealed (LOG-01)."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from hashlib import sha256
+from uuid import UUID
+
+import orjson
+
+from pacs_secure.archive.institutions import InstitutionSeals
+from pacs_secure.core.access import LABELS, AccessRequest, Action, Decision, Purpose, Safeguard, StudyFacts
+from pacs_secure.core.audit import Draft, Outcome, SealedDetails
+from pacs_secure.core.errors import Unavailable
+from pacs_secure.core.identifiers import Institution
+
+Facts = Mapping[str, str | int]
+
+LONGEST_PRIVATE = 16 * 1024
+"""Bytes of what was asked for that an entry carries; of anything longer only the digest, so that it always fits."""
+
+
+class Drafts:
+    """Writes drafts and gives persons their pseudonyms; appends nothing."""
+
+    def __init__(self, seals: InstitutionSeals, now: Callable[[], datetime]) -> None:
+        self._seals = seals
+        self._now = now
+
+    def pseudonym(self, of: Institution, identifier: str) -> str:
+        """Return what stands for a person of an institution, in ledger and ties alike."""
+        return self._seals.details(of).pseudonym(of, identifier)
+
+    def of(
+        self,
+        request: AccessRequest,
+        decision: Decision,
+        act: UUID,
+        outcome: Outcome,
+        facts: Facts,
+        study: StudyFacts | None,
+    ) -> Draft:
+        """Write down one step of an act; what happens to a study stands in the ledger of those whose study it is."""
+        subject = request.subject
+        of = study.institution if study else subject.institution
+        actor, details = self._attribution(request, act, outcome, of)
+        told = _told(request, study)
+        return Draft(
+            at=self._now(),
+            act=act,
+            action=request.action,
+            outcome=outcome,
+            institution=of,
+            actor=actor,
+            role=subject.role,
+            department=subject.department,
+            door=subject.door,
+            address=subject.address,
+            purpose=request.purpose,
+            rule=decision.rule,
+            policy_version=decision.policy_version,
+            study_alias=study.alias if study else None,
+            patient_alias=study.patient_alias if study else None,
+            facts={**request.details, **told, **facts},
+            details=details,
+        )
+
+    def _attribution(
+        self, request: AccessRequest, act: UUID, outcome: Outcome, of: Institution
+    ) -> tuple[str, SealedDetails | None]:
+        """Return the actor's pseudonym and the details, sealed for the institution in whose ledger they stand.
+
+        While the vault is away and the ledger key was never fetched, only what opens nothing may
+        go on: a refusal, or verifying the ledger, is then recorded without its actor.
+        """
+        subject = request.subject
+        try:
+            seal = self._seals.details(of)
+            actor = self.pseudonym(subject.institution, subject.identifier)
+        except Unavailable:
+            if outcome is Outcome.REFUSED or request.action is Action.LEDGER_VERIFY:
+                return "", None
+            raise
+        private = orjson.dumps(request.private)
+        kept = request.private if len(private) <= LONGEST_PRIVATE else {"sha256": sha256(private).hexdigest()}
+        box = seal.seal(act, orjson.dumps({"subject": subject.identifier, **kept}))
+        return actor, SealedDetails(self._seals.ledger_keys(of).ledger, box)
+
+
+def _told(request: AccessRequest, study: StudyFacts | None) -> dict[str, str]:
+    """Return what an entry says beyond the act: the device, the labels, and from where across institutions."""
+    told = {}
+    if request.device is not None:
+        told["device"] = request.device.identifier
+    if study is not None and (labels := study.safeguards & LABELS):
+        told["protected"] = " ".join(sorted(labels))
+    if study is not None and study.institution != request.subject.institution:
+        told["from_institution"] = request.subject.institution
+    return told
+
+
+def ground(request: AccessRequest) -> dict[str, str]:
+    """Return the ground on which a restricted study is used all the same (GDPR 18(2), DSR-06)."""
+    if request.study is None or Safeguard.RESTRICTED not in request.study.safeguards:
+        return {}
+    by_request = request.purpose is Purpose.PATIENT_REQUEST
+    return {"ground": "the patient's own request" if by_request else "an emergency of the patient"}
