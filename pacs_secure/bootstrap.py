@@ -33,6 +33,8 @@ from pacs_secure.adapters.vault_keyring import VaultUnwrapper, VaultWrapper
 from pacs_secure.adapters.vault_session import AppRole, VaultSession
 from pacs_secure.archive import Archive
 from pacs_secure.archive.break_glass import BreakGlass
+from pacs_secure.archive.care import CareTies
+from pacs_secure.archive.classification import Classify
 from pacs_secure.archive.enrolment import Enrolment, certified
 from pacs_secure.archive.facts import Facts
 from pacs_secure.archive.guard import Guard, Terms
@@ -143,6 +145,8 @@ def furnish(engines: Engines, terms: Terms | None = None) -> House:
         recovery=Recovery(guard, engines.records, engines.ledger),
         break_glass=BreakGlass(guard, engines.emergencies, engines.patients, engines.ledger, seals, _now, uuid4),
         notices=NoticeBook(guard, engines.notices, seals, _now),
+        classify=Classify(guard, facts, engines.records, seals, _now),
+        care=CareTies(guard, facts, engines.ties, seals, _now),
     )
     return House(archive, engines, drop_keys)
 

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 from pacs_secure.core.access import Grant, Permit, Relation, Scope, StoredFacts, StudyFacts, Tie, Viewer
 from pacs_secure.core.audit import Draft, LedgerEntry, Outcome
-from pacs_secure.core.errors import Conflict, Denied, Tampered, Unavailable
+from pacs_secure.core.errors import Conflict, Denied, NotFound, Tampered, Unavailable
 from pacs_secure.core.identifiers import Institution, Uid
 from pacs_secure.core.instance import IndexedInstance, InstanceRow, SealedHit
 from pacs_secure.core.notices import KeptNotice, Notice
@@ -107,6 +107,9 @@ class MemoryTies:
     def of(self, institution: Institution, alias: UUID, at: datetime) -> Sequence[Tie]:
         return self._holding(at, lambda tie: (tie.institution, tie.alias) == (institution, alias))
 
+    def from_origin(self, institution: Institution, origin: UUID, at: datetime) -> Sequence[Tie]:
+        return self._holding(at, lambda tie: (tie.institution, tie.origin) == (institution, origin))
+
     def _holding(self, at: datetime, wanted: Callable[[Tie], bool]) -> Sequence[Tie]:
         found = [tie for tie in self.kept if wanted(tie) and tie.begins_at <= at and self._holds_after(tie, at)]
         return sorted(found, key=lambda tie: (tie.begins_at, tie.tie_id.bytes))
@@ -201,6 +204,19 @@ class MemoryRecords:
         ]
         end = None if narrowing.limit is None else narrowing.offset + narrowing.limit
         yield from hits[0 if narrowing.limit is None else narrowing.offset : end]
+
+    def classify(self, permit: Permit, change: Callable[[StoredFacts], tuple[StoredFacts, Draft]]) -> None:
+        study = permit.request.study
+        if study is not None and study.institution != permit.request.subject.institution:
+            raise Denied("institutions are strictly apart")
+        with self._lock:
+            self._reach()
+            kept = None if study is None else self._studies.get((study.institution, study.study_instance_uid))
+            if kept is None:
+                raise NotFound("no such object")
+            after, draft = change(kept.stored)
+            self.ledger.append(draft)
+            kept.stored = after
 
     def open_acts(self, before: datetime) -> Sequence[Draft]:
         self._reach()

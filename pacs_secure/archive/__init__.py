@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 from pacs_secure.archive.break_glass import BreakGlass
+from pacs_secure.archive.care import CareTies
+from pacs_secure.archive.classification import Classify
 from pacs_secure.archive.enrolment import Enrolment
 from pacs_secure.archive.facts import Facts
 from pacs_secure.archive.guard import Guard
@@ -28,3 +30,5 @@ class Archive:
     recovery: Recovery
     break_glass: BreakGlass
     notices: NoticeBook
+    classify: Classify
+    care: CareTies

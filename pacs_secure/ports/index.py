@@ -77,6 +77,17 @@ class Records(Protocol):
         What the scope holds by is proven by whoever opens the hits.
         """
 
+    def classify(self, permit: Permit, change: Callable[[StoredFacts], tuple[StoredFacts, Draft]]) -> None:
+        """Change what is kept of the Permit's study and record it, in one commit.
+
+        ``change`` is called inside the transaction with the facts as they stand, and returns them as
+        they are to be, proven anew, with the entry that says so.
+
+        Raises:
+            Denied: the study is another institution's than the subject's.
+            NotFound: the Permit is for no study, or it is gone.
+        """
+
     def open_acts(self, before: datetime) -> Sequence[Draft]:
         """Return the begun drafts, older than ``before``, of acts that never got their outcome (a crash).
 
@@ -106,6 +117,9 @@ class Ties(Protocol):
 
     def of(self, institution: Institution, alias: UUID, at: datetime) -> Sequence[Tie]:
         """Return the ties to a patient or study that hold at that moment, oldest first."""
+
+    def from_origin(self, institution: Institution, origin: UUID, at: datetime) -> Sequence[Tie]:
+        """Return the ties of one origin that hold at that moment, oldest first."""
 
 
 class Ledger(Protocol):

@@ -8,7 +8,7 @@ from fastapi import APIRouter, FastAPI
 from pacs_secure.archive import Archive
 from pacs_secure.core.identifiers import Institution
 from pacs_secure.ports import Authenticator
-from pacs_secure.web import api_devices, health, problems
+from pacs_secure.web import api_care, api_devices, api_facts, health, problems
 from pacs_secure.web.api import describe_credentials
 from pacs_secure.web.identity import Identification
 from pacs_secure.web.multipart import Memory, UploadLimits
@@ -52,8 +52,9 @@ def create_app(
     describe_credentials(app)
     app.include_router(health.routes(ready))
     store = Store(archive, identification, limits, Memory(limits.bytes_in_memory))
-    app.include_router(api_devices.routes(archive, identification))
     app.include_router(_studies_service(Studies(archive, identification), store), prefix=STUDIES_SERVICE)
+    for api in (api_care, api_devices, api_facts):
+        app.include_router(api.routes(archive, identification))
     return app
 
 

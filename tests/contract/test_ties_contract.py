@@ -175,6 +175,18 @@ def test_the_ties_to_a_study_can_be_told(bound: Bound) -> None:
     assert list(bound.ties.of(ELSEWHERE, alias, NOW)) == []
 
 
+def test_the_ties_of_one_origin_can_be_told_while_they_hold(bound: Bound) -> None:
+    origin, alias = uuid4(), bound.study.alias
+    first = tie(alias=alias, origin=origin, begins_at=NOW - timedelta(days=2))
+    second = tie(Relation.TREATING, origin=origin)
+    bound.add(second, first, tie(alias=alias))
+
+    assert list(bound.ties.from_origin(HERE, origin, NOW)) == [first, second]
+    assert list(bound.ties.from_origin(ELSEWHERE, origin, NOW)) == []
+    bound.ties.release(permit(), origin, NOW, draft())
+    assert list(bound.ties.from_origin(HERE, origin, NOW)) == []
+
+
 class TestAcrossInstitutions:
     THEIRS = f"{ROOT}.2"
 

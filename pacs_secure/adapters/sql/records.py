@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import bindparam, insert, select
 from sqlalchemy.engine import Connection
 
-from pacs_secure.adapters.sql import growth, reaching, rows, search
+from pacs_secure.adapters.sql import classification, growth, reaching, rows, search
 from pacs_secure.adapters.sql.engine import Database
 from pacs_secure.adapters.sql.ledger import append_in
 from pacs_secure.adapters.sql.tables import instances, institutions, ledger, open_acts, series, studies
@@ -118,6 +118,18 @@ class SqlRecords:
             # A page is taken whole; candidates without an end are taken as they are opened.
             for row in found if narrowing.limit is None else found.all():
                 yield rows.sealed_hit(row)
+
+    def classify(self, permit: Permit, change: Callable[[StoredFacts], tuple[StoredFacts, Draft]]) -> None:
+        """Change what is kept of the Permit's study and record it, in one commit.
+
+        Raises:
+            Denied: the study is another institution's than the subject's.
+            NotFound: the Permit is for no study, or it is gone.
+        """
+        study = permit.request.study
+        if study is not None and study.institution != permit.request.subject.institution:
+            raise Denied("institutions are strictly apart")
+        self._database.write(lambda connection: classification.change(connection, study, change))
 
     def open_acts(self, before: datetime) -> Sequence[Draft]:
         """Return the begun drafts, older than ``before``, of acts that never got their outcome (a crash).

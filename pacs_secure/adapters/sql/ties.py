@@ -34,6 +34,9 @@ _release_one = _release.where(ties.c.actor == bindparam("an_actor"))
 _release_about = _release.where(ties.c.alias == bindparam("an_alias"))
 _ordered = select(ties).order_by(ties.c.begins_at, ties.c.tie_id)
 _of = _ordered.where(ties.c.institution == bindparam("an_institution"), ties.c.alias == bindparam("an_alias"), _holding)
+_from_origin = _ordered.where(
+    ties.c.institution == bindparam("an_institution"), ties.c.origin == bindparam("an_origin"), _holding
+)
 _of_person = _ordered.where(ties.c.actor == bindparam("an_actor"), _holding)
 
 
@@ -77,6 +80,12 @@ class SqlTies:
         named = {"an_institution": institution, "an_alias": alias, "at": at}
         with self._database.read() as connection:
             return [_tie(row) for row in connection.execute(_of, named)]
+
+    def from_origin(self, institution: Institution, origin: UUID, at: datetime) -> Sequence[Tie]:
+        """Return the ties of one origin that hold at that moment, oldest first."""
+        named = {"an_institution": institution, "an_origin": origin, "at": at}
+        with self._database.read() as connection:
+            return [_tie(row) for row in connection.execute(_from_origin, named)]
 
 
 def demand_of(institution: Institution, made: Sequence[Tie]) -> None:

@@ -5,6 +5,7 @@ import os
 import pwd
 import stat
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,9 +18,14 @@ from typer.testing import CliRunner
 
 from pacs_secure.adapters.vault_keyring import VaultSigner
 from pacs_secure.adapters.vault_provisioning import VaultRole
+from pacs_secure.bootstrap import assemble
 from pacs_secure.cli import app
+from pacs_secure.core.access import Role
 from pacs_secure.crypto.certificates import read_certificate
+from pacs_secure.settings import load
+from tests.builders import subject
 from tests.settings_file import WHOLE
+from tests.unit.archive.instances import received, study_uid
 from tests.unit.test_bootstrap import certificate
 from tests.vault_fixture import RunningVault
 
@@ -99,6 +105,39 @@ def test_a_device_is_issued_its_certificate_renewed_and_revoked(config: Path, tm
 
 
 @pytest.mark.real
+def test_a_study_is_classified_and_who_treats_is_stated_listed_and_ended(config: Path) -> None:
+    with assemble(load(config)) as house:
+        technologist = subject(Role.TECHNOLOGIST, of=load(config).institution)
+        with house.archive.ingest.begin(technologist, None, {}) as reception:
+            reception.store(received())
+    study, why = study_uid(), ("--reason", "asked for in writing")
+
+    code, said = run("study", "classify", study, "--label", "vip", "--hold", "--treatment-ended", "2026-01-31", *why)
+    assert (code, "vip" in said) == (0, True)
+    run("study", "classify", study, "--no-label", "vip", "--release", "--department", "surgery", *why)
+    code, said = run("study", "show", study, "--json")
+    assert (code, json.loads(said)) == (
+        0,
+        {
+            "department": "surgery",
+            "labels": [],
+            "restricted": False,
+            "held": False,
+            "treatment_ended_on": "2026-01-31",
+        },
+    )
+    until = f"{datetime.now(UTC) + timedelta(days=3):%Y-%m-%d}"
+    code, said = run("care", "grant", "--study", study, "--person", "s.klein", "--until", until, *why)
+    assert (code, said.split()[1:]) == (0, ["holds", "until", "the", "end", "of", until])
+    assert run("care", "refer", "--study", study, "--person", "p.arzt", *why)[0] == 0
+    listed = json.loads(run("care", "list", "--study", study, "--json")[1])
+    assert [(one["person"], one["relation"]) for one in listed] == [("s.klein", "treating"), ("p.arzt", "referring")]
+    assert run("care", "end", listed[0]["id"])[0] == 0
+    assert "p.arzt" in run("care", "list", "--study", study)[1]
+    assert "s.klein" not in run("care", "list", "--study", study)[1]
+
+
+@pytest.mark.real
 def test_the_configuration_is_found_in_the_working_directory(config: Path) -> None:
     assert config.name == "pacs_secure.toml"
     assert run("ledger", "verify")[0] == 0
@@ -130,7 +169,20 @@ def test_every_command_explains_itself() -> None:
     code, said = run("--help")
 
     assert code == 0
-    for command in ("quickstart", "stop", "status", "serve", "token", "store", "ledger", "verify", "device", "policy"):
+    for command in (
+        "quickstart",
+        "stop",
+        "status",
+        "serve",
+        "token",
+        "store",
+        "ledger",
+        "verify",
+        "device",
+        "policy",
+        "study",
+        "care",
+    ):
         assert command in said
         assert run(command, "--help")[0] == 0
 
