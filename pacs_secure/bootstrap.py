@@ -26,6 +26,7 @@ from pacs_secure.adapters.sql import (
     SqlPatients,
     SqlRecords,
     SqlTies,
+    SqlUsedTokens,
 )
 from pacs_secure.adapters.tile_directory import TileDirectory
 from pacs_secure.adapters.vault_authority import VaultAuthority
@@ -66,6 +67,7 @@ from pacs_secure.ports import (
     Publisher,
     Records,
     Ties,
+    UsedTokens,
 )
 from pacs_secure.settings import Settings
 
@@ -98,6 +100,8 @@ class Engines:
     notices: Notices
     authority: CertificateAuthority = field(default_factory=lambda: VaultAuthority(None, None))
     """By default none: devices are enrolled by certificates of others."""
+    used_tokens: UsedTokens | None = None
+    """None: nobody can prove to the DICOM door that they stand behind a device."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +230,7 @@ def open_house(settings: Settings, stack: ExitStack, vault: Vault) -> House:
             emergencies=SqlEmergencies(database),
             patients=SqlPatients(database),
             notices=SqlNotices(database),
+            used_tokens=SqlUsedTokens(database),
             authority=VaultAuthority(vault.session_if_given("enroller"), vault.session_if_given("revoker")),
         ),
         _terms(settings),

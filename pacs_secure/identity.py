@@ -3,13 +3,16 @@
 import logging
 from collections.abc import Callable, Mapping
 
+from pacs_secure.adapters.bound_tokens import BoundTokens
 from pacs_secure.adapters.claims import ClaimsMap
-from pacs_secure.adapters.development_issuer import DevelopmentIssuer
+from pacs_secure.adapters.development_issuer import Connection, DevelopmentIssuer
 from pacs_secure.adapters.https_json import HttpsJson
 from pacs_secure.adapters.openid_discovery import Discovery, fetch
 from pacs_secure.adapters.tokens import JoseAuthenticator, Keys, TrustedIssuer, fetched_keys
 from pacs_secure.core.errors import Denied
 from pacs_secure.core.identifiers import institution
+from pacs_secure.crypto.certificates import read_certificate
+from pacs_secure.ports import UsedTokens
 from pacs_secure.settings import LOOPBACK, Issuer, Settings
 
 log = logging.getLogger(__name__)
@@ -17,10 +20,12 @@ log = logging.getLogger(__name__)
 
 def authenticator(settings: Settings) -> JoseAuthenticator:
     """Return what believes the configured issuers, and the development issuer when its key is named."""
-    trusted = [trusted_issuer(one, keys_of(one)) for one in settings.identity.issuers]
-    if settings.identity.development_key_file is not None:
-        trusted.append(development_issuer(settings).trusted([institution(settings.institution)]))
-    return JoseAuthenticator(trusted)
+    return JoseAuthenticator(_trusted(settings))
+
+
+def device_authenticator(settings: Settings, used: UsedTokens) -> BoundTokens:
+    """Return what believes the same issuers when they vouch for the person behind a device."""
+    return BoundTokens(_trusted(settings), settings.dicom.ae_title, used)
 
 
 def development_issuer(settings: Settings) -> DevelopmentIssuer:
@@ -33,6 +38,11 @@ def development_issuer(settings: Settings) -> DevelopmentIssuer:
     if key_file is None:
         raise Denied("this installation has no development issuer; tokens come from its identity provider")
     return DevelopmentIssuer(key_file, loopback={settings.web.host, settings.dicom.host} <= LOOPBACK)
+
+
+def connection(settings: Settings, certificate: bytes) -> Connection:
+    """Return between which device, by its certificate (PEM), and this archive a token is to be good."""
+    return Connection(settings.dicom.ae_title, read_certificate(certificate).sha256)
 
 
 def trusted_issuer(chosen: Issuer, keys: Keys, audience: str | None = None) -> TrustedIssuer:
@@ -56,6 +66,13 @@ def keys_of(chosen: Issuer) -> Keys:
 def discovery_of(chosen: Issuer) -> Discovery:
     """Return what finds an issuer's endpoints."""
     return Discovery(chosen.issuer, HttpsJson(chosen.ca_file))
+
+
+def _trusted(settings: Settings) -> list[TrustedIssuer]:
+    trusted = [trusted_issuer(one, keys_of(one)) for one in settings.identity.issuers]
+    if settings.identity.development_key_file is not None:
+        trusted.append(development_issuer(settings).trusted([institution(settings.institution)]))
+    return trusted
 
 
 def _fetching(chosen: Issuer) -> Callable[[], Mapping[str, object]]:

@@ -21,6 +21,7 @@ from pacs_secure.core.access import AccessRequest, Action, Door, Role, Subject
 from pacs_secure.core.errors import Unavailable
 from pacs_secure.core.identifiers import institution
 from pacs_secure.dimse.credentials import Credentials, TlsFiles
+from pacs_secure.dimse.household import People
 from pacs_secure.dimse.server import DicomServer
 from pacs_secure.settings import Settings
 from pacs_secure.web.app import create_app
@@ -96,7 +97,8 @@ def _open_doors(settings: Settings, house: House, vault: Vault, readiness: Readi
     credentials = _dicom_credentials(settings, house, vault)
     credentials.look_at_lists()
     context = credentials.context()
-    dicom_door = DicomServer(house.archive, house.engines.devices, of, dicom.ae_title, dicom.host, dicom.port, context)
+    devices, people = house.engines.devices, _people(settings, house)
+    dicom_door = DicomServer(house.archive, devices, of, dicom.ae_title, dicom.host, dicom.port, context, people=people)
     credentials.install_by(dicom_door.replace_certificate)
     app = create_app(house.archive, authenticator, of, readiness.check, UploadLimits(part_bytes=web.largest_instance))
     certificate = Certificate(web.certificate_file, web.key_file)
@@ -109,6 +111,14 @@ def _open_doors(settings: Settings, house: House, vault: Vault, readiness: Readi
     watched = (dicom.certificate_file, dicom.key_file, dicom.ca_file)
     _keep_reading("dicom-certificate", watched, credentials.look_at_files, stack)
     _keep_reading("web-certificate", (web.certificate_file, web.key_file), lambda: _renew(web_door, certificate), stack)
+
+
+def _people(settings: Settings, house: House) -> People | None:
+    """Return how the DICOM door proves who stands behind a device."""
+    used = house.engines.used_tokens
+    if used is None:
+        return None
+    return People(identity.device_authenticator(settings, used), lambda _subject: None, lambda: datetime.now(UTC))
 
 
 def _dicom_credentials(settings: Settings, house: House, vault: Vault) -> Credentials:

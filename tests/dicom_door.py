@@ -8,20 +8,28 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
 import pytest
 
+from pacs_secure.adapters.bound_tokens import BoundTokens
+from pacs_secure.adapters.development_issuer import Connection, DevelopmentIssuer
+from pacs_secure.core.access import Role, Subject
+from pacs_secure.core.errors import Unauthenticated
+from pacs_secure.core.identifiers import Institution
 from pacs_secure.crypto.certificates import read_certificate
 from pacs_secure.dimse.calling import Calling, Context, _association_request, call, read_pdu
 from pacs_secure.dimse.commands import parse_answer
+from pacs_secure.dimse.household import People
 from pacs_secure.dimse.limits import Limits
 from pacs_secure.dimse.server import DicomServer
 from pacs_secure.dimse.tls import client_context, server_context
-from tests.builders import HERE, NOW, device
+from tests.builders import ELSEWHERE, HERE, NOW, device
 from tests.certificates import Authority, Pair
 from tests.data_sets import CT, EXPLICIT, explicit, image, uid_value
+from tests.fakes import MemoryUsedTokens
 from tests.world import World, memory_world
 
 AE_TITLE = "PACS_SECURE"
@@ -142,6 +150,22 @@ ECHO_COMMAND = command((0x0002, uid_value(VERIFICATION)), (0x0100, us(0x30)), (0
 
 
 @dataclass
+class Doorkeeper:
+    """What a door knows of persons; tests revoke a login, or set the clock ahead."""
+
+    used: MemoryUsedTokens = field(default_factory=MemoryUsedTokens)
+    revoked: bool = False
+    ahead: timedelta = timedelta(0)
+
+    def demand_valid(self, _: Subject) -> None:
+        if self.revoked:
+            raise Unauthenticated("revoked")
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
+
+
+@dataclass
 class Door:
     """One archive, its DICOM door and its authority."""
 
@@ -149,6 +173,9 @@ class Door:
     server: DicomServer
     port: int
     authority: Authority
+    issuer: DevelopmentIssuer
+    """Vouches for persons behind devices."""
+    people: "Doorkeeper"
     pairs: dict[str, Pair] = field(default_factory=dict)
 
     def enrol(self, ae_title: str, operations: Iterable[str] = ("store",), *, pair: Pair | None = None) -> Pair:
@@ -160,6 +187,20 @@ class Door:
     def revoke(self, ae_title: str) -> None:
         kept = self.world.devices.kept
         kept[ae_title] = replace(kept[ae_title], revoked_at=NOW)
+
+    def token(
+        self,
+        role: Role = Role.RADIOLOGIST,
+        *,
+        device: str = "CT1",
+        of: Institution = HERE,
+        audience: str = AE_TITLE,
+        minutes: float = 10,
+    ) -> bytes:
+        """Return what proves that somebody sits at a device."""
+        at = Connection(audience, read_certificate(self.pairs[device].der).sha256)
+        life = timedelta(minutes=minutes)
+        return self.issuer.issue(role, "dr.weber", "surgery", None, of, life, at).encode()
 
     def tls(self, pair: Pair | str = "CT1") -> ssl.SSLContext:
         pair = self.pairs[pair] if isinstance(pair, str) else pair
@@ -234,8 +275,11 @@ def opened(directory: Path, limits: Limits | None = None) -> Iterator[Door]:
     own = authority.issue("archive")
     world = memory_world()
     context = server_context(str(own.certificate), str(own.key), str(authority.file))
-    server = DicomServer(world.archive, world.devices, HERE, AE_TITLE, HOST, 0, context, limits)
-    door = Door(world, server, server.start(), authority)
+    issuer, keeper = DevelopmentIssuer(directory / "issuer.pem", loopback=True), Doorkeeper()
+    tokens = BoundTokens([issuer.trusted([HERE, ELSEWHERE])], AE_TITLE, keeper.used)
+    people = People(tokens, keeper.demand_valid, keeper.now)
+    server = DicomServer(world.archive, world.devices, HERE, AE_TITLE, HOST, 0, context, limits, people)
+    door = Door(world, server, server.start(), authority, issuer, keeper)
     door.enrol("CT1")
     try:
         yield door

@@ -291,6 +291,26 @@ class MemoryDevices:
         return [device for _, device in sorted(self.kept.items())]
 
 
+class MemoryUsedTokens:
+    """Tokens that came once, in memory; set ``down`` to put it out of reach."""
+
+    def __init__(self, most: int = 100_000) -> None:
+        self.down = False
+        self._most = most
+        self._until: dict[bytes, datetime] = {}
+        self._lock = threading.Lock()
+
+    def use(self, digest: bytes, until: datetime, now: datetime) -> bool:
+        with self._lock:
+            self._until = {one: end for one, end in self._until.items() if end >= now}
+            if digest in self._until:
+                return False
+            if self.down or len(self._until) >= self._most:
+                raise Unavailable("the memory of used tokens is out of reach")
+            self._until[digest] = until
+            return True
+
+
 class MemoryPublisher:
     """A publishing place in memory; set ``down`` to put it out of reach."""
 

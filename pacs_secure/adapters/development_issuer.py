@@ -13,6 +13,7 @@ import stat
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from pacs_secure.adapters.bound_tokens import thumbprint
 from pacs_secure.adapters.claims import ClaimsMap
 from pacs_secure.adapters.tokens import TrustedIssuer
 from pacs_secure.core.access import Purpose, Role
@@ -41,6 +43,16 @@ _COORDINATE = 32
 """Bytes of a P-256 coordinate, and of each half of an ES256 signature (RFC 7518 3.4)."""
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """Between which device and which archive a token for the DICOM door is good."""
+
+    ae_title: str
+    """The archive's."""
+    certificate_sha256: bytes
+    """Of the device."""
 
 
 class DevelopmentIssuer:
@@ -62,10 +74,14 @@ class DevelopmentIssuer:
         purpose: Purpose | None,
         institution: Institution,
         lifetime: timedelta,
+        behind: Connection | None = None,
     ) -> str:
-        """Return a signed access token for one user (RFC 9068); one identifier a token."""
+        """Return a signed access token for one user (RFC 9068); one identifier a token.
+
+        With ``behind`` it is for the DICOM door, and good over that one connection only.
+        """
         issued = int(self._now())
-        claims: dict[str, str | int | list[str]] = {
+        claims: dict[str, object] = {
             "iss": ISSUER,
             "aud": AUDIENCE,
             "sub": user,
@@ -80,6 +96,8 @@ class DevelopmentIssuer:
         }
         if purpose is not None:
             claims["purpose"] = purpose.value
+        if behind is not None:
+            claims |= {"aud": behind.ae_title, "cnf": {"x5t#S256": thumbprint(behind.certificate_sha256)}}
         header = {"alg": ALGORITHM, "kid": self._public["kid"], "typ": "at+jwt"}
         signed = f"{_segment(_json(header))}.{_segment(_json(claims))}"
         halves = decode_dss_signature(self._key.sign(signed.encode(), ec.ECDSA(SHA256())))

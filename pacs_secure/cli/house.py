@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 err = Console(stderr=True)
 AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON, for machines.")]
 Data = Annotated[Path, typer.Option("--data", help="The one directory everything lies below.")]
+Certificates = Annotated[
+    Path | None, typer.Option(help="Folder with the device's .pem and .key; beside the configuration by default.")
+]
 DEFAULT_DATA = Path(".demo")
 
 
@@ -35,6 +38,14 @@ def config_file(context: typer.Context) -> Path:
         if candidate is not None and candidate.exists():
             return Path(candidate)
     raise typer.BadParameter("no configuration found; name one", param_hint="--config")
+
+
+def certificate_file(context: typer.Context, folder: Path | None, ae_title: str) -> Path:
+    """Return where a device's certificate lies; misuse when there is none."""
+    file = (folder or config_file(context).parent / "certificates") / f"{ae_title}.pem"
+    if not file.is_file():
+        raise typer.BadParameter(f"{file} is not there", param_hint="--device")
+    return file
 
 
 def settings_of(context: typer.Context) -> "Settings":

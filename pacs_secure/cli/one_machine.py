@@ -5,11 +5,12 @@ from typing import Annotated
 
 import typer
 
-from pacs_secure.cli.house import DEFAULT_DATA, AsJson, Data, settings_of
+from pacs_secure.cli.house import DEFAULT_DATA, AsJson, Certificates, Data, certificate_file, settings_of
 from pacs_secure.core.access import DEFAULT_DEPARTMENT, Purpose, Role
 from pacs_secure.core.identifiers import institution
 
 app = typer.Typer()
+AT_A_DEVICE = timedelta(minutes=10)
 
 
 @app.command("quickstart")
@@ -62,11 +63,18 @@ def token(
     department: Annotated[str, typer.Option(help="Where the holder works.")] = DEFAULT_DEPARTMENT,
     purpose: Annotated[Purpose | None, typer.Option(help="Purpose of use claimed by the token.")] = None,
     hours: Annotated[int, typer.Option(min=1, max=24)] = 8,
+    device: Annotated[
+        str | None, typer.Option(help="AE title of the device that the holder sits at: ten minutes, for once.")
+    ] = None,
+    certificates: Certificates = None,
 ) -> None:
     """Print an access token of the development issuer (never in production)."""
     from pacs_secure import identity
 
     chosen = settings_of(context)
     issuer = identity.development_issuer(chosen)
-    of = institution(chosen.institution)
-    print(issuer.issue(role, user or role.value, department, purpose, of, timedelta(hours=hours)))
+    of, life, behind = institution(chosen.institution), timedelta(hours=hours), None
+    if device is not None:
+        pem = certificate_file(context, certificates, device).read_bytes()
+        life, behind = AT_A_DEVICE, identity.connection(chosen, pem)
+    print(issuer.issue(role, user or role.value, department, purpose, of, life, behind))

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.progress import Progress
 
-from pacs_secure.cli.house import config_file, err, settings_of
+from pacs_secure.cli.house import Certificates, certificate_file, err, settings_of
 
 app = typer.Typer()
 
@@ -16,17 +16,15 @@ def store(
     context: typer.Context,
     paths: Annotated[list[Path], typer.Argument(help="Part 10 files or folders of them.", exists=True)],
     device: Annotated[str, typer.Option(help="AE title of the enrolled device to send as.")] = "MODALITY1",
-    certificates: Annotated[
-        Path | None, typer.Option(help="Folder with the device's .pem and .key; beside the configuration by default.")
-    ] = None,
+    certificates: Certificates = None,
 ) -> None:
     """Send files or folders to the archive over TLS DICOM; status 1 when one was not stored."""
     from pacs_secure.dimse.sender import Sent, send
     from pacs_secure.dimse.tls import client_context
 
     chosen = settings_of(context)
-    folder = certificates or config_file(context).parent / "certificates"
-    tls = client_context(str(folder / f"{device}.pem"), str(folder / f"{device}.key"), str(chosen.dicom.ca_file))
+    certificate = certificate_file(context, certificates, device)
+    tls = client_context(str(certificate), str(certificate.with_suffix(".key")), str(chosen.dicom.ca_file))
     with Progress(console=err, transient=True, disable=not err.is_terminal) as progress:
         task = progress.add_task("sending", total=None)
 

@@ -3,56 +3,32 @@
 import logging
 import ssl
 import threading
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import Any
 
 from pynetdicom.association import Association
 from pynetdicom.events import Event
 from pynetdicom.pdu_primitives import A_ASSOCIATE
 
-from pacs_secure.archive import Archive
 from pacs_secure.archive.ingest import Received, Reception
-from pacs_secure.archive.refusals import Refusals
 from pacs_secure.core.access import AccessRequest, Action, Subject
 from pacs_secure.core.audit import Outcome
-from pacs_secure.core.errors import ArchiveError, Denied, Malformed, OverLimit
-from pacs_secure.core.identifiers import Institution
-from pacs_secure.crypto.certificates import CertificateFacts
+from pacs_secure.core.errors import ArchiveError, Denied, Malformed, OverLimit, Unauthenticated
 from pacs_secure.dicom.header import scan
 from pacs_secure.dimse import statuses
 from pacs_secure.dimse.commands import C_ECHO_RQ, C_STORE_RQ, Request
 from pacs_secure.dimse.contexts import is_verification, supported
-from pacs_secure.dimse.identity import Caller, Mismatch, certificate_of, device_of, refused, stranger, subject_of
+from pacs_secure.dimse.household import Household
+from pacs_secure.dimse.identity import Caller, Mismatch, certificate_of, refused, stranger, subject_of
 from pacs_secure.dimse.statuses import Status
-from pacs_secure.ports import Device, Devices
+from pacs_secure.dimse.visitor import Refused, Visitor, admit
+from pacs_secure.ports import Device
 
 LOGGER = logging.getLogger(__name__)
 
 _REJECTED_PERMANENT, _REJECTED_TRANSIENT = 0x01, 0x02
 _BY_USER, _BY_PRESENTATION = 0x01, 0x03
 _TEMPORARY_CONGESTION, _LOCAL_LIMIT_EXCEEDED = 0x01, 0x02
-
-
-@dataclass(frozen=True, slots=True)
-class Household:
-    """What every visit needs of the archive behind the door."""
-
-    archive: Archive
-    devices: Devices
-    refusals: Refusals
-    ae_title: str
-    institution: Institution
-    """In whose ledger strangers are recorded."""
-    look_again: float
-    """Seconds after which a long association looks again whether its device was revoked."""
-    is_revoked: Callable[[CertificateFacts], bool] = lambda _certificate: False
-    """Says whether a certificate stands in a revocation list."""
-
-    def looked_up(self, caller: Caller) -> tuple[Device | None, Mismatch | None]:
-        """Return the device a caller is, as enrolled now, and what speaks against it."""
-        device = device_of(self.devices, caller.certificate)
-        return device, caller.mismatch(device, self.ae_title, self.is_revoked)
 
 
 class Visit:
@@ -65,9 +41,8 @@ class Visit:
         self._welcomed = welcomed
         self._lock = threading.Lock()
         self._decided = False
-        self._caller: Caller | None = None
-        self._device: Device | None = None
-        self._looked_at = 0.0
+        self._visitor: Visitor | None = None
+        self._sent_away = False
         self._contexts: dict[int, tuple[str, str]] | None = None
         self._reception: Reception | None = None
         self._closed = False
@@ -96,9 +71,14 @@ class Visit:
     def violated(self, reason: str) -> None:
         """Record that the caller broke the protocol; the association ends by itself."""
         self._decided = True
-        device = self._device
-        subject = subject_of(device, self._address) if device else self._stranger()
-        self._household.refusals.record(refused(subject, reason))
+        self._household.refusals.record(refused(self._who(), reason))
+
+    def person(self, event: Any) -> tuple[bool, bytes]:
+        """Answer that the person is known (EVT_USER_ID): an association with anybody else was rejected before.
+
+        The token is sent back to where it came from, as the standard has it (PS3.7 Table D.3-15).
+        """
+        return True, event.primary_field
 
     def outstayed(self) -> bool:
         """Say whether who was let in may no longer be here, and record it when it is so.
@@ -106,15 +86,14 @@ class Visit:
         Raises:
             Unavailable: nobody can say now.
         """
-        caller = self._caller
-        if caller is None or self._closed:
+        visitor = self._visitor
+        if visitor is None or self._closed or self._sent_away:
             return False
-        device, wrong = self._household.looked_up(caller)
-        if wrong is None:
+        reason = visitor.look_again()
+        if reason is None:
             return False
-        self._device = None
-        subject = subject_of(device, self._address) if device else self._stranger()
-        self._household.refusals.record(refused(subject, f"association ended: {wrong}"))
+        self._sent_away = True
+        self._household.refusals.record(refused(visitor.actor().subject, f"association ended: {reason}"))
         return True
 
     def released(self, _event: Event) -> None:
@@ -157,9 +136,19 @@ class Visit:
             self._refuse(subject_of(device, self._address), "too many associations", request)
             _reject(association, _REJECTED_TRANSIENT, _BY_PRESENTATION, _LOCAL_LIMIT_EXCEEDED)
         else:
-            self._device, self._looked_at, self._association = device, time.monotonic(), association
-            self._caller = caller
-            association.acceptor.supported_contexts = supported(request.presentation_context_definition_list)
+            self._admit(association, caller, device)
+
+    def _admit(self, association: Association, caller: Caller, device: Device) -> None:
+        try:
+            visitor = admit(self._household, caller, device)
+        except Unauthenticated:
+            wrong = Mismatch.USER_IDENTITY
+            self._refuse(subject_of(device, self._address), wrong, caller.request)
+            _reject(association, _REJECTED_PERMANENT, _BY_USER, wrong.diagnostic)
+            return
+        self._association, self._visitor = association, visitor
+        proposed = caller.request.presentation_context_definition_list
+        association.acceptor.supported_contexts = supported(proposed)
 
     def _refuse(self, subject: Subject, reason: str, request: A_ASSOCIATE) -> None:
         titles = {"calling_ae_title": request.calling_ae_title, "called_ae_title": request.called_ae_title}
@@ -191,38 +180,28 @@ class Visit:
 
     def _receiving(self, sop_class_uid: str) -> Reception:
         """Return the act of taking in that this association is, begun with its first instance."""
-        subject = self._subject(sop_class_uid)
+        visitor = self._visitor
+        if visitor is None or self._closed:
+            raise Denied("the association has ended")
+        try:
+            actor = visitor.storing(sop_class_uid)
+        except Refused as error:
+            self._record(error)
+            raise
         if self._reception is None:
-            self._reception = self._household.archive.ingest.begin(subject, None, {"protocol": "C-STORE"})
+            begin = self._household.archive.ingest.begin
+            self._reception = begin(actor.subject, actor.purpose, {"protocol": "C-STORE"}, actor.device)
         return self._reception
 
-    def _subject(self, sop_class_uid: str) -> Subject:
-        """Return who stores, when they may bring such an instance; a device revoked meanwhile may no longer."""
-        device = self._looked_up()
-        if device is None:
-            raise self._denied(self._stranger(), "the device is revoked")
-        if self._closed:
-            raise Denied("the association has ended")
-        subject = subject_of(device, self._address)
-        if "store" not in device.operations:
-            raise self._denied(subject, "the device may not store")
-        if not device.may_bring(sop_class_uid):
-            raise self._denied(subject, "the device may not bring this SOP class")
-        return subject
+    def _record(self, error: Refused) -> None:
+        """Record that a C-STORE was refused before any decision."""
+        details = {"protocol": "C-STORE", "reason": str(error)}
+        actor = error.actor
+        request = AccessRequest(actor.subject, Action.STUDY_CREATE, actor.purpose, details=details, device=actor.device)
+        self._household.archive.guard.refuse(request, {})
 
-    def _looked_up(self) -> Device | None:
-        """Return the device as it is enrolled now, or was seconds ago; None when it may no longer be here."""
-        now = time.monotonic()
-        if self._caller and now - self._looked_at > self._household.look_again:
-            device, wrong = self._household.looked_up(self._caller)
-            self._device, self._looked_at = None if wrong else device, now
-        return self._device
-
-    def _denied(self, subject: Subject, reason: str) -> Denied:
-        """Record that a C-STORE was refused before any decision, and return the error to raise."""
-        details = {"protocol": "C-STORE", "reason": reason}
-        self._household.archive.guard.refuse(AccessRequest(subject, Action.STUDY_CREATE, None, details=details), {})
-        return Denied(reason)
+    def _who(self) -> Subject:
+        return self._visitor.actor().subject if self._visitor else self._stranger()
 
     def _stranger(self) -> Subject:
         return stranger(self._household.institution, self._address)

@@ -14,6 +14,8 @@ from pacs_secure.core.identifiers import Institution
 from pacs_secure.crypto.certificates import CertificateFacts, read_certificate
 from pacs_secure.ports import Device, Devices
 
+_JSON_WEB_TOKEN = 5
+"""User-Identity-Type (PS3.7 Table D.3-14)."""
 _NO_REASON, _CONTEXT_NAME, _CALLING, _CALLED = 0x01, 0x02, 0x03, 0x07
 
 
@@ -28,6 +30,7 @@ class Mismatch(StrEnum):
     CERTIFICATE_UNKNOWN = "no device has this certificate"
     DEVICE_REVOKED = "device is revoked"
     NETWORK = "device called from another network"
+    PERSON_MISSING = "device needs a person behind it"
     USER_IDENTITY = "user identity cannot be verified here"
 
     @property
@@ -36,6 +39,7 @@ class Mismatch(StrEnum):
         return {
             Mismatch.APPLICATION_CONTEXT: _CONTEXT_NAME,
             Mismatch.CALLED_AE_TITLE: _CALLED,
+            Mismatch.PERSON_MISSING: _NO_REASON,
             Mismatch.USER_IDENTITY: _NO_REASON,
         }.get(self, _CALLING)
 
@@ -61,13 +65,25 @@ class Caller:
     certificate: CertificateFacts | None
     address: str
 
+    @property
+    def token(self) -> bytes | None:
+        """The JSON Web Token of the person behind the caller, when it shows one and nothing else (type 5)."""
+        named = self._named
+        if len(named) != 1 or named[0].user_identity_type != _JSON_WEB_TOKEN:
+            return None
+        return bytes(named[0].primary_field or b"")
+
+    @property
+    def _named(self) -> list[UserIdentityNegotiation]:
+        return [item for item in self.request.user_information if isinstance(item, UserIdentityNegotiation)]
+
     def mismatch(
         self, device: Device | None, own: str, is_revoked: Callable[[CertificateFacts], bool]
     ) -> Mismatch | None:
         """Say what speaks against its being that device, or None when all agrees.
 
-        A user identity (PS3.7 D.3.3.7) that nobody verifies is refused: to accept it in silence would
-        let its sender believe that a person's rights apply.
+        A user identity (PS3.7 D.3.3.7) of a kind that nobody verifies is refused: to accept it in
+        silence would let its sender believe that a person's rights apply.
         """
         if device is None:
             return Mismatch.CERTIFICATE_UNKNOWN
@@ -80,7 +96,8 @@ class Caller:
             Mismatch.NETWORK: not device.may_call_from(self.address),
             Mismatch.CALLED_AE_TITLE: (request.called_ae_title or "").strip() != own,
             Mismatch.APPLICATION_CONTEXT: request.application_context_name != APPLICATION_CONTEXT_NAME,
-            Mismatch.USER_IDENTITY: any(isinstance(item, UserIdentityNegotiation) for item in request.user_information),
+            Mismatch.USER_IDENTITY: len(self._named) > (self.token is not None),
+            Mismatch.PERSON_MISSING: device.identity_required and not self._named,
         }
         return next((wrong for wrong, holds in found.items() if holds), None)
 

@@ -23,7 +23,8 @@ from pacs_secure.dimse.association import Accepting
 from pacs_secure.dimse.budget import Budget
 from pacs_secure.dimse.connection import part, sever
 from pacs_secure.dimse.connections import Connections, Place
-from pacs_secure.dimse.handlers import Household, Visit
+from pacs_secure.dimse.handlers import Visit
+from pacs_secure.dimse.household import Household, People
 from pacs_secure.dimse.identity import refused, stranger
 from pacs_secure.dimse.limits import Limits
 from pacs_secure.dimse.quiet import hush
@@ -46,13 +47,17 @@ class DicomServer:
         port: int,
         ssl_context: ssl.SSLContext,
         limits: Limits | None = None,
+        people: People | None = None,
     ) -> None:
-        """``institution`` is where callers who belong to none are recorded; port 0 takes any free one."""
+        """``institution`` is where callers who belong to none are recorded; port 0 takes any free one.
+
+        Without ``people`` whoever says that a person stands behind them is refused.
+        """
         hush()
         self._limits = limits or Limits()
         refusals = Refusals(archive.guard, self._limits.refusals_per_second)
         self._household = Household(
-            archive, devices, refusals, ae_title, institution, self._limits.look_again, self._is_revoked
+            archive, devices, refusals, ae_title, institution, self._limits.look_again, self._is_revoked, people
         )
         self._revocation_lists: tuple[RevocationList, ...] = ()
         self._address = (host, port)
@@ -243,6 +248,7 @@ class _Listener(ThreadedAssociationServer):
         association.upper_layer.serve(visit.serve, self._limits.data_set, self._budget, visit.violated)
         association.bind(evt.EVT_REQUESTED, visit.requested)
         association.bind(evt.EVT_RELEASED, visit.released)
+        association.bind(evt.EVT_USER_ID, visit.person)
         with self._gate:
             if self._ending:
                 raise ConnectionAbortedError

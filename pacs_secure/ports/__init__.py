@@ -11,15 +11,25 @@ from pacs_secure.ports.index import Added, InstitutionKeys, Ledger, Publisher, R
 from pacs_secure.ports.keys import ForgettableKey, KeyCanary, KeyUnwrapper, KeyWrapper, Shelf, Signer
 from pacs_secure.ports.notices import Messenger, Notices
 from pacs_secure.ports.objects import Blob, Blobs, StoredName
-from pacs_secure.ports.people import Authenticator, Devices, Identified, Policy
+from pacs_secure.ports.people import (
+    Authenticator,
+    Behind,
+    DeviceAuthenticator,
+    Devices,
+    Identified,
+    Policy,
+    UsedTokens,
+)
 
 __all__ = [
     "Added",
     "Authenticator",
+    "Behind",
     "Blob",
     "Blobs",
     "CertificateAuthority",
     "Device",
+    "DeviceAuthenticator",
     "Devices",
     "Emergencies",
     "ForgettableKey",
@@ -41,4 +51,5 @@ __all__ = [
     "Signer",
     "StoredName",
     "Ties",
+    "UsedTokens",
 ]

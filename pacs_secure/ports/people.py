@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from pacs_secure.core.access import Action, Decision, Permit, Purpose, Reach, Relation, Safeguard, Subject
@@ -49,6 +50,39 @@ class Authenticator(Protocol):
 
     def authenticate(self, token: str, address: str) -> Identified:
         """Verify the token wholly; raise `Unauthenticated` for any flaw, without saying which to the caller."""
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """A person who stands behind a device, for the minutes that their token is good for."""
+
+    subject: Subject
+    purpose: Purpose | None
+    ends_at: datetime
+    """UTC."""
+
+
+class DeviceAuthenticator(Protocol):
+    """Turns what a device says of the person behind it into a subject (PS3.7 D.3.3.7, type 5)."""
+
+    def authenticate(self, token: bytes, address: str, certificate_sha256: bytes) -> Behind:
+        """Verify a token wholly, and that it comes for the first time, over the certificate it names.
+
+        Raises:
+            Unauthenticated: it has any flaw, and nobody is told which.
+            Unavailable: nobody can say now.
+        """
+
+
+class UsedTokens(Protocol):
+    """Remembers tokens that may come once only, beyond the life of a process."""
+
+    def use(self, digest: bytes, until: datetime, now: datetime) -> bool:
+        """Remember a token until it has ended; false when it was used before.
+
+        Raises:
+            Unavailable: it cannot be remembered, or too many are.
+        """
 
 
 class Devices(Protocol):

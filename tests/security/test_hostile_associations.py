@@ -185,7 +185,8 @@ def test_a_device_revoked_while_it_sends_may_send_no_more(quick_door: Door) -> N
         assert peer.status() == 0x0124
     assert quick_door.idle()
     assert len(quick_door.world.blobs.stored) == 1
-    assert quick_door.world.entries()[-2]["facts"]["reason"] == "the device is revoked"
+    refused = [entry for entry in quick_door.world.entries() if entry["action"] == "study:create"]
+    assert [entry["facts"].get("reason") for entry in refused if entry["outcome"] == "refused"] == ["device is revoked"]
 
 
 # --- silence --------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from pacs_secure.adapters.sql.notices import SqlNotices
 from pacs_secure.adapters.sql.patients import SqlPatients
 from pacs_secure.adapters.sql.records import SqlRecords
 from pacs_secure.adapters.sql.ties import SqlTies
+from pacs_secure.adapters.sql.used_tokens import SqlUsedTokens
 
 __all__ = [
     "Database",
@@ -18,4 +19,5 @@ __all__ = [
     "SqlPatients",
     "SqlRecords",
     "SqlTies",
+    "SqlUsedTokens",
 ]

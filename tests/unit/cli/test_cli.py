@@ -4,6 +4,7 @@ import json
 import os
 import pwd
 import stat
+from base64 import urlsafe_b64decode
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -150,6 +151,20 @@ def test_a_token_is_one_line_of_three_parts(config: Path) -> None:
 
     assert code == 0
     assert token.strip().splitlines()[-1].count(".") == 2
+
+
+@pytest.mark.real
+def test_a_token_for_a_device_is_bound_to_its_certificate_and_lives_ten_minutes(config: Path, tmp_path: Path) -> None:
+    assert run("--config", config, "device", "add", "WS1", "--out", tmp_path / "certificates")[0] == 0
+
+    code, told = run("--config", config, "token", "--role", "radiologist", "--device", "WS1")
+    claims = json.loads(urlsafe_b64decode(told.strip().splitlines()[-1].split(".")[1] + "=="))
+
+    facts = read_certificate((tmp_path / "certificates" / "WS1.pem").read_bytes())
+    assert (code, claims["aud"]) == (0, "PACS_SECURE")
+    assert urlsafe_b64decode(claims["cnf"]["x5t#S256"] + "=") == facts.sha256
+    assert claims["exp"] - claims["iat"] == 600
+    assert run("--config", config, "token", "--role", "radiologist", "--device", "WS9")[0] == 2
 
 
 def test_misuse_is_status_2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

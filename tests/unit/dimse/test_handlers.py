@@ -4,7 +4,8 @@ import pytest
 
 from pacs_secure.archive.refusals import Refusals
 from pacs_secure.dimse.commands import C_ECHO_RQ, C_STORE_RQ, Request
-from pacs_secure.dimse.handlers import Household, Visit
+from pacs_secure.dimse.handlers import Visit
+from pacs_secure.dimse.household import Household
 from pacs_secure.dimse.statuses import SOP_CLASS_NOT_SUPPORTED
 from tests.builders import HERE
 from tests.world import World
@@ -12,7 +13,8 @@ from tests.world import World
 
 @pytest.fixture
 def visit(world: World) -> Visit:
-    household = Household(world.archive, world.devices, Refusals(world.archive.guard), "ARCHIVE", HERE, 5.0)
+    refusals = Refusals(world.archive.guard)
+    household = Household(world.archive, world.devices, refusals, "ARCHIVE", HERE, 5.0, lambda _: False, None)
     return Visit(household, "192.0.2.1", lambda: True)
 
 
