@@ -111,6 +111,7 @@ class TestReading:
 
         assert texts == {
             *(f"devices.{name}" for name in ("ae_title", "department", "host", "institution", "operations")),
+            *(f"devices.{name}" for name in ("also_ae_titles", "networks", "serial", "sop_classes")),
             *(f"instances.{name}" for name in ("institution", "sop_class_uid", "sop_instance_uid")),
             "instances.transfer_syntax_uid",
             "institutions.name",
@@ -238,7 +239,7 @@ class TestRows:
                 path,
                 *(
                     "INSERT INTO devices VALUES "
-                    f"('{title}', 'north', '', 'store', x'{one.spki_sha256.hex()}', 'host', 1, NULL)"
+                    f"('{title}', 'north', '', 'store', x'{one.spki_sha256.hex()}', 'host', 1, NULL, '', '', '', 0, '', NULL)"
                     for title in ("CT1", "CT2")
                 ),
             )
