@@ -24,6 +24,7 @@ from pacs_secure.archive.declarations import (
 from pacs_secure.archive.guard import Guard
 from pacs_secure.archive.institutions import InstitutionSeals
 from pacs_secure.archive.noticing import compose
+from pacs_secure.archive.proofs import proven
 from pacs_secure.archive.readings import Reading, readings
 from pacs_secure.core.access import AccessRequest, Action, Grant, Permit, Purpose, Relation, Subject, Tie
 from pacs_secure.core.audit import Outcome
@@ -182,7 +183,7 @@ class BreakGlass:
 
     def _tie(self, made: Emergency, person: str) -> Tie:
         tie_id = self.new_id()
-        return Tie(
+        tie = Tie(
             tie_id=tie_id,
             relation=Relation.EMERGENCY,
             institution=made.institution,
@@ -194,6 +195,7 @@ class BreakGlass:
             origin=made.emergency_id,
             box=seal_tie(self.seals, made.institution, made.emergency_id, tie_id, person),
         )
+        return proven(self.seals.index(made.institution), tie)
 
     def _reads(self, of: Emergency) -> Iterator[ReadInEmergency]:
         for alias in self.patients.studies(of.institution, of.patient_alias):

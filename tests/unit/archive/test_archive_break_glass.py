@@ -209,7 +209,7 @@ class TestEnd:
         ended = glass.end(fresh(), None, str(made.emergency_id), details=NOTE).emergency
 
         assert made.opened_at < ended.ends_at < made.ends_at
-        assert world.ties.kept[0].ends_at == ended.ends_at
+        assert world.ties.released == {world.ties.kept[0].tie_id: ended.ends_at}
         last = world.entries()[-1]
         assert (last["action"], last["outcome"], last["patient"]) == (
             "break-glass:end",
@@ -230,7 +230,7 @@ class TestEnd:
             glass.end(fresh(identifier="somebody else"), None, named, details=NOTE)
 
         assert acts(world)[-1] == ("break-glass:end", "refused")
-        assert world.ties.kept[0].ends_at == made.ends_at
+        assert (world.ties.kept[0].ends_at, world.ties.released) == (made.ends_at, {})
 
 
 class TestReview:
