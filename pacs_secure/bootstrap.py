@@ -14,6 +14,7 @@ from uuid import uuid4
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
+from pacs_secure import identity
 from pacs_secure.adapters.casbin_policy import CasbinPolicy
 from pacs_secure.adapters.disk_blobs import DiskBlobs
 from pacs_secure.adapters.policy_check import check_policy
@@ -25,6 +26,7 @@ from pacs_secure.adapters.sql import (
     SqlNotices,
     SqlPatients,
     SqlRecords,
+    SqlSessions,
     SqlTies,
     SqlUsedTokens,
 )
@@ -46,6 +48,7 @@ from pacs_secure.archive.recovery import Recovery
 from pacs_secure.archive.retrieve import Retrieve
 from pacs_secure.archive.seals import Opener, Sealer
 from pacs_secure.archive.search import Search
+from pacs_secure.archive.sessions import Sessions, SessionTerms
 from pacs_secure.archive.study_keys import StudyKeys
 from pacs_secure.archive.verify import Progress, Verify
 from pacs_secure.core.devices import describe
@@ -69,6 +72,7 @@ from pacs_secure.ports import (
     Ties,
     UsedTokens,
 )
+from pacs_secure.ports import Sessions as SessionStore
 from pacs_secure.settings import Settings
 
 __all__ = ["Archive", "Engines", "House", "Progress", "assemble", "furnish"]
@@ -87,6 +91,7 @@ class Engines:
     ledger: Ledger
     ties: Ties
     devices: Devices
+    sessions: SessionStore
     publisher: Publisher
     blobs: Blobs
     wrapper: KeyWrapper
@@ -114,7 +119,7 @@ class House:
     """Forget every key that opens something."""
 
 
-def furnish(engines: Engines, terms: Terms | None = None) -> House:
+def furnish(engines: Engines, terms: Terms | None = None, session_terms: SessionTerms | None = None) -> House:
     """Give the engines to the verbs."""
     seals = InstitutionSeals(engines.records, engines.wrapper, engines.unwrapper, time.monotonic)
     keys = StudyKeys(engines.wrapper, engines.unwrapper, time.monotonic)
@@ -151,6 +156,7 @@ def furnish(engines: Engines, terms: Terms | None = None) -> House:
         notices=NoticeBook(guard, engines.notices, seals, _now),
         classify=Classify(guard, facts, engines.records, seals, _now),
         care=CareTies(guard, facts, engines.ties, seals, _now),
+        sessions=Sessions(guard, engines.sessions, seals, _now, time.monotonic, session_terms),
     )
     return House(archive, engines, drop_keys)
 
@@ -221,6 +227,7 @@ def open_house(settings: Settings, stack: ExitStack, vault: Vault) -> House:
             ledger=SqlLedger(database),
             ties=SqlTies(database),
             devices=SqlDevices(database),
+            sessions=SqlSessions(database),
             publisher=TileDirectory(settings.ledger.checkpoint_directory),
             blobs=blobs,
             wrapper=VaultWrapper(vault.session("store")),
@@ -234,6 +241,7 @@ def open_house(settings: Settings, stack: ExitStack, vault: Vault) -> House:
             authority=VaultAuthority(vault.session_if_given("enroller"), vault.session_if_given("revoker")),
         ),
         _terms(settings),
+        identity.session_terms(settings),
     )
 
 

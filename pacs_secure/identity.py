@@ -1,21 +1,23 @@
 """Makes what proves who people are, as the settings say: issuers whose tokens are believed."""
 
-import logging
+import stat
 from collections.abc import Callable, Mapping
+from datetime import timedelta
+from pathlib import Path
 
 from pacs_secure.adapters.bound_tokens import BoundTokens
 from pacs_secure.adapters.claims import ClaimsMap
 from pacs_secure.adapters.development_issuer import Connection, DevelopmentIssuer
 from pacs_secure.adapters.https_json import HttpsJson
+from pacs_secure.adapters.openid_client import Client, OpenIdClient
 from pacs_secure.adapters.openid_discovery import Discovery, fetch
 from pacs_secure.adapters.tokens import JoseAuthenticator, Keys, TrustedIssuer, fetched_keys
-from pacs_secure.core.errors import Denied
+from pacs_secure.archive.sessions import SessionTerms
+from pacs_secure.core.errors import Denied, Unavailable
 from pacs_secure.core.identifiers import institution
 from pacs_secure.crypto.certificates import read_certificate
 from pacs_secure.ports import UsedTokens
 from pacs_secure.settings import LOOPBACK, Issuer, Settings
-
-log = logging.getLogger(__name__)
 
 
 def authenticator(settings: Settings) -> JoseAuthenticator:
@@ -43,6 +45,31 @@ def development_issuer(settings: Settings) -> DevelopmentIssuer:
 def connection(settings: Settings, certificate: bytes) -> Connection:
     """Return between which device, by its certificate (PEM), and this archive a token is to be good."""
     return Connection(settings.dicom.ae_title, read_certificate(certificate).sha256)
+
+
+def login_provider(settings: Settings) -> OpenIdClient | None:
+    """Return where people log in by their browser, or None when nobody does; nothing is asked yet."""
+    login = settings.identity.login
+    if login is None:
+        return None
+    (chosen,) = (one for one in settings.identity.issuers if one.issuer == login.issuer)
+    client = Client(
+        login.client_id,
+        None if login.client_secret_file is None else _secret(login.client_secret_file),
+        login.public_url.rstrip("/"),
+        login.scopes,
+        login.after_logout_url,
+    )
+    trusted = trusted_issuer(chosen, keys_of(chosen), login.client_id)
+    return OpenIdClient(trusted, discovery_of(chosen), client)
+
+
+def session_terms(settings: Settings) -> SessionTerms:
+    """Return how long sessions last."""
+    login = settings.identity.login
+    if login is None:
+        return SessionTerms()
+    return SessionTerms(timedelta(minutes=login.idle_minutes), timedelta(hours=login.longest_hours))
 
 
 def trusted_issuer(chosen: Issuer, keys: Keys, audience: str | None = None) -> TrustedIssuer:
@@ -73,6 +100,20 @@ def _trusted(settings: Settings) -> list[TrustedIssuer]:
     if settings.identity.development_key_file is not None:
         trusted.append(development_issuer(settings).trusted([institution(settings.institution)]))
     return trusted
+
+
+def _secret(file: Path) -> str:
+    """Read a client's secret from a file that its owner alone can read."""
+    try:
+        shared = stat.S_IMODE(file.stat().st_mode) & (stat.S_IRWXG | stat.S_IRWXO)
+        secret = file.read_text(encoding="utf-8").strip()
+    except (OSError, ValueError):
+        raise Unavailable("the client secret cannot be read") from None
+    if shared:
+        raise Denied("the client secret's file must be readable by its owner only")
+    if not secret:
+        raise Unavailable("the client secret's file is empty")
+    return secret
 
 
 def _fetching(chosen: Issuer) -> Callable[[], Mapping[str, object]]:

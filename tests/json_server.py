@@ -3,7 +3,7 @@
 import json
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,7 +20,7 @@ class JsonServer:
     authority: Path
     port: int
     answers: dict[str, object] = field(default_factory=dict)
-    """Path to an object, raw bytes, or an HTTP status."""
+    """Path to an object, raw bytes, an HTTP status, a status and an object, or what makes one of these of a form."""
     asked: list[str] = field(default_factory=list)
     forms: list[dict[str, str]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
@@ -43,15 +43,20 @@ def json_server(directory: Path) -> Iterator[JsonServer]:
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-            told.forms.append(dict(parse_qsl(body)))
-            self._answer()
+            form = dict(parse_qsl(body))
+            told.forms.append(form)
+            self._answer(form)
 
-        def _answer(self) -> None:
+        def _answer(self, form: dict[str, str] | None = None) -> None:
             told.asked.append(self.path)
             told.headers.append(dict(self.headers.items()))
             answer = told.answers.get(self.path, 404)
+            if callable(answer):
+                make: Callable[[dict[str, str]], object] = answer
+                answer = make(form or {})
+            status, answer = answer if isinstance(answer, tuple) else (200, answer)
             body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
-            self.send_response(answer if isinstance(answer, int) else 200)
+            self.send_response(answer if isinstance(answer, int) else status)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)

@@ -11,6 +11,7 @@ from pacs_secure.adapters.tokens import JoseAuthenticator
 from pacs_secure.core.access import Purpose, Role
 from pacs_secure.core.errors import Unavailable
 from pacs_secure.core.identifiers import Institution
+from pacs_secure.ports import LoginProvider
 from pacs_secure.web.app import create_app
 from pacs_secure.web.multipart import UploadLimits
 from tests.builders import ELSEWHERE, HERE, RADIOLOGY
@@ -30,13 +31,13 @@ class WebHouse:
     issuer: DevelopmentIssuer
     ready: list[bool] = field(default_factory=lambda: [True])
 
-    def app(self, limits: UploadLimits | None = None) -> FastAPI:
+    def app(self, limits: UploadLimits | None = None, provider: LoginProvider | None = None) -> FastAPI:
         def ready() -> None:
             if not self.ready[0]:
                 raise Unavailable("not ready")
 
         authenticator = JoseAuthenticator([self.issuer.trusted([HERE, ELSEWHERE])])
-        return create_app(self.world.archive, authenticator, HERE, ready, limits)
+        return create_app(self.world.archive, authenticator, HERE, ready, limits, provider)
 
     def client(
         self,

@@ -21,6 +21,7 @@ from pacs_secure.adapters.sql import (
     SqlNotices,
     SqlPatients,
     SqlRecords,
+    SqlSessions,
     SqlTies,
 )
 from pacs_secure.adapters.tile_directory import TileDirectory
@@ -35,6 +36,7 @@ from tests.fakes_authority import MemoryAuthority
 from tests.fakes_blobs import MemoryBlobs
 from tests.fakes_emergencies import MemoryEmergencies, MemoryNotices, MemoryPatients
 from tests.fakes_keys import FakeKeyring
+from tests.fakes_sessions import MemorySessions
 
 POLICIES = Path(__file__).parents[1] / "policies"
 ORIGIN = "tests.example/ledger"
@@ -51,6 +53,7 @@ class World:
     blobs: MemoryBlobs
     keyring: FakeKeyring
     devices: MemoryDevices
+    sessions: MemorySessions
     publisher: MemoryPublisher
     notary: Notary
     authority: MemoryAuthority
@@ -80,12 +83,14 @@ def memory_world() -> World:
     ties = MemoryTies(ledger)
     records, devices = MemoryRecords(ledger, ties), MemoryDevices(ledger)
     authority = MemoryAuthority()
+    sessions = MemorySessions(ledger)
     engines = Engines(
         shipped_policy(),
         records,
         ledger,
         ties,
         devices,
+        sessions,
         publisher,
         blobs,
         keyring,
@@ -98,7 +103,9 @@ def memory_world() -> World:
         authority=authority,
     )
     notary = Notary(ledger, publisher, keyring, ORIGIN)
-    return World(furnish(engines), ledger, ties, records, blobs, keyring, devices, publisher, notary, authority)
+    return World(
+        furnish(engines), ledger, ties, records, blobs, keyring, devices, sessions, publisher, notary, authority
+    )
 
 
 @dataclass
@@ -153,6 +160,7 @@ def disk_world(
         ledger,
         SqlTies(database),
         SqlDevices(database),
+        SqlSessions(database),
         publisher,
         blobs,
         wrapper,

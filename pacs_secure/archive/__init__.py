@@ -13,6 +13,7 @@ from pacs_secure.archive.notices import NoticeBook
 from pacs_secure.archive.recovery import Recovery
 from pacs_secure.archive.retrieve import Retrieve
 from pacs_secure.archive.search import Search
+from pacs_secure.archive.sessions import Sessions
 from pacs_secure.archive.verify import Verify
 
 
@@ -32,3 +33,4 @@ class Archive:
     notices: NoticeBook
     classify: Classify
     care: CareTies
+    sessions: Sessions

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from pacs_secure.cli import devices, facts, ledger, one_machine, policy, sending
+from pacs_secure.cli import devices, facts, ledger, one_machine, policy, sending, sessions
 from pacs_secure.cli.house import err
 from pacs_secure.core.errors import ArchiveError
 
@@ -22,6 +22,7 @@ app.add_typer(devices.device_app, name="device")
 app.add_typer(policy.policy_app, name="policy")
 app.add_typer(facts.study_app, name="study")
 app.add_typer(facts.care_app, name="care")
+app.add_typer(sessions.session_app, name="session")
 
 
 @app.callback()

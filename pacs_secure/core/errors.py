@@ -34,6 +34,15 @@ class OverLimit(ArchiveError):
     """The input is larger, deeper or more than the archive will take."""
 
 
+class TooOften(ArchiveError):
+    """The caller does this more often than anybody has to."""
+
+    def __init__(self, message: str = "too many attempts; wait and try again", seconds: int = 1) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+        """After which one more is allowed."""
+
+
 class Conflict(ArchiveError):
     """Another object already holds this identity with other content."""
 
@@ -57,6 +66,7 @@ EVERY_ERROR: tuple[type[ArchiveError], ...] = (
     Hidden,
     Malformed,
     OverLimit,
+    TooOften,
     Conflict,
     Held,
     Tampered,

@@ -12,6 +12,7 @@ from pacs_secure.core.errors import (
     NotFound,
     OverLimit,
     Tampered,
+    TooOften,
     Unauthenticated,
     Unavailable,
 )
@@ -48,8 +49,9 @@ STORE_STATUSES: dict[type[ArchiveError], Status] = {
     Conflict: Status(0xC111, "SOP Instance UID is taken by other content"),
     Tampered: PROCESSING_FAILURE,
     Unavailable: OUT_OF_RESOURCES,
+    TooOften: OUT_OF_RESOURCES,
 }
-"""A C-STORE response for each error; Unavailable alone asks the sender to keep it and try again."""
+"""A C-STORE response for each error; Unavailable and TooOften alone ask the sender to keep it and try again."""
 
 
 def store_status(error: BaseException) -> Status:

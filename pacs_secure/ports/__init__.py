@@ -20,9 +20,21 @@ from pacs_secure.ports.people import (
     Policy,
     UsedTokens,
 )
+from pacs_secure.ports.sessions import (
+    AtProvider,
+    Attempt,
+    LoggedIn,
+    LoginProvider,
+    RevokedLogin,
+    RevokedPerson,
+    SessionRow,
+    Sessions,
+)
 
 __all__ = [
     "Added",
+    "AtProvider",
+    "Attempt",
     "Authenticator",
     "Behind",
     "Blob",
@@ -40,6 +52,8 @@ __all__ = [
     "KeyUnwrapper",
     "KeyWrapper",
     "Ledger",
+    "LoggedIn",
+    "LoginProvider",
     "Messenger",
     "Notices",
     "Patients",
@@ -47,6 +61,10 @@ __all__ = [
     "Publisher",
     "Records",
     "RevocationLists",
+    "RevokedLogin",
+    "RevokedPerson",
+    "SessionRow",
+    "Sessions",
     "Shelf",
     "Signer",
     "StoredName",

@@ -21,14 +21,13 @@ from starlette.responses import Response
 from pacs_secure.archive import Archive
 from pacs_secure.core.access import Action
 from pacs_secure.core.errors import Malformed, OverLimit
-from pacs_secure.web.identity import Caller, Identification
+from pacs_secure.web.identity import SESSION_COOKIE, Caller, Identification
 from pacs_secure.web.problems import MEDIA_TYPE
 from pacs_secure.web.record import on_record
 
 PREFIX = "/api/v1"
 LONGEST_BODY = 64 * 1024
 JSON = "application/json"
-SESSION_COOKIE = "__Host-pacs-session"
 
 _PROBLEMS = (
     HTTPStatus.BAD_REQUEST,

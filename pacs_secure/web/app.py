@@ -6,9 +6,10 @@ from collections.abc import Callable
 from fastapi import APIRouter, FastAPI
 
 from pacs_secure.archive import Archive
+from pacs_secure.archive.revocation import Revocable
 from pacs_secure.core.identifiers import Institution
-from pacs_secure.ports import Authenticator
-from pacs_secure.web import api_care, api_devices, api_facts, health, problems
+from pacs_secure.ports import Authenticator, LoginProvider
+from pacs_secure.web import api_care, api_devices, api_facts, api_sessions, health, login, problems
 from pacs_secure.web.api import describe_credentials
 from pacs_secure.web.identity import Identification
 from pacs_secure.web.multipart import Memory, UploadLimits
@@ -32,14 +33,17 @@ def create_app(
     institution: Institution,
     ready: Callable[[], None],
     limits: UploadLimits | None = None,
+    provider: LoginProvider | None = None,
 ) -> FastAPI:
     """Return the application over one archive.
 
     ``institution`` is whose ledger hears of callers nobody knows; ``ready`` raises `Unavailable`
-    when keys, ledger or index do not work.
+    when keys, ledger or index do not work. With a ``provider`` people can log in by their browser.
     """
     limits = limits or UploadLimits()
-    identification = Identification(archive.guard, authenticator, institution)
+    revocable = Revocable(authenticator, archive.sessions.revocation)
+    origin = None if provider is None else provider.origin
+    identification = Identification(archive.guard, revocable, institution, archive.sessions, origin)
     app = FastAPI(
         title="pacs_secure",
         docs_url=None,
@@ -51,9 +55,11 @@ def create_app(
     problems.install(app)
     describe_credentials(app)
     app.include_router(health.routes(ready))
+    if provider is not None:
+        app.include_router(login.routes(archive, identification, provider))
     store = Store(archive, identification, limits, Memory(limits.bytes_in_memory))
     app.include_router(_studies_service(Studies(archive, identification), store), prefix=STUDIES_SERVICE)
-    for api in (api_care, api_devices, api_facts):
+    for api in (api_care, api_devices, api_facts, api_sessions):
         app.include_router(api.routes(archive, identification))
     return app
 

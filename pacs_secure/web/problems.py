@@ -22,6 +22,7 @@ from pacs_secure.core.errors import (
     NotFound,
     OverLimit,
     Tampered,
+    TooOften,
     Unauthenticated,
     Unavailable,
 )
@@ -51,7 +52,7 @@ TABLE: Mapping[type[ArchiveError], Row] = MappingProxyType(
             HTTPStatus.UNAUTHORIZED,
             "unauthenticated",
             "Not authenticated",
-            "A valid bearer token is required.",
+            "A valid bearer token or session is required.",
             MappingProxyType({"WWW-Authenticate": "Bearer"}),
         ),
         Denied: Row(HTTPStatus.FORBIDDEN, "denied", "Not allowed"),
@@ -60,6 +61,7 @@ TABLE: Mapping[type[ArchiveError], Row] = MappingProxyType(
         Malformed: Row(HTTPStatus.BAD_REQUEST, "malformed", "Malformed request"),
         # A body that is too large; a query that asks too much is said as 400 where it is answered.
         OverLimit: Row(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "over-limit", "Too large"),
+        TooOften: Row(HTTPStatus.TOO_MANY_REQUESTS, "too-often", "Too many attempts"),
         Conflict: Row(HTTPStatus.CONFLICT, "conflict", "Conflict"),
         Held: Row(HTTPStatus.CONFLICT, "held", "Held"),
         Tampered: Row(
@@ -79,6 +81,15 @@ TABLE: Mapping[type[ArchiveError], Row] = MappingProxyType(
 )
 
 
+def described(*statuses: int) -> dict[int | str, dict[str, object]]:
+    """Describe for OpenAPI the statuses that a route answers beside its own: all of them as problems but redirects."""
+    problem = {"content": {MEDIA_TYPE: {"schema": {"type": "object"}}}}
+    return {
+        status: {"description": HTTPStatus(status).phrase, **(problem if status >= HTTPStatus.BAD_REQUEST else {})}
+        for status in statuses
+    }
+
+
 def row_of(error: ArchiveError) -> Row:
     """Return the row of an error, or of the nearest class it is a kind of."""
     return next((TABLE[kind] for kind in type(error).__mro__ if kind in TABLE), TABLE[Unavailable])
@@ -88,7 +99,8 @@ def answer(error: ArchiveError) -> Response:
     """Say one of the archive's errors."""
     row = row_of(error)
     detail = str(error) if row.detail is None else row.detail
-    return _problem(row.status, f"urn:pacs-secure:problem:{row.word}", row.title, detail, row.headers)
+    headers = {**row.headers, "Retry-After": str(error.seconds)} if isinstance(error, TooOften) else row.headers
+    return _problem(row.status, f"urn:pacs-secure:problem:{row.word}", row.title, detail, headers)
 
 
 def unexpected() -> Response:

@@ -6,7 +6,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "pacs_secure"
 
-_COMMANDS = ("devices", "facts", "files", "ledger", "one_machine", "policy", "sending")
+_COMMANDS = ("devices", "facts", "files", "ledger", "one_machine", "policy", "sending", "sessions")
 
 ELSEWHERE: dict[str, str] = {
     **{f"pacs_secure.cli.{name}": "tests/unit/cli/test_cli.py runs its commands" for name in _COMMANDS},

@@ -123,6 +123,9 @@ class TestReading:
             "studies.treatment_ended_on",
             *(f"ties.{name}" for name in ("actor", "institution", "purpose", "relation")),  # the actor is a pseudonym
             "ledger_studies.actor",
+            *(f"{table}.institution" for table in ("revoked_logins", "revoked_people", "sessions")),
+            *(f"{table}.actor" for table in ("revoked_people", "sessions")),  # pseudonyms all
+            *(f"sessions.{name}" for name in ("provider_session", "provider_subject")),
         }
 
 

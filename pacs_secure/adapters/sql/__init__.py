@@ -7,6 +7,7 @@ from pacs_secure.adapters.sql.ledger import SqlLedger
 from pacs_secure.adapters.sql.notices import SqlNotices
 from pacs_secure.adapters.sql.patients import SqlPatients
 from pacs_secure.adapters.sql.records import SqlRecords
+from pacs_secure.adapters.sql.sessions import SqlSessions
 from pacs_secure.adapters.sql.ties import SqlTies
 from pacs_secure.adapters.sql.used_tokens import SqlUsedTokens
 
@@ -18,6 +19,7 @@ __all__ = [
     "SqlNotices",
     "SqlPatients",
     "SqlRecords",
+    "SqlSessions",
     "SqlTies",
     "SqlUsedTokens",
 ]

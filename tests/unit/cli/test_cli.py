@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import load_pem_x509_certificate
 from typer.testing import CliRunner
 
+from pacs_secure import bootstrap
 from pacs_secure.adapters.vault_keyring import VaultSigner
 from pacs_secure.adapters.vault_provisioning import VaultRole
 from pacs_secure.bootstrap import assemble
@@ -226,3 +227,18 @@ def test_the_kernel_and_not_the_environment_says_who_calls(config: Path, monkeyp
 
     with archive_of(context) as (_, subject):
         assert subject.identifier == f"os:{pwd.getpwuid(os.getuid()).pw_name}"
+
+
+@pytest.mark.real
+def test_a_person_and_a_login_are_revoked_on_record(config: Path) -> None:
+    revoke = ("--config", config, "session", "revoke")
+
+    assert run(*revoke, "r.weber", "--reason", "the phone was stolen") == (0, "revoked\n")
+    assert run(*revoke, "a-token", "--login", "--reason", "it was in a log") == (0, "revoked\n")
+    assert run(*revoke, "r.weber")[0] == 2
+    with bootstrap.assemble(load(config)) as house:
+        said = [json.loads(entry.content) for entry in house.engines.ledger.entries(0, 9)]
+    assert [(entry["action"], entry["facts"]["revoked"]) for entry in said] == [
+        ("session:revoke", "person"),
+        ("session:revoke", "login"),
+    ]

@@ -36,7 +36,10 @@ def test_each_failure_has_its_code(error: Exception, code: int) -> None:
 
 
 def test_only_what_may_help_later_asks_to_try_again() -> None:
-    assert [error for error, status in STORE_STATUSES.items() if status.code >> 8 == 0xA7] == [errors.Unavailable]
+    assert [error for error, status in STORE_STATUSES.items() if status.code >> 8 == 0xA7] == [
+        errors.Unavailable,
+        errors.TooOften,
+    ]
 
 
 def test_a_new_error_is_said_as_what_it_is_a_kind_of() -> None:

@@ -71,7 +71,8 @@ def client(house: WebHouse) -> WebClient:
     problems.install(app)
     describe_credentials(app)
     authenticator = JoseAuthenticator([house.issuer.trusted([HERE])])
-    api = Api(house.world.archive, Identification(house.world.archive.guard, authenticator, HERE), "Tests")
+    archive = house.world.archive
+    api = Api(archive, Identification(archive.guard, authenticator, HERE, archive.sessions), "Tests")
     act = Action.SHARE_LIST
     api.add("POST", "/words", speak, action=act, body=Wish, answer=Wish, status=HTTPStatus.CREATED)
     api.add("GET", "/words/{name}", find, action=act, query=Filter, answer=list[Filter])

@@ -22,6 +22,7 @@ EXPECTED = {
     errors.Hidden: 404,
     errors.Malformed: 400,
     errors.OverLimit: 413,
+    errors.TooOften: 429,
     errors.Conflict: 409,
     errors.Held: 409,
     errors.Tampered: 500,
