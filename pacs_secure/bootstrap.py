@@ -27,6 +27,7 @@ from pacs_secure.adapters.sql import (
     SqlPatients,
     SqlRecords,
     SqlSessions,
+    SqlShares,
     SqlTies,
     SqlUsedTokens,
 )
@@ -43,12 +44,14 @@ from pacs_secure.archive.facts import Facts
 from pacs_secure.archive.guard import Guard, Terms
 from pacs_secure.archive.ingest import Ingest
 from pacs_secure.archive.institutions import InstitutionSeals
+from pacs_secure.archive.invitations import Invitations
 from pacs_secure.archive.notices import NoticeBook
 from pacs_secure.archive.recovery import Recovery
 from pacs_secure.archive.retrieve import Retrieve
 from pacs_secure.archive.seals import Opener, Sealer
 from pacs_secure.archive.search import Search
 from pacs_secure.archive.sessions import Sessions, SessionTerms
+from pacs_secure.archive.shares import Sharing
 from pacs_secure.archive.study_keys import StudyKeys
 from pacs_secure.archive.verify import Progress, Verify
 from pacs_secure.core.devices import describe
@@ -69,6 +72,7 @@ from pacs_secure.ports import (
     Policy,
     Publisher,
     Records,
+    Shares,
     Ties,
     UsedTokens,
 )
@@ -103,6 +107,7 @@ class Engines:
     emergencies: Emergencies
     patients: Patients
     notices: Notices
+    shares: Shares
     authority: CertificateAuthority = field(default_factory=lambda: VaultAuthority(None, None))
     """By default none: devices are enrolled by certificates of others."""
     used_tokens: UsedTokens | None = None
@@ -126,6 +131,7 @@ def furnish(engines: Engines, terms: Terms | None = None, session_terms: Session
     guard = Guard(engines.policy, engines.ledger, engines.ties, seals, _now, uuid4, terms)
     facts = Facts(guard, engines.records, seals)
     opener = Opener(keys, engines.blobs)
+    invitations = Invitations(guard, facts, engines.records, seals, _now)
     sealer = Sealer(keys, engines.blobs, _new_object_id)
 
     def drop_keys() -> None:
@@ -157,6 +163,7 @@ def furnish(engines: Engines, terms: Terms | None = None, session_terms: Session
         classify=Classify(guard, facts, engines.records, seals, _now),
         care=CareTies(guard, facts, engines.ties, seals, _now),
         sessions=Sessions(guard, engines.sessions, seals, _now, time.monotonic, session_terms),
+        sharing=Sharing(invitations, engines.shares, engines.ledger),
     )
     return House(archive, engines, drop_keys)
 
@@ -200,6 +207,7 @@ def _terms(settings: Settings) -> Terms:
         after_treatment=timedelta(days=access.days_after_treatment),
         fresh_login=timedelta(minutes=access.minutes_of_fresh_login),
         longest_emergency=timedelta(hours=access.hours_of_emergency),
+        longest_invitation=timedelta(days=access.days_of_invitation),
     )
 
 
@@ -239,6 +247,7 @@ def open_house(settings: Settings, stack: ExitStack, vault: Vault) -> House:
             notices=SqlNotices(database),
             used_tokens=SqlUsedTokens(database),
             authority=VaultAuthority(vault.session_if_given("enroller"), vault.session_if_given("revoker")),
+            shares=SqlShares(database),
         ),
         _terms(settings),
         identity.session_terms(settings),

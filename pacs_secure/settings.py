@@ -187,6 +187,8 @@ class Access(Section):
     """How old a login may be to break the glass (ACC-06)."""
     hours_of_emergency: Annotated[int, Field(gt=0, le=4)] = 4
     """How long a broken glass stays broken at most (ACC-06)."""
+    days_of_invitation: Annotated[int, Field(gt=0, le=90)] = 90
+    """For how long a share or a board may reach at most."""
 
 
 class Settings(BaseSettings):

@@ -38,6 +38,7 @@ from pacs_secure.core.instance import (
     SeriesColumns,
     StudyColumns,
 )
+from pacs_secure.core.sharing import Share
 from pacs_secure.core.warrant import WARRANT
 from pacs_secure.ports import Device
 
@@ -304,4 +305,33 @@ def device(
         11112,
         revoked_at,
         **facts,
+    )
+
+
+def share(
+    *,
+    of: str = HERE,
+    inviter: str = "inviter",
+    invitee: str = "invitee",
+    begins_at: datetime = NOW - timedelta(days=1),
+    ends_at: datetime = NOW + timedelta(days=1),
+    code: bytes = b"",
+    attempts: int = 0,
+    revoked_at: datetime | None = None,
+) -> Share:
+    return Share(
+        uuid4(),
+        institution(of),
+        uuid4(),
+        uuid4(),
+        inviter,
+        invitee,
+        Purpose.TREATMENT,
+        begins_at,
+        ends_at,
+        code,
+        b"a box of the tests",
+        attempts=attempts,
+        revoked_at=revoked_at,
+        proof=b"a proof of the tests",
     )

@@ -2,7 +2,14 @@
 
 from importlib.util import find_spec
 
-pytest_plugins = ["tests.loopback", "tests.evidence", "tests.world", "tests.dicom_door", "tests.quickstart_fixture"]
+pytest_plugins = [
+    "tests.clock",
+    "tests.loopback",
+    "tests.evidence",
+    "tests.world",
+    "tests.dicom_door",
+    "tests.quickstart_fixture",
+]
 
 if find_spec("tests.vault_fixture"):
     pytest_plugins.append("tests.vault_fixture")

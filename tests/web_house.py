@@ -47,8 +47,9 @@ class WebHouse:
         of: Institution = HERE,
         purpose: Purpose | None = None,
         limits: UploadLimits | None = None,
+        user: str = "r.weber",
     ) -> WebClient:
-        token = self.issuer.issue(role, "r.weber", department, purpose, of, HOUR)
+        token = self.issuer.issue(role, user, department, purpose, of, HOUR)
         return WebClient(self.app(limits), {"Authorization": f"Bearer {token}"})
 
     def store(self, *parts: bytes) -> None:

@@ -22,6 +22,7 @@ from pacs_secure.adapters.sql import (
     SqlPatients,
     SqlRecords,
     SqlSessions,
+    SqlShares,
     SqlTies,
 )
 from pacs_secure.adapters.tile_directory import TileDirectory
@@ -37,6 +38,7 @@ from tests.fakes_blobs import MemoryBlobs
 from tests.fakes_emergencies import MemoryEmergencies, MemoryNotices, MemoryPatients
 from tests.fakes_keys import FakeKeyring
 from tests.fakes_sessions import MemorySessions
+from tests.fakes_sharing import MemoryShares
 
 POLICIES = Path(__file__).parents[1] / "policies"
 ORIGIN = "tests.example/ledger"
@@ -101,6 +103,7 @@ def memory_world() -> World:
         patients=MemoryPatients(records),
         notices=MemoryNotices(ledger),
         authority=authority,
+        shares=MemoryShares(ties),
     )
     notary = Notary(ledger, publisher, keyring, ORIGIN)
     return World(
@@ -171,6 +174,7 @@ def disk_world(
         patients=SqlPatients(database),
         notices=SqlNotices(database),
         authority=authority or MemoryAuthority(),
+        shares=SqlShares(database),
     )
     try:
         yield DiskWorld(furnish(engines), database, directory, Notary(ledger, publisher, signer, ORIGIN))

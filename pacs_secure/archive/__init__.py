@@ -14,6 +14,7 @@ from pacs_secure.archive.recovery import Recovery
 from pacs_secure.archive.retrieve import Retrieve
 from pacs_secure.archive.search import Search
 from pacs_secure.archive.sessions import Sessions
+from pacs_secure.archive.shares import Sharing
 from pacs_secure.archive.verify import Verify
 
 
@@ -34,3 +35,4 @@ class Archive:
     classify: Classify
     care: CareTies
     sessions: Sessions
+    sharing: Sharing

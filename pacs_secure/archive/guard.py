@@ -53,6 +53,8 @@ class Terms:
     """How old a login may be to break the glass (ACC-06)."""
     longest_emergency: timedelta = timedelta(hours=4)
     """How long a broken glass stays broken at most (ACC-06)."""
+    longest_invitation: timedelta = timedelta(days=90)
+    """For how long a share or a board may reach at most."""
 
 
 class Guard:

@@ -11,6 +11,7 @@ from hmac import compare_digest
 
 from pacs_secure.core.access import Safeguard, StoredFacts, StudyFacts, Tie
 from pacs_secure.core.errors import Tampered
+from pacs_secure.core.sharing import Share
 from pacs_secure.crypto.index_seal import IndexSeal
 
 
@@ -45,6 +46,24 @@ def of_tie(seal: IndexSeal, tie: Tie) -> bytes:
     )
 
 
+def of_share(seal: IndexSeal, share: Share) -> bytes:
+    """Return the proof of what a share says once and for all; attempts, redemption and revocation come later."""
+    return seal.prove(
+        "share",
+        share.share_id.bytes,
+        share.institution.encode(),
+        share.study_alias.bytes,
+        share.patient_alias.bytes,
+        share.inviter.encode(),
+        share.invitee.encode(),
+        share.purpose.encode(),
+        share.begins_at.isoformat().encode(),
+        share.ends_at.isoformat().encode(),
+        share.code,
+        share.box,
+    )
+
+
 def proven(seal: IndexSeal, tie: Tie) -> Tie:
     """Return a tie with its proof, ready to be kept."""
     return replace(tie, proof=of_tie(seal, tie))
@@ -62,3 +81,10 @@ def demand_tie(seal: IndexSeal, tie: Tie) -> Tie:
     if not compare_digest(of_tie(seal, tie), tie.proof):
         raise Tampered("a tie of the index is not what was written")
     return tie
+
+
+def demand_share(seal: IndexSeal, share: Share) -> Share:
+    """Return a share that an index keeps; raise `Tampered` when the archive did not write it so."""
+    if not compare_digest(of_share(seal, share), share.proof):
+        raise Tampered("a share of the index is not what was written")
+    return share

@@ -14,11 +14,11 @@ from itertools import chain
 from pacs_secure.archive.study_keys import StudyKeys
 from pacs_secure.core.access import Action, Grant
 from pacs_secure.core.errors import Denied, NotFound, Tampered
-from pacs_secure.core.identifiers import ObjectId, Uid
+from pacs_secure.core.identifiers import KeyId, ObjectId, Uid
 from pacs_secure.core.instance import Identity, InstanceRow, SealedObject
 from pacs_secure.crypto.envelope import open_envelope, open_metadata, seal_envelope, seal_metadata
 from pacs_secure.crypto.stream import BODY_HEADER, RangeOpener, final_chunk, open_stream, seal
-from pacs_secure.ports import Blob, Blobs
+from pacs_secure.ports import Blob, Blobs, ForgettableKey
 
 PIECE = 1 << 20
 """Bytes read from the store at a time, so that memory stays flat whatever the object's size."""
@@ -111,8 +111,11 @@ class Opener:
         """Yield the DICOM JSON metadata of each row, in order; the keys are fetched in one batch."""
         for row in rows:
             _demand(grant, row)
-        institution = grant.request.subject.institution
-        keys = self._keys.for_opening(institution, {row.sealed.study_key_id for row in rows})
+        wanted = {row.sealed.study_key_id for row in rows}
+        keys: dict[KeyId, ForgettableKey] = {}
+        # Whose study it is, which need not be whose reader it is: one of theirs may have been invited.
+        for institution in {row.identity.institution for row in rows}:
+            keys |= self._keys.for_opening(institution, wanted)
         for row in rows:
             yield open_metadata(keys[row.sealed.study_key_id].key, row.sealed.object_id, row.metadata_box)
 

@@ -30,6 +30,7 @@ from pacs_secure.ports.sessions import (
     SessionRow,
     Sessions,
 )
+from pacs_secure.ports.sharing import Shares
 
 __all__ = [
     "Added",
@@ -65,6 +66,7 @@ __all__ = [
     "RevokedPerson",
     "SessionRow",
     "Sessions",
+    "Shares",
     "Shelf",
     "Signer",
     "StoredName",

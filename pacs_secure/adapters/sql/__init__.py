@@ -8,6 +8,7 @@ from pacs_secure.adapters.sql.notices import SqlNotices
 from pacs_secure.adapters.sql.patients import SqlPatients
 from pacs_secure.adapters.sql.records import SqlRecords
 from pacs_secure.adapters.sql.sessions import SqlSessions
+from pacs_secure.adapters.sql.shares import SqlShares
 from pacs_secure.adapters.sql.ties import SqlTies
 from pacs_secure.adapters.sql.used_tokens import SqlUsedTokens
 
@@ -20,6 +21,7 @@ __all__ = [
     "SqlPatients",
     "SqlRecords",
     "SqlSessions",
+    "SqlShares",
     "SqlTies",
     "SqlUsedTokens",
 ]
