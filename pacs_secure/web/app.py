@@ -9,7 +9,18 @@ from pacs_secure.archive import Archive
 from pacs_secure.archive.revocation import Revocable
 from pacs_secure.core.identifiers import Institution
 from pacs_secure.ports import Authenticator, LoginProvider
-from pacs_secure.web import api_care, api_devices, api_facts, api_sessions, api_shares, health, login, problems
+from pacs_secure.web import (
+    api_break_glass,
+    api_care,
+    api_devices,
+    api_facts,
+    api_notices,
+    api_sessions,
+    api_shares,
+    health,
+    login,
+    problems,
+)
 from pacs_secure.web.api import describe_credentials
 from pacs_secure.web.identity import Identification
 from pacs_secure.web.multipart import Memory, UploadLimits
@@ -59,7 +70,7 @@ def create_app(
         app.include_router(login.routes(archive, identification, provider))
     store = Store(archive, identification, limits, Memory(limits.bytes_in_memory))
     app.include_router(_studies_service(Studies(archive, identification), store), prefix=STUDIES_SERVICE)
-    for api in (api_care, api_devices, api_facts, api_sessions, api_shares):
+    for api in (api_break_glass, api_care, api_devices, api_facts, api_notices, api_sessions, api_shares):
         app.include_router(api.routes(archive, identification))
     return app
 
