@@ -147,6 +147,7 @@ def furnish(engines: Engines, terms: Terms | None = None, session_terms: Session
         verify=Verify(
             guard,
             engines.records,
+            engines.ties,
             engines.ledger,
             engines.publisher,
             engines.blobs,

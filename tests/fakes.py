@@ -101,6 +101,9 @@ class MemoryTies:
         self.released |= dict.fromkeys(ending, at)
         return len(ending)
 
+    def every(self, proof: Grant) -> Iterator[Tie]:
+        yield from sorted(self.kept, key=lambda tie: tie.tie_id.bytes)
+
     def of_person(self, actor: str, at: datetime) -> Sequence[Tie]:
         return self._holding(at, lambda tie: tie.actor == actor)
 
@@ -221,6 +224,10 @@ class MemoryRecords:
     def open_acts(self, before: datetime) -> Sequence[Draft]:
         self._reach()
         return self.ledger.open_acts(before)
+
+    def every_study(self, proof: Grant) -> Iterator[StoredFacts]:
+        self._reach()
+        yield from (study.stored for study in list(self._studies.values()))
 
     def every_instance(self, proof: Grant) -> Iterator[InstanceRow]:
         self._reach()

@@ -9,17 +9,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hmac import compare_digest
+from itertools import chain, islice
+from typing import TypeVar
 
 from pacs_secure.archive.guard import Guard
 from pacs_secure.archive.institutions import InstitutionSeals
 from pacs_secure.archive.ledger_check import MOST_FINDINGS, LedgerCheck
+from pacs_secure.archive.proofs import demand_study, demand_tie
 from pacs_secure.archive.seals import Opener
 from pacs_secure.core.access import AccessRequest, Action, Grant, Subject
 from pacs_secure.core.audit import Finding, Outcome, Verdict
-from pacs_secure.core.errors import ArchiveError, NotFound, Unavailable
-from pacs_secure.core.identifiers import ObjectId
+from pacs_secure.core.errors import ArchiveError, NotFound, Tampered, Unavailable
+from pacs_secure.core.identifiers import Institution, ObjectId
 from pacs_secure.core.instance import InstanceRow
-from pacs_secure.ports import Blobs, Ledger, Publisher, Records
+from pacs_secure.crypto.index_seal import IndexSeal
+from pacs_secure.ports import Blobs, Ledger, Publisher, Records, Ties
 
 DEAD_AFTER = timedelta(days=1)
 """Ciphertext that no row names is swept when older: a crash left it, nobody was told Success."""
@@ -29,6 +33,8 @@ MOST_DEAD = 100
 
 Progress = Callable[[int], None]
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True, slots=True)
 class Verify:
@@ -36,6 +42,7 @@ class Verify:
 
     guard: Guard
     records: Records
+    ties: Ties
     ledger: Ledger
     publisher: Publisher
     blobs: Blobs
@@ -64,7 +71,7 @@ class Verify:
             return self._finish(grant, Verdict(size, tuple(check.findings)), {})
 
     def check_archive(self, subject: Subject, *, deep: bool, progress: Progress = lambda _: None) -> Verdict:
-        """Verify that every row has its object, and with ``deep`` that every object opens to what was received.
+        """Verify that every row has its object; ``deep``: that each object opens, and that every fact has its proof.
 
         Objects that no row names and that are older than a day are swept, unless they are so many
         that the index must be an old one, or another archive's: then that is the finding.
@@ -85,6 +92,8 @@ class Verify:
                 problem = self._check_object(grant, row, deep=deep)
                 if problem is not None and len(findings) < MOST_FINDINGS:
                     findings.append(Finding("object", None, f"{row.sealed.object_id}: {problem}"))
+            if deep:
+                findings += self._check_facts(grant)
             dead = self._dead(named)
             if len(dead) > min(MOST_DEAD, checked):
                 problem = f"no row names {len(dead)} objects: the index is not theirs, nothing was swept"
@@ -112,6 +121,26 @@ class Verify:
         except ArchiveError as error:
             return str(error)
         return None
+
+    def _check_facts(self, grant: Grant) -> list[Finding]:
+        """Find studies and ties whose proof does not hold: what decisions would refuse to rest on."""
+        studies = (
+            (f"study {stored.facts.alias}", self._unproven(demand_study, stored.facts.institution, stored))
+            for stored in self.records.every_study(grant)
+        )
+        ties = (
+            (f"tie {tie.tie_id}", self._unproven(demand_tie, tie.institution, tie)) for tie in self.ties.every(grant)
+        )
+        found = (Finding("facts", None, f"{what}: {problem}") for what, problem in chain(studies, ties) if problem)
+        return list(islice(found, MOST_FINDINGS))
+
+    def _unproven(self, demand: Callable[[IndexSeal, T], object], of: Institution, kept: T) -> str:
+        """Return why a proof does not hold, or ""."""
+        try:
+            demand(self.seals.index(of), kept)
+        except Tampered as error:
+            return str(error)
+        return ""
 
     def _dead(self, named: set[ObjectId]) -> list[ObjectId]:
         return [

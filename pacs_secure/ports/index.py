@@ -95,6 +95,9 @@ class Records(Protocol):
             Tampered: an entry is not what began its act.
         """
 
+    def every_study(self, proof: Grant) -> Iterator[StoredFacts]:
+        """Yield what is kept of every study of every institution, for verification only."""
+
     def every_instance(self, proof: Grant) -> Iterator[InstanceRow]:
         """Yield every row of every institution, for verification only."""
 
@@ -114,6 +117,9 @@ class Ties(Protocol):
 
     def of_person(self, actor: str, at: datetime) -> Sequence[Tie]:
         """Return the ties of a person that hold at that moment, whatever their purpose, in any institution."""
+
+    def every(self, proof: Grant) -> Iterator[Tie]:
+        """Yield every tie of every institution, ended ones too, for verification only."""
 
     def of(self, institution: Institution, alias: UUID, at: datetime) -> Sequence[Tie]:
         """Return the ties to a patient or study that hold at that moment, oldest first."""

@@ -10,7 +10,7 @@ import pytest
 
 from pacs_secure.adapters.sql import Database, SqlLedger, SqlRecords
 from pacs_secure.adapters.sql.ties import SqlTies
-from pacs_secure.core.access import Purpose, Relation, StudyFacts, Tie, Viewer
+from pacs_secure.core.access import Action, Purpose, Relation, StudyFacts, Tie, Viewer
 from pacs_secure.core.errors import Denied
 from pacs_secure.core.identifiers import Institution, uid
 from pacs_secure.core.query import Level, Narrowing
@@ -21,6 +21,7 @@ from tests.builders import (
     NOW,
     ROOT,
     draft,
+    grant,
     indexed_instance,
     instance_row,
     permit,
@@ -185,6 +186,16 @@ def test_the_ties_of_one_origin_can_be_told_while_they_hold(bound: Bound) -> Non
     assert list(bound.ties.from_origin(ELSEWHERE, origin, NOW)) == []
     bound.ties.release(permit(), origin, NOW, draft())
     assert list(bound.ties.from_origin(HERE, origin, NOW)) == []
+
+
+def test_every_tie_and_every_study_can_be_gone_through(bound: Bound) -> None:
+    alias = bound.study.alias
+    made = [tie(alias=alias), tie(of=HERE), tie(alias=alias, ends_at=NOW - timedelta(hours=1))]
+    bound.add(*made)
+    proof = grant(action=Action.ARCHIVE_VERIFY)
+
+    assert list(bound.ties.every(proof)) == sorted(made, key=lambda one: one.tie_id.bytes)
+    assert [stored.facts.alias for stored in bound.records.every_study(proof)] == [alias]
 
 
 class TestAcrossInstitutions:

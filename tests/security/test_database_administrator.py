@@ -146,3 +146,18 @@ def test_others_are_not_stopped_by_a_colleague_s_forged_tie(world: DiskWorld) ->
 
     radiologist = subject(Role.RADIOLOGIST)
     world.archive.retrieve.begin(radiologist, None, study_uid(1), details={}).close()
+
+
+@pytest.mark.parametrize(
+    ("statement", "what"),
+    [("UPDATE studies SET department = 'surgery'", "study"), (FORGED_TIE, "tie")],
+)
+def test_verification_finds_and_names_what_was_changed(world: DiskWorld, statement: str, what: str) -> None:
+    treats(world)
+    operator = subject(Role.OPERATOR)
+    assert world.archive.verify.check_archive(operator, deep=True).sound
+    meddle(world, statement)
+
+    findings = world.archive.verify.check_archive(operator, deep=True).findings
+    assert {finding.place for finding in findings} == {"facts"}
+    assert all(finding.problem.startswith(what) for finding in findings)

@@ -2,14 +2,15 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import Select, bindparam, insert, select
 from sqlalchemy.engine import Connection
 
 from pacs_secure.adapters.sql import classification, growth, reaching, rows, search
 from pacs_secure.adapters.sql.engine import Database
 from pacs_secure.adapters.sql.ledger import append_in
-from pacs_secure.adapters.sql.tables import instances, institutions, ledger, open_acts, series, studies
+from pacs_secure.adapters.sql.tables import instances, institutions, ledger, open_acts, patients, series, studies
 from pacs_secure.core.access import Grant, Permit, Scope, StoredFacts, StudyFacts, Viewer
 from pacs_secure.core.audit import Draft, Outcome
 from pacs_secure.core.errors import Denied, Tampered
@@ -30,6 +31,12 @@ _rows = select(
     *(column for column in instances.c if column.name not in {"id", "box", "instance_number"}),
 ).select_from(studies.join(series).join(instances))
 _every = _rows.add_columns(instances.c.id).where(instances.c.id > bindparam("after")).order_by(instances.c.id)
+_every_study = (
+    select(studies.c.id, *growth.FACTS)
+    .select_from(studies.join(patients))
+    .where(studies.c.id > bindparam("after"))
+    .order_by(studies.c.id)
+)
 _open_acts = (
     select(open_acts.c.act, ledger.c.content)
     .select_from(open_acts.join(ledger))
@@ -144,17 +151,24 @@ class SqlRecords:
             raise Tampered("an open act is tied to another entry")
         return drafts
 
+    def every_study(self, proof: Grant) -> Iterator[StoredFacts]:  # noqa: ARG002 - the Grant is the proof
+        """Yield what is kept of every study of every institution, for verification only."""
+        after = -1
+        while found := self._page(_every_study, after):
+            yield from map(rows.stored_facts, found)
+            after = found[-1].id
+
     def every_instance(self, proof: Grant) -> Iterator[InstanceRow]:  # noqa: ARG002 - the Grant is the proof
         """Yield every row of every institution, for verification only."""
         after = -1
-        while found := self._after(after):
+        while found := self._page(_every, after):
             yield from map(rows.instance_row, found)
             after = found[-1].id
 
-    def _after(self, last: int) -> Sequence[rows.AnyRow]:
+    def _page(self, wanted: Select[*tuple[Any, ...]], last: int) -> Sequence[rows.AnyRow]:
         """Return the next rows: proving them takes hours, and nobody may hold a snapshot for so long."""
         with self._database.read() as connection:
-            return connection.execute(_every.limit(_AT_ONCE), {"after": last}).all()
+            return connection.execute(wanted.limit(_AT_ONCE), {"after": last}).all()
 
 
 def _institution_keys(connection: Connection, institution: Institution) -> InstitutionKeys | None:

@@ -1,6 +1,6 @@
 """Ties between persons and patients or studies in SQL; every change shares its commit with its ledger entry."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -10,8 +10,8 @@ from sqlalchemy.engine import Connection
 from pacs_secure.adapters.sql.engine import Database
 from pacs_secure.adapters.sql.ledger import append_in
 from pacs_secure.adapters.sql.rows import AnyRow
-from pacs_secure.adapters.sql.tables import Moment, ties
-from pacs_secure.core.access import Permit, Purpose, Relation, Tie
+from pacs_secure.adapters.sql.tables import Moment, RandomId, ties
+from pacs_secure.core.access import Grant, Permit, Purpose, Relation, Tie
 from pacs_secure.core.audit import Draft
 from pacs_secure.core.errors import Denied
 from pacs_secure.core.identifiers import Institution
@@ -36,6 +36,10 @@ _ordered = select(ties).order_by(ties.c.begins_at, ties.c.tie_id)
 _of = _ordered.where(ties.c.institution == bindparam("an_institution"), ties.c.alias == bindparam("an_alias"), _holding)
 _from_origin = _ordered.where(
     ties.c.institution == bindparam("an_institution"), ties.c.origin == bindparam("an_origin"), _holding
+)
+_AT_ONCE = 500
+_every = (
+    select(ties).where(ties.c.tie_id > bindparam("after", type_=RandomId())).order_by(ties.c.tie_id).limit(_AT_ONCE)
 )
 _of_person = _ordered.where(ties.c.actor == bindparam("an_actor"), _holding)
 
@@ -74,6 +78,17 @@ class SqlTies:
         """Return the ties of a person that hold at that moment, whatever their purpose, in any institution."""
         with self._database.read() as connection:
             return [_tie(row) for row in connection.execute(_of_person, {"an_actor": actor, "at": at})]
+
+    def every(self, proof: Grant) -> Iterator[Tie]:  # noqa: ARG002 - the Grant is the proof
+        """Yield every tie of every institution, ended ones too, for verification only."""
+        after = UUID(int=0)
+        while found := self._after(after):
+            yield from map(_tie, found)
+            after = found[-1].tie_id
+
+    def _after(self, last: UUID) -> Sequence[AnyRow]:
+        with self._database.read() as connection:
+            return connection.execute(_every, {"after": last}).all()
 
     def of(self, institution: Institution, alias: UUID, at: datetime) -> Sequence[Tie]:
         """Return the ties to a patient or study that hold at that moment, oldest first."""
