@@ -121,6 +121,10 @@ class MemoryTies:
         return at < min(tie.ends_at, self.released.get(tie.tie_id, tie.ends_at))
 
 
+def _invites(study: FakeStudy, viewer: Viewer) -> bool:
+    return any(tie.relation is Relation.INVITED and tie.leads_to(study.facts) for tie in viewer.ties)
+
+
 class MemoryRecords:
     """An index in memory beside a `MemoryLedger`."""
 
@@ -141,16 +145,11 @@ class MemoryRecords:
                 self._keys.setdefault(institution, proposed)
             return self._keys.get(institution)
 
-    def study(self, viewer: Viewer, study_instance_uid: Uid) -> StoredFacts | None:
+    def studies(self, viewer: Viewer, study_instance_uid: Uid) -> Sequence[StoredFacts]:
         self._reach()
-        own = self._studies.get((viewer.institution, study_instance_uid))
-        if own is not None:
-            return own.stored
-        for _, study in sorted(self._studies.items(), key=lambda item: item[0][0]):
-            invited = any(tie.relation is Relation.INVITED and tie.leads_to(study.facts) for tie in viewer.ties)
-            if study.facts.study_instance_uid == study_instance_uid and invited:
-                return study.stored
-        return None
+        there = [study for (_, named), study in sorted(self._studies.items()) if named == study_instance_uid]
+        own = [study.stored for study in there if study.facts.institution == viewer.institution]
+        return own + [study.stored for study in there if study.stored not in own and _invites(study, viewer)]
 
     def add(
         self,

@@ -1,5 +1,6 @@
 """What is known of a study, proven, seen through the eyes of whoever asks: what every decision about it rests on."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pacs_secure.archive.guard import Guard
@@ -25,8 +26,13 @@ class Facts:
             Tampered: the index says what the archive did not write.
             Unavailable: index or keys are out of reach.
         """
+        return next(iter(self.everywhere(subject, purpose, study_instance_uid)), None)
+
+    def everywhere(self, subject: Subject, purpose: Purpose | None, study_instance_uid: Uid) -> Sequence[StudyFacts]:
+        """Return the facts of every study of this UID, that of the subject's own institution first; raises as `of`."""
         viewer = self.guard.viewer(subject, purpose)
-        stored = self.records.study(viewer, study_instance_uid)
-        if stored is None:
-            return None
-        return demand_study(self.seals.index(stored.facts.institution), stored).seen_by(viewer)
+        # Asked for whether or not there is anything to prove: what is missing takes as long as what is hidden,
+        # and is out of reach as soon.
+        self.seals.index(subject.institution)
+        stored = self.records.studies(viewer, study_instance_uid)
+        return [demand_study(self.seals.index(one.facts.institution), one).seen_by(viewer) for one in stored]

@@ -12,14 +12,14 @@ Missing and forbidden look alike to a stranger, and both are recorded.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
 from pacs_secure.archive.facts import Facts
 from pacs_secure.archive.guard import Guard
 from pacs_secure.archive.seals import Opener
-from pacs_secure.core.access import AccessRequest, Action, Grant, Purpose, Subject
+from pacs_secure.core.access import AccessRequest, Action, Grant, Purpose, StudyFacts, Subject
 from pacs_secure.core.audit import Outcome
 from pacs_secure.core.errors import ArchiveError, Malformed, NotFound
 from pacs_secure.core.identifiers import Uid, uid
@@ -134,15 +134,13 @@ class Retrieve:
             self.guard.refuse(request, {"error": Malformed.__name__})
             raise
         # 1 locate
-        facts = self.facts.of(subject, purpose, study)
         named = {"study": study, "series": series or "", "instance": instance or ""}
-        request = AccessRequest(
-            subject, Action.STUDY_READ, purpose, facts, details=details, private=named, device=device
-        )
+        request = AccessRequest(subject, Action.STUDY_READ, purpose, details=details, private=named, device=device)
+        facts = self._locate(request, study)
         if facts is None:
             raise self.guard.not_found(request)
         # 2 decide
-        permit = self.guard.decide(request)
+        permit = self.guard.decide(replace(request, study=facts))
         rows = self.records.instances(facts.institution, study, series, instance)
         # 3 record
         grant = self.guard.grant(permit, len(rows))
@@ -152,6 +150,12 @@ class Retrieve:
             retrieval.close(missing)
             raise missing
         return retrieval
+
+    def _locate(self, request: AccessRequest, study_instance_uid: Uid) -> StudyFacts | None:
+        """Return the study that is asked for; of several of one UID the first that the caller may read."""
+        found = self.facts.everywhere(request.subject, request.purpose, study_instance_uid)
+        readable = (one for one in found[1:] and found if self.guard.judge(replace(request, study=one)).allowed)
+        return next(readable, found[0] if found else None)
 
 
 def _uid(text: str | None) -> Uid | None:

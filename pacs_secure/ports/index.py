@@ -36,11 +36,11 @@ class Records(Protocol):
     def institution_keys(self, institution: Institution, proposed: InstitutionKeys | None) -> InstitutionKeys | None:
         """Return the institution's keys; when it has none, adopt the proposed ones (first writer wins)."""
 
-    def study(self, viewer: Viewer, study_instance_uid: Uid) -> StoredFacts | None:
-        """Return what is kept of a study for decisions, or None.
+    def studies(self, viewer: Viewer, study_instance_uid: Uid) -> Sequence[StoredFacts]:
+        """Return what is kept for decisions of every study of this UID that the viewer may come by.
 
-        A study of another institution is returned only to whom an invitation leads there, and only
-        when the viewer's own institution has none of this UID.
+        That of their own institution comes first, then those to which an invitation leads, by
+        institution: a patient may have carried one study into several houses.
         """
 
     def add(

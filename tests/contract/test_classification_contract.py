@@ -48,8 +48,7 @@ class Kept:
             self.records.add(permit(), indexed_instance(study, row=row), None, lambda _: b"a proof")
 
     def stored(self, study: str = STUDY) -> StoredFacts:
-        found = self.records.study(viewer(), uid(study))
-        assert found is not None
+        (found,) = self.records.studies(viewer(), uid(study))
         return found
 
     def change(self, proof: bytes = b"another proof", **wanted: Any) -> None:

@@ -51,8 +51,8 @@ class Bound:
 
     def facts(self, seen_by: Viewer | None = None, study: str = STUDY) -> StudyFacts | None:
         gathered = self.gathered(seen_by or viewer())
-        stored = self.records.study(gathered, uid(study))
-        return None if stored is None else stored.facts.seen_by(gathered)
+        stored = self.records.studies(gathered, uid(study))
+        return stored[0].facts.seen_by(gathered) if stored else None
 
     @property
     def study(self) -> StudyFacts:
@@ -241,6 +241,15 @@ class TestAcrossInstitutions:
         seen = bound.facts(study=self.THEIRS)
         assert seen is not None
         assert seen.institution == HERE
+
+    def test_of_one_uid_in_two_houses_both_are_told_one_s_own_first(self, bound: Bound) -> None:
+        self.invite(bound)
+        self.add(bound, self.THEIRS, HERE)
+
+        both = bound.records.studies(bound.gathered(viewer()), uid(self.THEIRS))
+        assert [one.facts.institution for one in both] == [HERE, ELSEWHERE]
+        uninvited = bound.records.studies(bound.gathered(viewer(actor="another")), uid(self.THEIRS))
+        assert [one.facts.institution for one in uninvited] == [HERE]
 
     def test_an_invitation_to_one_study_opens_no_other(self, bound: Bound) -> None:
         self.invite(bound)

@@ -231,7 +231,7 @@ class TestRows:
         records = SqlRecords(database)
 
         with pytest.raises(Tampered):
-            records.study(viewer(), STUDY)
+            records.studies(viewer(), STUDY)
         with pytest.raises(Tampered):
             records.add(permit(), indexed_instance(instance=f"{STUDY}.1.2"), None)
         other = f"{ROOT}.2"

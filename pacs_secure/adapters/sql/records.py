@@ -67,8 +67,8 @@ class SqlRecords:
 
         return self._database.write(adopt)
 
-    def study(self, viewer: Viewer, study_instance_uid: Uid) -> StoredFacts | None:
-        """Return what is kept of a study for decisions: of the viewer's institution, or where they are invited."""
+    def studies(self, viewer: Viewer, study_instance_uid: Uid) -> Sequence[StoredFacts]:
+        """Return what is kept for decisions: of the viewer's institution first, then of those that invite them."""
         with self._database.read() as connection:
             return reaching.stored(connection, viewer, study_instance_uid)
 

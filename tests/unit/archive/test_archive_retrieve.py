@@ -1,16 +1,19 @@
 """Giving back: located, decided, recorded, and only then opened; how it ended is on record too."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import orjson
 import pytest
 
 from pacs_secure.archive.ingest import Received
+from pacs_secure.archive.proofs import proven
 from pacs_secure.archive.retrieve import Retrieval
-from pacs_secure.core.access import Purpose, Role, Subject
+from pacs_secure.core.access import Purpose, Relation, Role, Subject
 from pacs_secure.core.errors import Denied, Hidden, Malformed, NotFound, Tampered, Unavailable
-from tests.builders import ELSEWHERE, subject
+from pacs_secure.core.identifiers import uid
+from tests.builders import ELSEWHERE, HERE, draft, permit, subject, tie
 from tests.data_sets import JPEG, fragments, image
 from tests.unit.archive.instances import TECHNOLOGIST, acts, data_set, instance_uid, store, study_uid
 from tests.world import World
@@ -230,3 +233,52 @@ def test_metadata_is_one_object_an_instance_in_row_order_and_counted(world: Worl
     assert [one["00080018"]["Value"] for one in told] == [[instance_uid(1, 1)], [instance_uid(1, 2)]]
     assert told[0]["00100010"]["Value"] == [{"Alphabetic": "Doe^John"}]
     assert world.entries()[-1]["facts"]["bytes"] == sum(map(len, written))
+
+
+class TestAcrossInstitutions:
+    """The dermatologist was invited by another institution to a study that their own may have a copy of."""
+
+    @pytest.fixture(autouse=True)
+    def _invited(self, world: World) -> None:
+        theirs = subject(Role.TECHNOLOGIST, of=ELSEWHERE)
+        store(world, data_set(PatientName="Doe^John"), by=theirs)
+        facts = world.archive.facts.of(theirs, None, uid(study_uid()))
+        assert facts is not None
+        now = datetime.now(UTC)
+        made = tie(
+            Relation.INVITED,
+            facts.alias,
+            actor=world.archive.guard.pseudonym(HERE, DERMATOLOGIST.identifier),
+            of=ELSEWHERE,
+            begins_at=now - timedelta(days=1),
+            ends_at=now + timedelta(days=1),
+        )
+        seal = world.archive.search.seals.index(ELSEWHERE)
+        world.ties.tie(permit(theirs), [proven(seal, made)], replace(draft(), institution=ELSEWHERE))
+
+    def test_everything_of_it_opens(self, world: World) -> None:
+        with begin(world, by=DERMATOLOGIST) as retrieval:
+            assert [row.identity.institution for row in retrieval.rows] == [ELSEWHERE]
+            assert read_all(retrieval.part10(retrieval.rows[0]))
+            (written,) = retrieval.metadata()
+
+        assert orjson.loads(written)["00100010"]["Value"] == [{"Alphabetic": "Doe^John"}]
+
+    def test_a_copy_at_home_that_is_hidden_stands_in_no_way(self, world: World) -> None:
+        store(world)
+
+        with begin(world, by=DERMATOLOGIST) as retrieval:
+            assert [row.identity.institution for row in retrieval.rows] == [ELSEWHERE]
+
+    def test_a_copy_at_home_that_may_be_read_comes_first(self, world: World) -> None:
+        store(world, by=subject(Role.TECHNOLOGIST, department="dermatology"))
+
+        with begin(world, by=DERMATOLOGIST) as retrieval:
+            assert [row.identity.institution for row in retrieval.rows] == [HERE]
+
+    def test_whoever_may_read_neither_is_refused_at_home(self, world: World) -> None:
+        store(world)
+
+        with pytest.raises(Hidden):
+            begin(world, by=DERMATOLOGIST, purpose=Purpose.HEALTH_RESEARCH)
+        assert world.entries()[-1]["institution"] == HERE
