@@ -24,6 +24,7 @@ from pacs_secure.adapters.sql import (
     SqlSessions,
     SqlShares,
     SqlTies,
+    SqlUsedTokens,
 )
 from pacs_secure.adapters.tile_directory import TileDirectory
 from pacs_secure.archive import Archive
@@ -175,6 +176,7 @@ def disk_world(
         notices=SqlNotices(database),
         authority=authority or MemoryAuthority(),
         shares=SqlShares(database),
+        used_tokens=SqlUsedTokens(database),
     )
     try:
         yield DiskWorld(furnish(engines), database, directory, Notary(ledger, publisher, signer, ORIGIN))

@@ -15,20 +15,26 @@ from urllib.parse import quote
 import httpx
 from fastapi import FastAPI
 
+from pacs_secure.adapters.bound_tokens import BoundTokens
 from pacs_secure.adapters.development_issuer import DevelopmentIssuer
+from pacs_secure.adapters.sql import SqlUsedTokens
 from pacs_secure.adapters.tokens import JoseAuthenticator
 from pacs_secure.archive.readiness import Readiness
 from pacs_secure.bootstrap import device
 from pacs_secure.core.access import Door, Purpose, Role, Subject
 from pacs_secure.core.identifiers import Institution
+from pacs_secure.dimse.credentials import Credentials, TlsFiles
+from pacs_secure.dimse.household import People
+from pacs_secure.dimse.limits import Limits
 from pacs_secure.dimse.sender import send
 from pacs_secure.dimse.server import DicomServer
-from pacs_secure.dimse.tls import client_context, server_context
+from pacs_secure.dimse.tls import client_context
 from pacs_secure.ports import KeyCanary, KeyUnwrapper, KeyWrapper, Signer
 from pacs_secure.web.app import create_app
 from tests.bdd.pictures import Picture
 from tests.builders import TWICE_PROVEN
 from tests.certificates import Authority, Pair
+from tests.fakes_authority import MemoryAuthority
 from tests.web_client import WebClient
 from tests.web_instances import related
 from tests.world import DiskWorld, disk_world
@@ -82,7 +88,12 @@ class Hospital:
     readiness: Readiness
     app: FastAPI
     issuer: DevelopmentIssuer
+    door: DicomServer
     port: int
+    pki: MemoryAuthority
+    """Issues certificates to devices and says which of them no longer hold."""
+    credentials: Credentials
+    """Keeps the DICOM door's own certificate and the list of revoked ones current."""
     devices: dict[str, Pair] = field(default_factory=dict)
 
     # --- devices ----------------------------------------------------------------------------
@@ -171,19 +182,38 @@ def hospital_below(directory: Path, keys: Keys) -> Iterator[Hospital]:
     issuer = DevelopmentIssuer(outside / "issuer.pem", loopback=True)
     with ExitStack() as stack:
         stack.enter_context(_logging_to(inside / "archive.log"))
-        world = stack.enter_context(disk_world(inside, keys.wrapper, keys.unwrapper, keys.signer))
+        pki = MemoryAuthority(authority)
+        world = stack.enter_context(disk_world(inside, keys.wrapper, keys.unwrapper, keys.signer, pki))
         readiness = Readiness(keys.canary, world.house.engines.ledger, world.house.drop_keys)
         readiness.start()
         stack.callback(readiness.stop)
         authenticator = JoseAuthenticator([issuer.trusted([keys.institution])])
         app = create_app(world.archive, authenticator, keys.institution, readiness.check)
         own = authority.issue("archive")
-        context = server_context(str(own.certificate), str(own.key), str(authority.file))
-        devices = world.house.engines.devices
-        door = DicomServer(world.archive, devices, keys.institution, AE_TITLE, HOST, 0, context)
+        files = TlsFiles(own.certificate, own.key, authority.file)
+        credentials = Credentials(files, pki, lambda _reason: None, _now)
+        credentials.look_at_lists()
+        engines = world.house.engines
+        tokens = BoundTokens([issuer.trusted([keys.institution])], AE_TITLE, SqlUsedTokens(world.database))
+        door = DicomServer(
+            world.archive,
+            engines.devices,
+            keys.institution,
+            AE_TITLE,
+            HOST,
+            0,
+            credentials.context(),
+            Limits(look_again=0.2, sweep=0.2),
+            People(tokens, lambda _subject: None, _now),
+        )
+        credentials.install_by(door.replace_certificate)
         port = door.start()
         stack.callback(door.stop)
-        yield Hospital(world, keys, inside, outside, authority, readiness, app, issuer, port)
+        yield Hospital(world, keys, inside, outside, authority, readiness, app, issuer, door, port, pki, credentials)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 @contextmanager
