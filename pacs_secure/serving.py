@@ -119,7 +119,11 @@ def _people(settings: Settings, house: House) -> People | None:
     used = house.engines.used_tokens
     if used is None:
         return None
-    return People(identity.device_authenticator(settings, used), lambda _subject: None, lambda: datetime.now(UTC))
+    return People(
+        identity.device_authenticator(settings, used),
+        house.archive.sessions.revocation.demand_valid,
+        lambda: datetime.now(UTC),
+    )
 
 
 def _dicom_credentials(settings: Settings, house: House, vault: Vault) -> Credentials:

@@ -204,7 +204,7 @@ def hospital_below(directory: Path, keys: Keys) -> Iterator[Hospital]:
             0,
             credentials.context(),
             Limits(look_again=0.2, sweep=0.2),
-            People(tokens, lambda _subject: None, _now),
+            People(tokens, world.archive.sessions.revocation.demand_valid, _now),
         )
         credentials.install_by(door.replace_certificate)
         port = door.start()
