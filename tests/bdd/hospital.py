@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from urllib.parse import quote
 
 import httpx
+import orjson
 from fastapi import FastAPI
 
 from pacs_secure.adapters.bound_tokens import BoundTokens
@@ -32,14 +33,14 @@ from pacs_secure.dimse.tls import client_context
 from pacs_secure.ports import KeyCanary, KeyUnwrapper, KeyWrapper, Signer
 from pacs_secure.web.app import create_app
 from tests.bdd.pictures import Picture
-from tests.builders import TWICE_PROVEN
+from tests.builders import ELSEWHERE, TWICE_PROVEN
 from tests.certificates import Authority, Pair
 from tests.fakes_authority import MemoryAuthority
 from tests.web_client import WebClient
 from tests.web_instances import related
 from tests.world import DiskWorld, disk_world
 
-HOST, AE_TITLE, WEB = "127.0.0.1", "PACS_SECURE", "/dicom-web"
+HOST, AE_TITLE, WEB, API = "127.0.0.1", "PACS_SECURE", "/dicom-web", "/api/v1"
 PATIENCE = 15.0
 HOUR = timedelta(hours=1)
 PART10 = {"Accept": "application/dicom; transfer-syntax=*"}
@@ -74,6 +75,9 @@ class Person:
     role: Role
     department: str = "radiology"
     purpose: Purpose | None = None
+    name: str = "r.weber"
+    institution: Institution | None = None
+    """None: the hospital's own."""
 
 
 @dataclass
@@ -129,13 +133,16 @@ class Hospital:
         return Subject("r.weber", role, self.keys.institution, department, Door.COMMAND_LINE, "", TWICE_PROVEN)
 
     def client(self, person: Person) -> WebClient:
-        token = self.issuer.issue(
-            person.role, "r.weber", person.department, person.purpose, self.keys.institution, HOUR
-        )
+        home = person.institution or self.keys.institution
+        token = self.issuer.issue(person.role, person.name, person.department, person.purpose, home, HOUR)
         return WebClient(self.app, {"Authorization": f"Bearer {token}"})
 
     def get(self, person: Person, path: str, headers: Mapping[str, str] | None = None) -> httpx.Response:
         return self.client(person).get(WEB + path, headers)
+
+    def call_api(self, person: Person, method: str, path: str, body: object | None = None) -> httpx.Response:
+        sent = {} if body is None else {"Content-Type": "application/json"}
+        return self.client(person).request(method, API + path, sent, None if body is None else orjson.dumps(body))
 
     def search(self, person: Person, level: str = "studies", **asked: object) -> httpx.Response:
         question = "&".join(f"{name}={quote(str(value))}" for name, value in asked.items())
@@ -187,7 +194,7 @@ def hospital_below(directory: Path, keys: Keys) -> Iterator[Hospital]:
         readiness = Readiness(keys.canary, world.house.engines.ledger, world.house.drop_keys)
         readiness.start()
         stack.callback(readiness.stop)
-        authenticator = JoseAuthenticator([issuer.trusted([keys.institution])])
+        authenticator = JoseAuthenticator([issuer.trusted([keys.institution, ELSEWHERE])])
         app = create_app(world.archive, authenticator, keys.institution, readiness.check)
         own = authority.issue("archive")
         files = TlsFiles(own.certificate, own.key, authority.file)

@@ -82,6 +82,7 @@ TEXTS = {
     "revoked_logins": {"institution"},
     "revoked_people": {"actor", "institution"},
     "series": {"modality", "series_instance_uid"},
+    "shares": {"institution", "invitee", "inviter", "purpose"},
     "sessions": {"actor", "institution", "provider_session", "provider_subject"},
     "studies": {
         *("department", "institution", "modalities", "study_date", "study_instance_uid"),
@@ -90,7 +91,7 @@ TEXTS = {
     "study_modalities": {"institution", "modality", "study_date", "study_time"},
     "ties": {"actor", "institution", "purpose", "relation"},
 }
-"""Every column of every table that could hold a text; actors and who reviewed are keyed pseudonyms."""
+"""Every column of every table that could hold a text; actors, inviters and who reviewed are keyed pseudonyms."""
 
 
 class TestReading:
