@@ -40,6 +40,7 @@ from pacs_secure.archive.break_glass import BreakGlass
 from pacs_secure.archive.care import CareTies
 from pacs_secure.archive.classification import Classify
 from pacs_secure.archive.enrolment import Enrolment, certified
+from pacs_secure.archive.explain import Explain
 from pacs_secure.archive.facts import Facts
 from pacs_secure.archive.guard import Guard, Terms
 from pacs_secure.archive.ingest import Ingest
@@ -165,6 +166,7 @@ def furnish(engines: Engines, terms: Terms | None = None, session_terms: Session
         care=CareTies(guard, facts, engines.ties, seals, _now),
         sessions=Sessions(guard, engines.sessions, seals, _now, time.monotonic, session_terms),
         sharing=Sharing(invitations, engines.shares, engines.ledger),
+        explain=Explain(guard, facts, engines.policy, _now),
     )
     return House(archive, engines, drop_keys)
 

@@ -6,6 +6,7 @@ from pacs_secure.archive.break_glass import BreakGlass
 from pacs_secure.archive.care import CareTies
 from pacs_secure.archive.classification import Classify
 from pacs_secure.archive.enrolment import Enrolment
+from pacs_secure.archive.explain import Explain
 from pacs_secure.archive.facts import Facts
 from pacs_secure.archive.guard import Guard
 from pacs_secure.archive.ingest import Ingest
@@ -36,3 +37,4 @@ class Archive:
     care: CareTies
     sessions: Sessions
     sharing: Sharing
+    explain: Explain

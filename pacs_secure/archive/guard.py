@@ -18,6 +18,7 @@ from pacs_secure.core.access import (
     FROZEN_BY_HOLD,
     AccessRequest,
     Action,
+    Assurance,
     Decision,
     Grant,
     Permit,
@@ -140,11 +141,10 @@ class Guard:
         if not decision.allowed:
             self._record_refusal(settled, decision, {})
             raise Denied("the policy does not allow this") if decision.may_know else Hidden("no such object")
-        self._demand_second_factor(settled, purpose)
-        self._demand_fresh_login(settled)
-        if settled.study is not None and settled.study.held and settled.action in FROZEN_BY_HOLD:
-            self._record_refusal(settled, replace(decision, allowed=False, rule="legal hold"), {})
-            raise Held("a legal hold forbids this")
+        if (objection := self._objection(settled, purpose)) is not None:
+            rule, error = objection
+            self._record_refusal(settled, replace(decision, allowed=False, rule=rule), {})
+            raise error
         return Permit(settled, decision, self._new_act(), WARRANT)
 
     def judge(self, request: AccessRequest) -> Decision:
@@ -152,7 +152,10 @@ class Guard:
         purpose = request.purpose or self._policy.default_purpose(request.subject)
         if purpose is None:
             return Decision(allowed=False, may_know=True, rule="no purpose of use", policy_version=self._policy.version)
-        return self._decide(replace(request, purpose=purpose), purpose)
+        settled = replace(request, purpose=purpose)
+        decision = self._decide(settled, purpose)
+        objection = self._objection(settled, purpose) if decision.allowed else None
+        return decision if objection is None else replace(decision, allowed=False, rule=objection[0])
 
     def refuse(self, request: AccessRequest, facts: Facts) -> None:
         """Record something refused before any decision: a bad credential, broken input, no such object."""
@@ -216,29 +219,22 @@ class Guard:
             )
         return self._policy.decide(subject, request.action, purpose, relations, study.safeguards)
 
-    def _demand_second_factor(self, request: AccessRequest, purpose: Purpose) -> None:
-        """Refuse what is for those only who proved themselves twice (ACC-09)."""
-        subject = request.subject
-        if subject.assurance.second_factor or request.action in _UNPROVEN:
-            return
-        if self._policy.needs_second_factor(subject, request.action, purpose):
-            decision = Decision(
-                allowed=False, may_know=True, rule="no second factor", policy_version=self._policy.version
-            )
-            self._record_refusal(request, decision, {})
-            raise Denied("a second factor is required")
+    def _objection(self, request: AccessRequest, purpose: Purpose) -> tuple[str, Denied | Held] | None:
+        """Return what stands against an act that the policy allows, and the error that says so."""
+        subject, study = request.subject, request.study
+        once = not subject.assurance.second_factor and request.action not in _UNPROVEN
+        if once and self._policy.needs_second_factor(subject, request.action, purpose):  # ACC-09
+            return "no second factor", Denied("a second factor is required")
+        if request.action is Action.BREAK_GLASS_OPEN and not self._is_fresh(subject.assurance):  # ACC-06
+            return "no fresh login", Denied("a fresh login is required")
+        if study is not None and study.held and request.action in FROZEN_BY_HOLD:  # GDPR 17(3)(e)
+            return "legal hold", Held("a legal hold forbids this")
+        return None
 
-    def _demand_fresh_login(self, request: AccessRequest) -> None:
-        """Refuse to break the glass for whoever has not just proved who they are (ACC-06)."""
-        if request.action is not Action.BREAK_GLASS_OPEN:
-            return
-        at = request.subject.assurance.logged_in_at
-        if at is None or not -_SKEW <= self._now() - at <= self.terms.fresh_login:
-            decision = Decision(
-                allowed=False, may_know=True, rule="no fresh login", policy_version=self._policy.version
-            )
-            self._record_refusal(request, decision, {})
-            raise Denied("a fresh login is required")
+    def _is_fresh(self, assurance: Assurance) -> bool:
+        """Say whether somebody has just proved who they are."""
+        at = assurance.logged_in_at
+        return at is not None and -_SKEW <= self._now() - at <= self.terms.fresh_login
 
     def _record_refusal(self, request: AccessRequest, decision: Decision, facts: Facts) -> None:
         act = self._new_act()

@@ -138,6 +138,13 @@ def test_a_study_is_classified_and_who_treats_is_stated_listed_and_ended(config:
     assert "p.arzt" in run("care", "list", "--study", study)[1]
     assert "s.klein" not in run("care", "list", "--study", study)[1]
 
+    asked = ("policy", "explain", "--subject", "clinician:a@b.example@cardiology", "--action", "study:read")
+    code, said = run(*asked, "--study", study, "--json")
+    assert (code, json.loads(said)["decision"]) == (0, "hidden")
+    assert "with the relation treating" in run(*asked, "--study", study)[1]
+    assert run("policy", "explain", "--subject", "emperor", "--action", "study:read")[0] == 2
+    assert "needs second factor  yes" in run("policy", "explain", "--subject", "dpo", "--action", "ledger:verify")[1]
+
 
 @pytest.mark.real
 def test_the_configuration_is_found_in_the_working_directory(config: Path) -> None:
