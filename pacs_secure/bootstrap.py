@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -47,6 +47,7 @@ from pacs_secure.archive.ingest import Ingest
 from pacs_secure.archive.institutions import InstitutionSeals
 from pacs_secure.archive.invitations import Invitations
 from pacs_secure.archive.notices import NoticeBook
+from pacs_secure.archive.proven_devices import ProvenDevices
 from pacs_secure.archive.recovery import Recovery
 from pacs_secure.archive.retrieve import Retrieve
 from pacs_secure.archive.seals import Opener, Sealer
@@ -128,6 +129,7 @@ class House:
 def furnish(engines: Engines, terms: Terms | None = None, session_terms: SessionTerms | None = None) -> House:
     """Give the engines to the verbs."""
     seals = InstitutionSeals(engines.records, engines.wrapper, engines.unwrapper, time.monotonic)
+    engines = replace(engines, devices=ProvenDevices(engines.devices, seals))
     keys = StudyKeys(engines.wrapper, engines.unwrapper, time.monotonic)
     guard = Guard(engines.policy, engines.ledger, engines.ties, seals, _now, uuid4, terms)
     facts = Facts(guard, engines.records, seals)

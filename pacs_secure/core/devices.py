@@ -1,7 +1,7 @@
 """What an enrolled DICOM node is: by which key it is known, and what it may call itself, ask for and bring."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from ipaddress import IPv6Address, ip_address, ip_network
 
@@ -42,6 +42,8 @@ class Device:
     """Its certificate's serial number, lower-case hexadecimal; "" when it is not known."""
     not_after: datetime | None = None
     """UTC; the end of its certificate's validity."""
+    proof: bytes = field(default=b"", repr=False)
+    """Shows that the archive wrote it (`pacs_secure.archive.proven_devices`)."""
 
     def answers_to(self, ae_title: str) -> bool:
         """Say whether it may call itself so; blanks around an AE title count for nothing (PS3.5 6.2)."""

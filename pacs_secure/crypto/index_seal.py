@@ -114,11 +114,12 @@ def _beginnings(word: str) -> list[str]:
 class DetailsSeal:
     """Seals what a ledger entry may say of persons, and gives actors their pseudonyms."""
 
-    __slots__ = ("_entropy", "_pseudonym_key", "_seal_key")
+    __slots__ = ("_entropy", "_proof_key", "_pseudonym_key", "_seal_key")
 
     def __init__(self, ledger_key: bytes, entropy: Entropy = os.urandom) -> None:
         self._seal_key = derive(ledger_key, b"ledger/details")
         self._pseudonym_key = derive(ledger_key, b"ledger/pseudonym")
+        self._proof_key = derive(ledger_key, b"ledger/proof")
         self._entropy = entropy
 
     def seal(self, act: UUID, plaintext: bytes) -> bytes:
@@ -130,6 +131,10 @@ class DetailsSeal:
         if box[:1] != VERSION:
             raise tampered()
         return open_box(self._key(act), box[1:], VERSION + act.bytes)
+
+    def prove(self, kind: str, *values: bytes) -> bytes:
+        """Return the 32-byte proof that whoever holds the ledger key wrote these values of this kind."""
+        return hmac.digest(self._proof_key, fields(kind.encode(), *values), "sha256")
 
     def pseudonym(self, institution: str, identifier: str) -> str:
         """Return the 32 hexadecimal digits that stand for a subject as long as the ledger key lives."""

@@ -84,6 +84,7 @@ TEXTS = {
     "series": {"modality", "series_instance_uid"},
     "shares": {"institution", "invitee", "inviter", "purpose"},
     "sessions": {"actor", "institution", "provider_session", "provider_subject"},
+    "shares": {"institution", "invitee", "inviter", "purpose"},
     "studies": {
         *("department", "institution", "modalities", "study_date", "study_instance_uid"),
         *("study_time", "treatment_ended_on"),
@@ -252,7 +253,7 @@ class TestRows:
                 *(
                     "INSERT INTO devices VALUES "
                     f"('{title}', 'north', '', 'store', x'{one.spki_sha256.hex()}', 'host', 1, NULL, "
-                    "'', '', '', 0, '', NULL)"
+                    "'', '', '', 0, '', NULL, x'')"
                     for title in ("CT1", "CT2")
                 ),
             )

@@ -115,6 +115,7 @@ def _values(device: Device) -> dict[str, object]:
         "identity_required": device.identity_required,
         "serial": device.serial,
         "not_after": device.not_after,
+        "proof": device.proof,
     }
 
 
@@ -134,4 +135,5 @@ def _device(row: AnyRow) -> Device:
         identity_required=row.identity_required,
         serial=row.serial,
         not_after=row.not_after,
+        proof=row.proof,
     )

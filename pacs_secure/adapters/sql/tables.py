@@ -275,6 +275,7 @@ devices = Table(
     Column("identity_required", Boolean, nullable=False),
     Column("serial", String, nullable=False),
     Column("not_after", Moment),
+    Column("proof", LargeBinary, nullable=False),
 )
 
 APPEND_ONLY = (ledger, checkpoints)
