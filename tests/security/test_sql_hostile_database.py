@@ -84,7 +84,6 @@ TEXTS = {
     "series": {"modality", "series_instance_uid"},
     "shares": {"institution", "invitee", "inviter", "purpose"},
     "sessions": {"actor", "institution", "provider_session", "provider_subject"},
-    "shares": {"institution", "invitee", "inviter", "purpose"},
     "studies": {
         *("department", "institution", "modalities", "study_date", "study_instance_uid"),
         *("study_time", "treatment_ended_on"),
