@@ -23,6 +23,7 @@ from pacs_secure.core.identifiers import institution
 from pacs_secure.dimse.credentials import Credentials, TlsFiles
 from pacs_secure.dimse.household import People
 from pacs_secure.dimse.server import DicomServer
+from pacs_secure.messengers import notifiers
 from pacs_secure.settings import Settings
 from pacs_secure.web.app import create_app
 from pacs_secure.web.multipart import UploadLimits
@@ -42,7 +43,7 @@ def serve(settings: Settings) -> None:
     1. harden    no core dumps, no file for others
     2. open      the engines
     3. recover   what a crash left
-    4. attest    the ledger, from now on
+    4. attest    the ledger, from now on, and tell the officer what waits
     5. listen    to the canary, then at the doors
     6. wait      and close in reverse
     """
@@ -59,6 +60,7 @@ def serve(settings: Settings) -> None:
         _recover(house)
         # 4 attest
         _start_notary(settings, house, vault, stack)
+        _start_notifiers(settings, house, stack)
         # 5 listen
         readiness = _start_readiness(settings, house, vault, stack)
         _open_doors(settings, house, vault, readiness, stack)
@@ -80,6 +82,15 @@ def _start_notary(settings: Settings, house: House, vault: Vault, stack: ExitSta
     notary = Notary(house.engines.ledger, house.engines.publisher, signer, settings.ledger.origin)
     notary.start()
     stack.callback(notary.stop)
+
+
+def _start_notifiers(settings: Settings, house: House, stack: ExitStack) -> None:
+    started = notifiers(settings, house.engines.notices, lambda: datetime.now(UTC))
+    for notifier in started:
+        notifier.start()
+        stack.callback(notifier.stop)
+    if not started:
+        log.warning("nobody is told at once of a broken glass: [notices] names no way out; they are listed only")
 
 
 def _start_readiness(settings: Settings, house: House, vault: Vault, stack: ExitStack) -> Readiness:

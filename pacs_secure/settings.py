@@ -16,6 +16,7 @@ from pacs_secure.core.access import Role
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 HttpsUrl = Annotated[str, StringConstraints(pattern=r"^https://[!-~]+$")]
+Address = Annotated[str, StringConstraints(pattern=r"^[^@\s<>,;:\"]+@[^@\s<>,;:\"]+$", max_length=254)]
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -191,6 +192,34 @@ class Access(Section):
     """For how long a share or a board may reach at most."""
 
 
+class Notices(Section):
+    """How the data-protection officer is told at once; with none of it, notices wait to be asked for."""
+
+    webhook_url: HttpsUrl | None = None
+    webhook_secret_file: Path | None = None
+    """Mode 0600, at least 32 bytes: what the receiver checks signatures with."""
+    webhook_ca_file: Path | None = None
+    """The only authority trusted for the receiver; None: those that the system trusts."""
+    mail_host: str | None = None
+    mail_port: Port = 587
+    mail_security: Literal["starttls", "tls", "none"] = "starttls"
+    mail_from: Address | Literal[""] = ""
+    mail_to: tuple[Address, ...] = ()
+    mail_user: str = ""
+    mail_password_file: Path | None = None
+    mail_ca_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if (self.webhook_url is None) != (self.webhook_secret_file is None):
+            raise ValueError("a webhook needs webhook_url and webhook_secret_file")
+        if self.mail_host is not None and not (self.mail_from and self.mail_to):
+            raise ValueError("mail needs mail_from and mail_to")
+        if self.mail_host is not None and self.mail_security == "none" and self.mail_host not in LOOPBACK:
+            raise ValueError("mail goes in clear on loopback only")
+        return self
+
+
 class Settings(BaseSettings):
     """One installation."""
 
@@ -209,6 +238,7 @@ class Settings(BaseSettings):
     ledger: Ledger
     identity: Identity
     access: Access = Access()
+    notices: Notices = Notices()
     policy_directory: Path | None = None
     """None: the policy that ships with the package."""
 

@@ -47,3 +47,14 @@ class KeptNotice:
     acknowledged_at: datetime | None = None
     acknowledged_by: str = ""
     """Keyed pseudonym of who acknowledged it."""
+
+    def outline(self) -> dict[str, str]:
+        """Return what may be said of it outside the house: that something happened, never to whom or by whom."""
+        notice = self.notice
+        return {
+            "id": str(notice.notice_id),
+            "kind": notice.kind.value,
+            "institution": notice.institution,
+            "about": str(notice.about),
+            "at": notice.made_at.isoformat(timespec="seconds"),
+        }
