@@ -70,7 +70,8 @@ class OpenIdClient:
             "code_challenge_method": "S256",
         }
         if attempt.fresh:
-            asked |= {"prompt": "login", "max_age": "0"}
+            # One second: OpenBao refuses 0. What counts is the time of the login, held against the attempt's.
+            asked |= {"prompt": "login", "max_age": "1"}
         return _with_query(self._discovery.endpoint("authorization_endpoint"), asked)
 
     def redeem(self, code: str, attempt: Attempt, address: str) -> LoggedIn:

@@ -68,7 +68,7 @@ def test_the_provider_is_asked_for_a_code_with_proof_of_who_asked(issuer: SmallI
 def test_a_fresh_login_asks_the_provider_to_forget_what_it_remembers(client: OpenIdClient) -> None:
     asked = parse_qs(urlsplit(client.authorization_url(attempt(fresh=True))).query)
 
-    assert (asked["prompt"], asked["max_age"]) == (["login"], ["0"])
+    assert (asked["prompt"], asked["max_age"]) == (["login"], ["1"])
 
 
 def test_a_code_becomes_a_person(issuer: SmallIssuer, client: OpenIdClient) -> None:
