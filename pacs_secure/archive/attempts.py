@@ -20,6 +20,8 @@ LONGEST_ATTEMPT = timedelta(minutes=10)
 LONGEST_KEPT = 4096
 """Characters of what a browser keeps."""
 _ENTROPY = 32
+_KIND = b"login attempt"
+"""Of what a browser keeps of an attempt, so that nothing else that is sealed can pass for one."""
 _ID = 16
 
 
@@ -42,7 +44,7 @@ class Attempts:
             "fresh": fresh,
             "begun_at": attempt.begun_at.isoformat(),
         }
-        box = self._seals.details(of).seal(attempt.attempt_id, orjson.dumps(told))
+        box = self._seals.details(of).seal(attempt.attempt_id, orjson.dumps(told), _KIND)
         return attempt, urlsafe_b64encode(attempt.attempt_id.bytes + box).decode()
 
     def resume(self, of: Institution, kept: str) -> Attempt:
@@ -50,7 +52,7 @@ class Attempts:
         try:
             raw = urlsafe_b64decode(kept[:LONGEST_KEPT].encode("ascii"))
             attempt_id = UUID(bytes=raw[:_ID])
-            told = orjson.loads(self._seals.details(of).open(attempt_id, raw[_ID:]))
+            told = orjson.loads(self._seals.details(of).open(attempt_id, raw[_ID:], _KIND))
         except (ValueError, Tampered):
             raise Unauthenticated("no login was begun in this browser") from None
         begun_at = datetime.fromisoformat(told["begun_at"])

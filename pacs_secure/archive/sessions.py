@@ -14,13 +14,17 @@ from pacs_secure.archive.institutions import InstitutionSeals
 from pacs_secure.archive.revocation import Revocation
 from pacs_secure.core.access import AccessRequest, Action, Assurance, Door, Purpose, Role, Subject
 from pacs_secure.core.audit import Outcome
-from pacs_secure.core.errors import Conflict, Unauthenticated
+from pacs_secure.core.errors import Conflict, Tampered, Unauthenticated
 from pacs_secure.core.identifiers import Institution
 from pacs_secure.ports import AtProvider, Attempt, Identified, LoggedIn, SessionRow
 from pacs_secure.ports import Sessions as Store
 
 BETWEEN_TOUCHES = timedelta(seconds=30)
 """How long the last use of a session may be out of date: its idle end comes that much early, never late."""
+
+
+_KIND = b"session"
+"""Of the box of a session, so that no ledger entry's details can pass for one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +87,8 @@ class Sessions:
         self.revocation.demand_valid(subject)
         permit = self._guard.decide(AccessRequest(subject, Action.SESSION_OPEN, Purpose.OPERATIONS))
         secret = random_text()
-        row = self._row(of, attempt.attempt_id, Identified(subject, logged_in.identified.purpose), logged_in.provider)
-        row = replace(row, digest=_digest(secret))
+        who = Identified(subject, logged_in.identified.purpose)
+        row = self._row(of, attempt.attempt_id, _digest(secret), who, logged_in.provider)
         try:
             self._store.begin(permit, row, self._guard.draft(permit, Outcome.COMPLETED, {"session": login}))
         except Conflict:
@@ -134,13 +138,15 @@ class Sessions:
         draft = self._guard.draft(permit, Outcome.COMPLETED, facts)
         self._store.end(permit, session.session_id, self._now(), draft)
 
-    def _row(self, of: Institution, session_id: UUID, who: Identified, provider: AtProvider) -> SessionRow:
+    def _row(
+        self, of: Institution, session_id: UUID, digest: bytes, who: Identified, provider: AtProvider
+    ) -> SessionRow:
         now, subject = self._now(), who.subject
         seal = self._seals.details(subject.institution)
         provider_subject, provider_session = self._provider_names(of, provider)
         return SessionRow(
             session_id=session_id,
-            digest=b"",
+            digest=digest,
             institution=subject.institution,
             actor=seal.pseudonym(subject.institution, subject.identifier),
             provider_subject=provider_subject,
@@ -148,11 +154,11 @@ class Sessions:
             begun_at=now,
             used_at=now,
             ends_at=now + self._terms.longest,
-            box=seal.seal(session_id, _written(who)),
+            box=seal.seal(session_id, _written(who, digest, now + self._terms.longest), _KIND),
         )
 
     def _session(self, row: SessionRow, address: str) -> Session:
-        written = self._seals.details(row.institution).open(row.session_id, row.box)
+        written = self._seals.details(row.institution).open(row.session_id, row.box, _KIND)
         who = _read(written, row, address)
         return Session(row.session_id, who, row.begun_at, row.used_at + self._terms.idle, row.ends_at)
 
@@ -173,7 +179,8 @@ def _digest(secret: str) -> bytes:
     return sha256(secret.encode(errors="surrogatepass")).digest()
 
 
-def _written(who: Identified) -> bytes:
+def _written(who: Identified, digest: bytes, ends_at: datetime) -> bytes:
+    """Write down whose session it is, and which secret and end it has: both stand in plain columns too."""
     subject, assurance = who.subject, who.subject.assurance
     at = assurance.logged_in_at
     return orjson.dumps(
@@ -182,6 +189,8 @@ def _written(who: Identified) -> bytes:
             "role": subject.role,
             "department": subject.department,
             "purpose": who.purpose,
+            "digest": digest.hex(),
+            "ends_at": ends_at.isoformat(),
             "second_factor": assurance.second_factor,
             "logged_in_at": None if at is None else at.isoformat(),
         }
@@ -190,6 +199,8 @@ def _written(who: Identified) -> bytes:
 
 def _read(written: bytes, row: SessionRow, address: str) -> Identified:
     told = orjson.loads(written)
+    if (bytes.fromhex(told["digest"]), datetime.fromisoformat(told["ends_at"])) != (row.digest, row.ends_at):
+        raise Tampered("a session is not what was written")
     at = None if told["logged_in_at"] is None else datetime.fromisoformat(told["logged_in_at"])
     assurance = Assurance(told["second_factor"], at, str(row.session_id))
     subject = Subject(

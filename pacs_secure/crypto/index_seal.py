@@ -122,15 +122,15 @@ class DetailsSeal:
         self._proof_key = derive(ledger_key, b"ledger/proof")
         self._entropy = entropy
 
-    def seal(self, act: UUID, plaintext: bytes) -> bytes:
-        """Seal details, bound to their act."""
-        return VERSION + seal_box(self._key(act), plaintext, VERSION + act.bytes, self._entropy)
+    def seal(self, act: UUID, plaintext: bytes, kind: bytes = b"") -> bytes:
+        """Seal details, bound to their act, or what another kind of row says, bound to its random name."""
+        return VERSION + seal_box(self._key(act), plaintext, VERSION + act.bytes + kind, self._entropy)
 
-    def open(self, act: UUID, box: bytes) -> bytes:
-        """Open what `seal` made; raise `Tampered` when it was made for another act, or changed."""
+    def open(self, act: UUID, box: bytes, kind: bytes = b"") -> bytes:
+        """Open what `seal` made; raise `Tampered` when it was made for another act or kind, or changed."""
         if box[:1] != VERSION:
             raise tampered()
-        return open_box(self._key(act), box[1:], VERSION + act.bytes)
+        return open_box(self._key(act), box[1:], VERSION + act.bytes + kind)
 
     def prove(self, kind: str, *values: bytes) -> bytes:
         """Return the 32-byte proof that whoever holds the ledger key wrote these values of this kind."""

@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 
 import pytest
 
 from pacs_secure.archive.sessions import BETWEEN_TOUCHES, Opened, Sessions, SessionTerms
 from pacs_secure.core.access import Assurance, Purpose, Role
-from pacs_secure.core.errors import Denied, Unauthenticated, Unavailable
-from pacs_secure.ports import AtProvider, Identified, LoggedIn
+from pacs_secure.core.errors import Denied, Tampered, Unauthenticated, Unavailable
+from pacs_secure.ports import AtProvider, Identified, LoggedIn, SessionRow
 from tests.builders import ELSEWHERE, HERE, NOW, subject
 from tests.unit.archive.instances import acts
 from tests.world import World
@@ -83,6 +84,38 @@ def test_neither_secret_nor_name_is_kept_in_clear(world: World, log_in: LogIn) -
     (row,) = world.sessions.kept.values()
     assert not [word for word in (opened.secret, "r.weber", "7f3c", "sid-1") if word in repr(row)]
     assert "weber" not in str(world.entries())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda row: replace(row, digest=sha256(b"a secret of somebody else").digest()),
+        lambda row: replace(row, ends_at=row.ends_at + timedelta(days=1)),
+        lambda row: replace(row, institution=ELSEWHERE),
+    ],
+)
+def test_whoever_changes_the_row_of_a_session_gets_none(
+    world: World, sessions: Sessions, log_in: LogIn, change: Callable[[SessionRow], SessionRow]
+) -> None:
+    opened = log_in()
+    (row,) = world.sessions.kept.values()
+    changed = change(row)
+    world.sessions.kept[row.session_id] = changed
+    secret = opened.secret if changed.digest == row.digest else "a secret of somebody else"
+
+    with pytest.raises(Tampered):
+        sessions.identify(secret, "192.0.2.9")
+
+
+def test_the_details_of_a_ledger_entry_are_no_session(world: World, sessions: Sessions, log_in: LogIn) -> None:
+    log_in()
+    (row,) = world.sessions.kept.values()
+    seal = world.archive.search.seals.details(HERE)
+    plain = seal.open(row.session_id, row.box, b"session")
+    world.sessions.kept[row.session_id] = replace(row, box=seal.seal(row.session_id, plain))
+
+    with pytest.raises(Tampered):
+        sessions.own(WHO.subject)
 
 
 def test_login_and_logout_are_recorded(world: World, sessions: Sessions, log_in: LogIn) -> None:
