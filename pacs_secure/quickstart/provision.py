@@ -22,8 +22,9 @@ from pacs_secure.adapters.vault_provisioning import (
 )
 from pacs_secure.adapters.vault_session import VaultSession
 from pacs_secure.archive import Archive
+from pacs_secure.archive.enrolment import certified
 from pacs_secure.core.access import DEFAULT_DEPARTMENT, Door, Role, Subject
-from pacs_secure.core.devices import device_uri
+from pacs_secure.core.devices import Device, describe
 from pacs_secure.core.errors import Unavailable
 from pacs_secure.core.identifiers import institution
 from pacs_secure.quickstart.layout import Json, Layout, Ports, write_json, write_secret
@@ -71,7 +72,7 @@ def provision_archive(layout: Layout, ports: Ports, server: OpenBaoServer, secre
     try:
         provision(vault, INSTITUTION)
         _write_credentials(layout, vault)
-        _issue_certificates(layout, vault)
+        _issue_certificate(layout, vault)
         _write_ledger_key(layout, vault)
     finally:
         vault.close()
@@ -80,19 +81,27 @@ def provision_archive(layout: Layout, ports: Ports, server: OpenBaoServer, secre
 
 
 def enrol_devices(layout: Layout) -> None:
-    """Enrol the sample devices whose certificates the archive does not know yet."""
+    """Enrol the sample devices that lack a good certificate, or whose certificate the archive does not know."""
     with bootstrap.assemble(load(layout.config_file)) as house:
-        known = {device.spki_sha256 for device in house.engines.devices.all()}
+        known = {device.ae_title: device for device in house.engines.devices.all()}
         for ae_title, operations in DEVICES.items():
-            _enrol(layout, house.archive, known, ae_title, operations)
+            _enrol(layout, house.archive, known.get(ae_title), ae_title, operations)
 
 
-def _enrol(layout: Layout, archive: Archive, known: set[bytes], ae_title: str, operations: tuple[str, ...]) -> None:
-    certificate = layout.device_certificate(ae_title).read_bytes()
+def _enrol(layout: Layout, archive: Archive, known: Device | None, ae_title: str, operations: tuple[str, ...]) -> None:
+    if known is not None and known.revoked_at is not None:
+        return  # somebody meant it
     port = json.loads(layout.ports_file.read_text())["workstation"] if "move" in operations else 0
-    device = bootstrap.device(INSTITUTION, ae_title, certificate, HOST, port, DEFAULT_DEPARTMENT, ",".join(operations))
-    if device.spki_sha256 not in known:
-        operator = Subject("quickstart", Role.OPERATOR, INSTITUTION, "", Door.COMMAND_LINE, "")
+    wanted = describe(INSTITUTION, ae_title, department=DEFAULT_DEPARTMENT, allow=operations, host=HOST, port=port)
+    operator = Subject("quickstart", Role.OPERATOR, INSTITUTION, "", Door.COMMAND_LINE, "")
+    file = layout.device_certificate(ae_title)
+    if not _good(file):
+        issued = archive.enrolment.issue(operator, wanted)
+        write_secret(layout.device_key(ae_title), issued.key_pem)
+        write_secret(file, issued.cert_pem)
+        return
+    device = certified(wanted, file.read_bytes())
+    if known is None or known.spki_sha256 != device.spki_sha256:
         archive.enrolment.enrol(operator, device)
 
 
@@ -106,7 +115,7 @@ def _write_credentials(layout: Layout, vault: VaultSession) -> None:
         write_json(layout.credentials_file, there)
 
 
-def _issue_certificates(layout: Layout, vault: VaultSession) -> None:
+def _issue_certificate(layout: Layout, vault: VaultSession) -> None:
     server = layout.certificates / "server.pem"
     if not _good(server):
         issued = issue_certificate(
@@ -115,13 +124,6 @@ def _issue_certificates(layout: Layout, vault: VaultSession) -> None:
         write_secret(layout.ca_file, issued.ca_pem)
         write_secret(server.with_suffix(".key"), issued.key_pem)
         write_secret(server, issued.cert_pem)
-    for ae_title, operations in DEVICES.items():
-        if not _good(layout.device_certificate(ae_title)):
-            # No host name or address: under the same authority it could pose as the archive itself.
-            role = CertificateRole.DESTINATION if "move" in operations else CertificateRole.DEVICE
-            issued = issue_certificate(vault, role, ae_title, uri_sans=(device_uri(INSTITUTION, ae_title),))
-            write_secret(layout.device_key(ae_title), issued.key_pem)
-            write_secret(layout.device_certificate(ae_title), issued.cert_pem)
 
 
 def _good(certificate: Path) -> bool:
