@@ -177,6 +177,10 @@ checkpoint_directory = {quoted(layout.checkpoints)}
 origin = {quoted(ORIGIN)}
 public_key_file = {quoted(layout.ledger_key)}
 
+[access]
+# A production archive asks for a login not older than five minutes to break the glass.
+minutes_of_fresh_login = 30
+
 [identity]
 development_key_file = {quoted(layout.issuer_key)}
 """

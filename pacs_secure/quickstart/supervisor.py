@@ -32,7 +32,8 @@ from pacs_secure.quickstart.publication import publish
 from pacs_secure.quickstart.samples import send_samples
 
 LOOK_EVERY = 0.25
-REPUBLISH_EVERY = timedelta(hours=1).total_seconds()
+REPUBLISH_EVERY = timedelta(minutes=5).total_seconds()
+"""So that whoever reads the file has a token of a fresh login, as breaking the glass asks for."""
 SECONDS_TO_OPEN = 30.0
 LONGEST_PAUSE = 10.0
 """Seconds between two starts of a process that keeps dying."""

@@ -6,7 +6,7 @@ import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import pydicom
@@ -23,6 +23,7 @@ from pacs_secure.quickstart.samples import sample_files
 from pacs_secure.settings import load
 
 _NOT_FOUND = 404
+VISITOR = "visitor"
 _STUDY, _DATE, _NAME, _MODALITIES, _INSTANCES = "0020000D", "00080020", "00100010", "00080061", "00201208"
 
 
@@ -40,7 +41,9 @@ def show_tour(layout: Layout, published: Mapping[str, object], console: Console)
     _read_back(visitor, console)
     console.rule("3. A clinician of another department asks for the same study")
     _be_refused(visitor, _value(studies[0], _STUDY), console)
-    console.rule("4. Whatever happened is in the ledger, and the ledger proves itself")
+    console.rule("4. The radiologist asks them for a second opinion, and takes it back")
+    _invite(visitor, _value(studies[0], _STUDY), console)
+    console.rule("5. Whatever happened is in the ledger, and the ledger proves itself")
     _verify(layout, console)
     console.rule("Where to look next")
     console.print(_next_steps(layout, published), highlight=False, soft_wrap=True)
@@ -59,10 +62,19 @@ class _Visitor:
         return self.get_as(token, path, accept)
 
     def get_as(self, token: str, path: str, accept: str = "application/dicom+json") -> bytes:
-        request = urllib.request.Request(  # noqa: S310 - https
-            f"{self._published['dicomweb_url']}{path}",
-            headers={"Authorization": f"Bearer {token}", "Accept": accept},
-        )
+        url = f"{self._published['dicomweb_url']}{path}"
+        return self._ask(url, {"Authorization": f"Bearer {token}", "Accept": accept}, None)
+
+    def post(self, user: str, path: str, body: Json | None = None) -> Json:
+        """Ask something of the API as a user; return the object it answers."""
+        headers = {"Authorization": f"Bearer {self._published['users'][user]['token']}"}
+        content = None if body is None else json.dumps(body).encode()
+        sent = headers if content is None else {**headers, "Content-Type": "application/json"}
+        answer = self._ask(f"{self._published['api_url']}{path}", sent, content or b"")
+        return cast(Json, json.loads(answer or b"{}"))
+
+    def _ask(self, url: str, headers: Mapping[str, str], content: bytes | None) -> bytes:
+        request = urllib.request.Request(url, content, dict(headers))  # noqa: S310 - https
         try:
             with urllib.request.urlopen(request, timeout=30, context=self._context) as answer:  # noqa: S310 - https
                 return bytes(answer.read())
@@ -73,7 +85,7 @@ class _Visitor:
 
     def token(self, role: Role, department: str) -> str:
         issuer = identity.development_issuer(load(self._layout.config_file))
-        return issuer.issue(role, "visitor", department, None, INSTITUTION, timedelta(minutes=5))
+        return issuer.issue(role, VISITOR, department, None, INSTITUTION, timedelta(minutes=5))
 
 
 def _table(studies: list[Json]) -> Table:
@@ -108,6 +120,28 @@ def _be_refused(visitor: _Visitor, study: str, console: Console) -> None:
         console.print("404: to them it does not exist, and the attempt is on record.")
     else:
         raise Unavailable("a clinician of another department could read the study")
+
+
+def _invite(visitor: _Visitor, study: str, console: Console) -> None:
+    until = datetime.now(UTC) + timedelta(days=7)
+    share = visitor.post(
+        "radiologist",
+        "/shares",
+        {
+            "study_instance_uid": study,
+            "invitee": {"person": VISITOR},
+            "until": until.isoformat(),
+            "reason": "a second opinion, for the tour",
+        },
+    )
+    seen = json.loads(visitor.get_as(visitor.token(Role.CLINICIAN, "dermatology"), "/studies"))
+    if [_value(one, _STUDY) for one in seen] != [study]:
+        raise Unavailable("an invited clinician does not see exactly the study they were invited to")
+    console.print(
+        "Now they see this one study and nothing else, until a date; each read shows up for who invited them."
+    )
+    visitor.post("radiologist", f"/shares/{share['share']}/revoke")
+    _be_refused(visitor, study, console)
 
 
 def _verify(layout: Layout, console: Console) -> None:
