@@ -63,6 +63,7 @@ def serve(settings: Settings) -> None:
         _start_notifiers(settings, house, stack)
         # 5 listen
         readiness = _start_readiness(settings, house, vault, stack)
+        readiness.check()  # no door opens where keys or ledger do not work (ACC-11)
         _open_doors(settings, house, vault, readiness, stack)
         log.info("the archive is open")
         # 6 wait
