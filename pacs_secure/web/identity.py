@@ -96,6 +96,10 @@ class Identification:
         if slow_down:
             self.failures.take(address)
 
+    def count(self) -> None:
+        """Count somebody who was turned away unheard into the ledger's next entry about such."""
+        self._refusals.count()
+
     def _proven(self, request: Request, address: str, *, used: bool) -> tuple[Identified, Session | None]:
         secret = request.cookies.get(SESSION_COOKIE, "")
         if request.headers.getlist("authorization") or self.origin is None or not 0 < len(secret) <= LONGEST_SECRET:

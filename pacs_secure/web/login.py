@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from pacs_secure.archive import Archive
-from pacs_secure.core.errors import Denied, Malformed, OverLimit, Unauthenticated, Unavailable
+from pacs_secure.core.errors import Denied, Malformed, OverLimit, TooOften, Unauthenticated, Unavailable
 from pacs_secure.ports import LoginProvider
 from pacs_secure.web.identity import SESSION_COOKIE, Identification, address_of
 from pacs_secure.web.limits import Throttle
@@ -40,7 +40,7 @@ class LoginDoor:
 
     def login(self, request: Request) -> Response:
         """Send the browser to the identity provider; with ``fresh=1`` it has to log in anew."""
-        self.throttle.take(address_of(request))
+        self._slow_down(address_of(request))
         asked = request.query_params
         next_path = asked.get("next", "/")
         if not _LOCAL.fullmatch(next_path) or next_path.startswith("/auth/"):
@@ -55,7 +55,7 @@ class LoginDoor:
     def callback(self, request: Request) -> Response:
         """Take the browser back from the identity provider and begin its session."""
         address = address_of(request)
-        self.throttle.take(address)
+        self._slow_down(address)
         sessions = self.archive.sessions
         try:
             attempt = sessions.attempts.resume(self.identification.institution, request.cookies.get(ATTEMPT_COOKIE, ""))
@@ -114,7 +114,7 @@ class LoginDoor:
 
     def _heard(self, request: Request, form: dict[str, str]) -> Response:
         address = address_of(request)
-        self.throttle.take(address)
+        self._slow_down(address)
         try:
             over = self.provider.logged_out(form.get("logout_token", ""))
         except Unauthenticated as error:
@@ -122,6 +122,14 @@ class LoginDoor:
             raise Malformed("the logout token is not valid") from None
         self.archive.sessions.end_at_provider(self.identification.institution, over, address)
         return Response(status_code=HTTPStatus.OK)
+
+    def _slow_down(self, address: str) -> None:
+        """Let an address take a step of a login, or count that it may not; raises `TooOften`."""
+        try:
+            self.throttle.take(address)
+        except TooOften:
+            self.identification.count()
+            raise
 
     def _end_former(self, request: Request, address: str) -> None:
         secret = request.cookies.get(SESSION_COOKIE)

@@ -284,6 +284,8 @@ def test_who_begins_logins_without_end_is_slowed_down_and_nobody_else(client: We
     assert set(statuses) == {303, 429}
     assert (slowed.status_code, slowed.headers["retry-after"]) == (429, "1")
     assert replace(client, address="192.0.2.77").get("/auth/login").status_code == 303
+    client.get(STUDIES)
+    assert web.world.entries()[-1]["facts"]["others"] == [*statuses, 429].count(429)
 
 
 def test_who_guesses_is_slowed_down_and_counted_but_a_good_credential_always_passes(
