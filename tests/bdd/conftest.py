@@ -109,18 +109,18 @@ def _verify_ledger(hospital: Hospital, story: Story) -> None:
 # --- then -------------------------------------------------------------------------------------
 
 
-@then(parsers.re(r'the ledger holds exactly 1 new entry, a (?P<outcome>\w+) "(?P<action>[\w:]+)"'))
+@then(parsers.re(r'the ledger holds exactly 1 new entry, a (?P<outcome>\w+) "(?P<action>[\w:-]+)"'))
 def _one_entry(new: Callable[[], list[Entry]], outcome: str, action: str) -> None:
     until(lambda: bool(new()))
     assert [(entry["outcome"], entry["action"]) for entry in new()] == [(outcome, action)]
 
 
-@then(parsers.re(r'the ledger holds a (?P<outcome>\w+) "(?P<action>[\w:]+)"'))
+@then(parsers.re(r'the ledger holds a (?P<outcome>\w+) "(?P<action>[\w:-]+)"'))
 def _entry(hospital: Hospital, outcome: str, action: str) -> None:
     assert (outcome, action) in [(entry["outcome"], entry["action"]) for entry in hospital.entries()]
 
 
-@then(parsers.re(r'the ledger holds a (?P<outcome>\w+) "(?P<action>[\w:]+)" because of "(?P<error>\w+)"'))
+@then(parsers.re(r'the ledger holds a (?P<outcome>\w+) "(?P<action>[\w:-]+)" because of "(?P<error>\w+)"'))
 def _entry_because(hospital: Hospital, outcome: str, action: str, error: str) -> None:
     found = [(entry["outcome"], entry["action"], entry["facts"].get("error")) for entry in hospital.entries()]
     assert (outcome, action, error) in found
