@@ -20,6 +20,7 @@ from pacs_secure.adapters.disk_blobs import DiskBlobs
 from pacs_secure.adapters.policy_check import check_policy
 from pacs_secure.adapters.sql import (
     Database,
+    SqlBoards,
     SqlDevices,
     SqlEmergencies,
     SqlLedger,
@@ -36,6 +37,7 @@ from pacs_secure.adapters.vault_authority import VaultAuthority
 from pacs_secure.adapters.vault_keyring import VaultUnwrapper, VaultWrapper
 from pacs_secure.adapters.vault_session import AppRole, VaultSession
 from pacs_secure.archive import Archive
+from pacs_secure.archive.boards import Convening
 from pacs_secure.archive.break_glass import BreakGlass
 from pacs_secure.archive.care import CareTies
 from pacs_secure.archive.classification import Classify
@@ -47,6 +49,7 @@ from pacs_secure.archive.ingest import Ingest
 from pacs_secure.archive.institutions import InstitutionSeals
 from pacs_secure.archive.invitations import Invitations
 from pacs_secure.archive.notices import NoticeBook
+from pacs_secure.archive.opened_boards import BoardPages
 from pacs_secure.archive.proven_devices import ProvenDevices
 from pacs_secure.archive.recovery import Recovery
 from pacs_secure.archive.retrieve import Retrieve
@@ -62,6 +65,7 @@ from pacs_secure.core.identifiers import Institution, ObjectId, object_id
 from pacs_secure.dicom.header import Limits
 from pacs_secure.ports import (
     Blobs,
+    Boards,
     CertificateAuthority,
     Device,
     Devices,
@@ -110,6 +114,7 @@ class Engines:
     patients: Patients
     notices: Notices
     shares: Shares
+    boards: Boards
     authority: CertificateAuthority = field(default_factory=lambda: VaultAuthority(None, None))
     """By default none: devices are enrolled by certificates of others."""
     used_tokens: UsedTokens | None = None
@@ -169,6 +174,7 @@ def furnish(engines: Engines, terms: Terms | None = None, session_terms: Session
         sessions=Sessions(guard, engines.sessions, seals, _now, time.monotonic, session_terms),
         sharing=Sharing(invitations, engines.shares, engines.ledger),
         explain=Explain(guard, facts, engines.policy, _now),
+        convening=Convening(invitations, BoardPages(invitations), engines.boards, engines.ledger),
     )
     return House(archive, engines, drop_keys)
 
@@ -253,6 +259,7 @@ def open_house(settings: Settings, stack: ExitStack, vault: Vault) -> House:
             used_tokens=SqlUsedTokens(database),
             authority=VaultAuthority(vault.session_if_given("enroller"), vault.session_if_given("revoker")),
             shares=SqlShares(database),
+            boards=SqlBoards(database),
         ),
         _terms(settings),
         identity.session_terms(settings),

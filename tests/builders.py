@@ -27,6 +27,7 @@ from pacs_secure.core.access import (
     Viewer,
 )
 from pacs_secure.core.audit import Draft, Outcome, SealedDetails
+from pacs_secure.core.boards import Board, Case, Seat
 from pacs_secure.core.identifiers import KeyId, ObjectId, institution, object_id, uid
 from pacs_secure.core.instance import (
     FrameIndex,
@@ -333,5 +334,35 @@ def share(
         b"a box of the tests",
         attempts=attempts,
         revoked_at=revoked_at,
+        proof=b"a proof of the tests",
+    )
+
+
+def seat(actor: str = "member") -> Seat:
+    return Seat(actor, NOW, b"a box of the tests")
+
+
+def case(alias: UUID | None = None, *, brought_by: str = "convener") -> Case:
+    return Case(alias or uuid4(), uuid4(), brought_by, NOW, b"a box of the tests")
+
+
+def board(
+    *,
+    of: str = HERE,
+    convener: str = "convener",
+    seats: tuple[Seat, ...] = (),
+    cases: tuple[Case, ...] = (),
+    begins_at: datetime = NOW,
+) -> Board:
+    return Board(
+        uuid4(),
+        institution(of),
+        convener,
+        NOW.date(),
+        begins_at,
+        NOW + timedelta(days=1),
+        b"a box of the tests",
+        seats,
+        cases,
         proof=b"a proof of the tests",
     )

@@ -1,4 +1,4 @@
-"""Shares in memory, beside the ties that they make; the contract suite holds them to the real ones."""
+"""Shares and boards in memory, beside the ties that they make; contract suites hold them to the real ones."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -7,6 +7,7 @@ from uuid import UUID
 
 from pacs_secure.core.access import Permit, Tie
 from pacs_secure.core.audit import Draft
+from pacs_secure.core.boards import Board, Ending
 from pacs_secure.core.errors import Conflict, Denied
 from pacs_secure.core.identifiers import Institution
 from pacs_secure.core.sharing import Share
@@ -58,3 +59,45 @@ def demand_one(draft: Draft, institution: Institution, ties: Sequence[Tie] = ())
     """Refuse what is not of one institution with the entry that records it."""
     if {draft.institution} != {institution, *(tie.institution for tie in ties)}:
         raise Denied("institutions are strictly apart")
+
+
+class MemoryBoards:
+    """Boards beside a `MemoryTies`, whose ledger they record in."""
+
+    def __init__(self, ties: MemoryTies | None = None) -> None:
+        self.ties = ties or MemoryTies()
+        self.kept: dict[UUID, Board] = {}
+
+    def convene(self, permit: Permit, board: Board, draft: Draft) -> None:
+        demand_one(draft, board.institution)
+        self.ties.tie(permit, (), draft)
+        self.kept[board.board_id] = board
+
+    def change(self, permit: Permit, after: Board, ties: Sequence[Tie], ending: Ending | None, draft: Draft) -> None:
+        demand_one(draft, after.institution, ties)
+        kept = self.kept.get(after.board_id)
+        if kept is None or kept.version != after.version - 1:
+            raise Conflict("the board has been changed meanwhile; try again")
+        self.ties.tie(permit, ties, draft)
+        if ending is not None:
+            self._end(after.board_id, ending, {tie.tie_id for tie in ties})
+        self.kept[after.board_id] = after
+
+    def _end(self, origin: UUID, ending: Ending, new: set[UUID]) -> None:
+        for tie in self.ties.kept:
+            concerned = ending.actor in {"", tie.actor} and ending.alias in {None, tie.alias}
+            if tie.origin == origin and concerned and tie.tie_id not in new:
+                self.ties.released.setdefault(tie.tie_id, ending.at)
+
+    def by_id(self, board_id: UUID) -> Board | None:
+        return self.kept.get(board_id)
+
+    def of(self, institution: Institution, most: int) -> Sequence[Board]:
+        return self._newest(lambda board: board.institution == institution, most)
+
+    def among(self, actor: str, most: int) -> Sequence[Board]:
+        return self._newest(lambda board: board.sits(actor), most)
+
+    def _newest(self, wanted: Callable[[Board], bool], most: int) -> Sequence[Board]:
+        in_order = sorted(self.kept.values(), key=lambda board: board.board_id.bytes)
+        return sorted(filter(wanted, in_order), key=lambda board: board.begins_at, reverse=True)[:most]

@@ -15,6 +15,7 @@ from pacs_secure.adapters.casbin_policy import CasbinPolicy
 from pacs_secure.adapters.disk_blobs import DiskBlobs
 from pacs_secure.adapters.sql import (
     Database,
+    SqlBoards,
     SqlDevices,
     SqlEmergencies,
     SqlLedger,
@@ -39,7 +40,7 @@ from tests.fakes_blobs import MemoryBlobs
 from tests.fakes_emergencies import MemoryEmergencies, MemoryNotices, MemoryPatients
 from tests.fakes_keys import FakeKeyring
 from tests.fakes_sessions import MemorySessions
-from tests.fakes_sharing import MemoryShares
+from tests.fakes_sharing import MemoryBoards, MemoryShares
 
 POLICIES = Path(__file__).parents[1] / "policies"
 ORIGIN = "tests.example/ledger"
@@ -105,6 +106,7 @@ def memory_world() -> World:
         notices=MemoryNotices(ledger),
         authority=authority,
         shares=MemoryShares(ties),
+        boards=MemoryBoards(ties),
     )
     notary = Notary(ledger, publisher, keyring, ORIGIN)
     return World(
@@ -176,6 +178,7 @@ def disk_world(
         notices=SqlNotices(database),
         authority=authority or MemoryAuthority(),
         shares=SqlShares(database),
+        boards=SqlBoards(database),
         used_tokens=SqlUsedTokens(database),
     )
     try:

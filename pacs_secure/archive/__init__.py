@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from pacs_secure.archive.boards import Convening
 from pacs_secure.archive.break_glass import BreakGlass
 from pacs_secure.archive.care import CareTies
 from pacs_secure.archive.classification import Classify
@@ -38,3 +39,4 @@ class Archive:
     sessions: Sessions
     sharing: Sharing
     explain: Explain
+    convening: Convening

@@ -102,11 +102,11 @@ class Invitations:
         )
         return proven(self.seals.index(study.institution), bound)
 
-    def seal(self, level: str, of: Institution, origin: UUID, row: UUID, words: Mapping[str, str]) -> bytes:
+    def seal(self, level: str, of: Institution, origin: UUID, row: UUID | str, words: Mapping[str, str]) -> bytes:
         """Seal what is said of persons, bound to its place."""
         return self.seals.index(of).seal(level, str(origin), str(row), orjson.dumps(words))
 
-    def open(self, level: str, of: Institution, origin: UUID, row: UUID, box: bytes) -> dict[str, str]:
+    def open(self, level: str, of: Institution, origin: UUID, row: UUID | str, box: bytes) -> dict[str, str]:
         """Open what `seal` sealed."""
         words: dict[str, str] = orjson.loads(self.seals.index(of).open(level, str(origin), str(row), box))
         return words

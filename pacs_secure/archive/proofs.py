@@ -7,11 +7,14 @@ that a row is the newest: an old row put back with its old proof holds until its
 """
 
 from dataclasses import replace
+from datetime import datetime
 from hmac import compare_digest
 
 from pacs_secure.core.access import Safeguard, StoredFacts, StudyFacts, Tie
+from pacs_secure.core.boards import Board, Case, Seat
 from pacs_secure.core.errors import Tampered
 from pacs_secure.core.sharing import Share
+from pacs_secure.crypto.box import fields
 from pacs_secure.crypto.index_seal import IndexSeal
 
 
@@ -64,6 +67,24 @@ def of_share(seal: IndexSeal, share: Share) -> bytes:
     )
 
 
+def of_board(seal: IndexSeal, board: Board) -> bytes:
+    """Return the proof of a board in one version: whoever could add a member would be tied to every study on it."""
+    return seal.prove(
+        "board",
+        board.board_id.bytes,
+        board.institution.encode(),
+        board.convener.encode(),
+        board.meets_on.isoformat().encode(),
+        board.begins_at.isoformat().encode(),
+        board.ends_at.isoformat().encode(),
+        board.box,
+        str(board.version).encode(),
+        _moment(board.closed_at),
+        fields(*(_seat(seat) for seat in board.seats)),
+        fields(*(_case(case) for case in board.cases)),
+    )
+
+
 def proven(seal: IndexSeal, tie: Tie) -> Tie:
     """Return a tie with its proof, ready to be kept."""
     return replace(tie, proof=of_tie(seal, tie))
@@ -88,3 +109,23 @@ def demand_share(seal: IndexSeal, share: Share) -> Share:
     if not compare_digest(of_share(seal, share), share.proof):
         raise Tampered("a share of the index is not what was written")
     return share
+
+
+def demand_board(seal: IndexSeal, board: Board) -> Board:
+    """Return a board that an index keeps; raise `Tampered` when the archive did not write it so."""
+    if not compare_digest(of_board(seal, board), board.proof):
+        raise Tampered("a board of the index is not what was written")
+    return board
+
+
+def _seat(seat: Seat) -> bytes:
+    return fields(seat.actor.encode(), _moment(seat.since), _moment(seat.until), seat.box)
+
+
+def _case(case: Case) -> bytes:
+    aliases = (case.study_alias.bytes, case.patient_alias.bytes)
+    return fields(*aliases, case.brought_by.encode(), _moment(case.since), _moment(case.until), case.box)
+
+
+def _moment(at: datetime | None) -> bytes:
+    return at.isoformat().encode() if at is not None else b""

@@ -30,7 +30,7 @@ from pacs_secure.ports.sessions import (
     SessionRow,
     Sessions,
 )
-from pacs_secure.ports.sharing import Shares
+from pacs_secure.ports.sharing import Boards, Shares
 
 __all__ = [
     "Added",
@@ -40,6 +40,7 @@ __all__ = [
     "Behind",
     "Blob",
     "Blobs",
+    "Boards",
     "CertificateAuthority",
     "Device",
     "DeviceAuthenticator",

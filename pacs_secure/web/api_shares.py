@@ -135,7 +135,7 @@ class Endpoints:
     def reads(self, asked: Asked[None, None]) -> Sequence[Read]:
         """List what the invited person has read, and when."""
         found = self.sharing.reads(asked.caller.subject, asked.caller.purpose, asked.path["share"])
-        return [_read(reading) for reading in found]
+        return [read_of(reading) for reading in found]
 
     def redeem(self, asked: Asked[Redemption, None]) -> ShareTold:
         """Give the one-time code of a share; five wrong ones end it."""
@@ -181,7 +181,8 @@ def _told(opened: OpenedShare) -> ShareTold:
     )
 
 
-def _read(reading: Reading) -> Read:
+def read_of(reading: Reading) -> Read:
+    """Tell of one read."""
     return Read(
         at=reading.at,
         act=reading.act,

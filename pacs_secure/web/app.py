@@ -10,6 +10,7 @@ from pacs_secure.archive.revocation import Revocable
 from pacs_secure.core.identifiers import Institution
 from pacs_secure.ports import Authenticator, LoginProvider
 from pacs_secure.web import (
+    api_boards,
     api_break_glass,
     api_care,
     api_devices,
@@ -71,7 +72,17 @@ def create_app(
         app.include_router(login.routes(archive, identification, provider))
     store = Store(archive, identification, limits, Memory(limits.bytes_in_memory))
     app.include_router(_studies_service(Studies(archive, identification), store), prefix=STUDIES_SERVICE)
-    for api in (api_break_glass, api_care, api_devices, api_facts, api_notices, api_policy, api_sessions, api_shares):
+    for api in (
+        api_boards,
+        api_break_glass,
+        api_care,
+        api_devices,
+        api_facts,
+        api_notices,
+        api_policy,
+        api_sessions,
+        api_shares,
+    ):
         app.include_router(api.routes(archive, identification))
     return app
 

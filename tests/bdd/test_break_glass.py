@@ -218,7 +218,7 @@ def _tried(hospital: Hospital, story: Story, how: str) -> None:
         body = orjson.dumps({"patient_id": PATIENT_ID, "reason": WHY})
         story.answers.append(client.post(f"{API}/break-glass", body, {"Content-Type": "application/json"}))
     else:
-        story.answers.append(break_glass(hospital, **asked[how]))
+        story.answers.append(break_glass(hospital, LANG, **asked[how]))
 
 
 def logged_in_an_hour_ago(hospital: Hospital) -> WebClient:
@@ -342,8 +342,9 @@ def _told_singly(hospital: Hospital, new: Callable[[], list[Entry]]) -> None:
 
 @then(parsers.parse("within {seconds:d} seconds both have come, and name neither Dr. Lang nor Erika Mustermann"))
 def _came(hospital: Hospital, glass: Glass, seconds: int) -> None:
-    assert (webhook := glass.webhook)
-    assert (mail := glass.mail)
+    webhook, mail = glass.webhook, glass.mail
+    assert webhook
+    assert mail
     until(lambda: bool(webhook.posted) and bool(mail.messages))
     assert time.monotonic() - glass.opened_at < seconds
     (posted,), (message,) = webhook.posted, mail.messages

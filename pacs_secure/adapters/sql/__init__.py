@@ -1,5 +1,6 @@
 """The index and the ledger in one SQL database: SQLite on one machine, written so that PostgreSQL can follow."""
 
+from pacs_secure.adapters.sql.boards import SqlBoards
 from pacs_secure.adapters.sql.devices import SqlDevices
 from pacs_secure.adapters.sql.emergencies import SqlEmergencies
 from pacs_secure.adapters.sql.engine import Database
@@ -14,6 +15,7 @@ from pacs_secure.adapters.sql.used_tokens import SqlUsedTokens
 
 __all__ = [
     "Database",
+    "SqlBoards",
     "SqlDevices",
     "SqlEmergencies",
     "SqlLedger",
