@@ -18,6 +18,7 @@ from pacs_secure import identity
 from pacs_secure.adapters.casbin_policy import CasbinPolicy
 from pacs_secure.adapters.disk_blobs import DiskBlobs
 from pacs_secure.adapters.policy_check import check_policy
+from pacs_secure.adapters.policy_files import read_folder
 from pacs_secure.adapters.sql import (
     Database,
     SqlBoards,
@@ -26,6 +27,7 @@ from pacs_secure.adapters.sql import (
     SqlLedger,
     SqlNotices,
     SqlPatients,
+    SqlPolicies,
     SqlRecords,
     SqlSessions,
     SqlShares,
@@ -50,6 +52,7 @@ from pacs_secure.archive.institutions import InstitutionSeals
 from pacs_secure.archive.invitations import Invitations
 from pacs_secure.archive.notices import NoticeBook
 from pacs_secure.archive.opened_boards import BoardPages
+from pacs_secure.archive.policies import Policies
 from pacs_secure.archive.proven_devices import ProvenDevices
 from pacs_secure.archive.recovery import Recovery
 from pacs_secure.archive.retrieve import Retrieve
@@ -67,6 +70,7 @@ from pacs_secure.ports import (
     Blobs,
     Boards,
     CertificateAuthority,
+    ChangingPolicy,
     Device,
     Devices,
     Emergencies,
@@ -75,7 +79,7 @@ from pacs_secure.ports import (
     Ledger,
     Notices,
     Patients,
-    Policy,
+    PolicyHistory,
     Publisher,
     Records,
     Shares,
@@ -96,7 +100,8 @@ _PACKAGE = Path(__file__).parent
 class Engines:
     """One adapter for each port that the verbs need."""
 
-    policy: Policy
+    policy: ChangingPolicy
+    policies: PolicyHistory
     records: Records
     ledger: Ledger
     ties: Ties
@@ -172,9 +177,10 @@ def furnish(engines: Engines, terms: Terms | None = None, session_terms: Session
         classify=Classify(guard, facts, engines.records, seals, _now),
         care=CareTies(guard, facts, engines.ties, seals, _now),
         sessions=Sessions(guard, engines.sessions, seals, _now, time.monotonic, session_terms),
+        convening=Convening(invitations, BoardPages(invitations), engines.boards, engines.ledger),
         sharing=Sharing(invitations, engines.shares, engines.ledger),
         explain=Explain(guard, facts, engines.policy, _now),
-        convening=Convening(invitations, BoardPages(invitations), engines.boards, engines.ledger),
+        policies=Policies(guard, engines.policy, engines.policies, seals, check_policy, _now),
     )
     return House(archive, engines, drop_keys)
 
@@ -242,6 +248,7 @@ def open_house(settings: Settings, stack: ExitStack, vault: Vault) -> House:
     return furnish(
         Engines(
             policy=CasbinPolicy(policy_directory(settings)),
+            policies=SqlPolicies(database),
             records=SqlRecords(database),
             ledger=SqlLedger(database),
             ties=SqlTies(database),
@@ -274,9 +281,14 @@ def policy_directory(settings: Settings) -> Path:
     return bundled if bundled.is_dir() else _PACKAGE.parent / "policies"
 
 
-def policy_problems(settings: Settings) -> list[str]:
-    """Say everything that is wrong with the policy."""
-    return check_policy(policy_directory(settings))
+def policy_problems(settings: Settings, directory: Path | None = None) -> list[str]:
+    """Say everything that is wrong with the policy of a folder, by default the one that ships."""
+    return check_policy(directory or policy_directory(settings))
+
+
+def policy_texts(directory: Path) -> dict[str, str]:
+    """Read the files of a policy to propose; raises `Malformed` when one is missing."""
+    return read_folder(directory)
 
 
 def device(

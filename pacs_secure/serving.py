@@ -33,6 +33,8 @@ from pacs_secure.web.server import serve as open_web_door
 log = logging.getLogger(__name__)
 
 OLDEST_TEMPORARY = timedelta(hours=1)
+LOOK_AT_POLICIES = 2.0
+"""Seconds after which a policy that another process approved is in force here."""
 LOOK_AT_FILES = 3.0
 """Seconds after which a replaced certificate file is read."""
 
@@ -41,7 +43,7 @@ def serve(settings: Settings) -> None:
     """Open the doors and serve until SIGTERM or SIGINT; nothing acknowledged is lost when it ends.
 
     1. harden    no core dumps, no file for others
-    2. open      the engines
+    2. open      the engines, with the newest approved policy
     3. recover   what a crash left
     4. attest    the ledger, from now on, and tell the officer what waits
     5. listen    to the canary, then at the doors
@@ -56,6 +58,8 @@ def serve(settings: Settings) -> None:
         # 2 open
         vault = Vault(settings, stack)
         house = open_house(settings, stack, vault)
+        house.archive.policies.follow()
+        _keep("policy", LOOK_AT_POLICIES, house.archive.policies.follow, stack)
         # 3 recover
         _recover(house)
         # 4 attest

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
@@ -21,6 +22,7 @@ from pacs_secure.adapters.sql import (
     SqlLedger,
     SqlNotices,
     SqlPatients,
+    SqlPolicies,
     SqlRecords,
     SqlSessions,
     SqlShares,
@@ -39,6 +41,7 @@ from tests.fakes_authority import MemoryAuthority
 from tests.fakes_blobs import MemoryBlobs
 from tests.fakes_emergencies import MemoryEmergencies, MemoryNotices, MemoryPatients
 from tests.fakes_keys import FakeKeyring
+from tests.fakes_policies import MemoryPolicies
 from tests.fakes_sessions import MemorySessions
 from tests.fakes_sharing import MemoryBoards, MemoryShares
 
@@ -58,6 +61,7 @@ class World:
     keyring: FakeKeyring
     devices: MemoryDevices
     sessions: MemorySessions
+    policies: MemoryPolicies
     publisher: MemoryPublisher
     notary: Notary
     authority: MemoryAuthority
@@ -76,9 +80,13 @@ class World:
 
 
 @cache
-def shipped_policy() -> CasbinPolicy:
-    """Load the policy that ships, once: it checks itself for a quarter of a second."""
+def _loaded_policy() -> CasbinPolicy:
     return CasbinPolicy(POLICIES)
+
+
+def shipped_policy() -> CasbinPolicy:
+    """Return a policy with the rules that ship, which are loaded once: they check themselves for a while."""
+    return copy(_loaded_policy())
 
 
 def memory_world() -> World:
@@ -88,8 +96,10 @@ def memory_world() -> World:
     records, devices = MemoryRecords(ledger, ties), MemoryDevices(ledger)
     authority = MemoryAuthority()
     sessions = MemorySessions(ledger)
+    policies = MemoryPolicies(ledger)
     engines = Engines(
         shipped_policy(),
+        policies,
         records,
         ledger,
         ties,
@@ -110,7 +120,18 @@ def memory_world() -> World:
     )
     notary = Notary(ledger, publisher, keyring, ORIGIN)
     return World(
-        furnish(engines), ledger, ties, records, blobs, keyring, devices, sessions, publisher, notary, authority
+        furnish(engines),
+        ledger,
+        ties,
+        records,
+        blobs,
+        keyring,
+        devices,
+        sessions,
+        policies,
+        publisher,
+        notary,
+        authority,
     )
 
 
@@ -162,6 +183,7 @@ def disk_world(
     public_key: Callable[[], bytes] = signer.public_key
     engines = Engines(
         shipped_policy(),
+        SqlPolicies(database),
         SqlRecords(database),
         ledger,
         SqlTies(database),

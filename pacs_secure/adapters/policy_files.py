@@ -24,11 +24,18 @@ PROTECTED = "protected"
 Safeguards = frozenset[Safeguard]
 
 _CELLS = 7
-_SETTLED = (
+_MATCHER = (
+    'r.action == p.action && (p.purpose == "*" || r.purpose == p.purpose) && (p.relation == "*" || '
+    "r.relation == p.relation) && covers(p.despite, r.safeguards) && g(r.role, p.role)"
+)
+_SETTLED = {
     ("request_definition", "r", "role, action, purpose, relation, safeguards"),
     ("policy_definition", "p", "role, action, purpose, relation, despite, eft"),
+    ("role_definition", "g", "_, _"),
     ("policy_effect", "e", "some(where (p.eft == allow)) && !some(where (p.eft == deny))"),
-)
+    ("matchers", "m", _MATCHER),
+}
+"""The one model of this archive: laws about what rules allow hold only while all know how a rule is read."""
 _ROLE_COLUMNS = ["role", "groups", "default_purpose", "second_factor"]
 
 
@@ -104,12 +111,15 @@ def table_of(name: str, text: str) -> list[list[str]]:
     """Return the cells of each line of a policy table that is neither empty nor a comment; at least one line.
 
     Raises:
-        Malformed: the table is empty.
+        Malformed: the table is empty, or none.
     """
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
     if not lines:
         raise Malformed(f"{name} is empty")
-    return [[cell.strip() for cell in cells] for cells in csv.reader(lines, skipinitialspace=True)]
+    try:
+        return [[cell.strip() for cell in cells] for cells in csv.reader(lines, skipinitialspace=True)]
+    except csv.Error:
+        raise Malformed(f"{name} is no table") from None
 
 
 def joined(safeguards: Safeguards) -> str:
@@ -163,10 +173,10 @@ def _demand_settled(model: str) -> None:
     stated = configparser.ConfigParser(interpolation=None)
     try:
         stated.read_string(model)
-        settled = "m" in stated["matchers"] and all(stated[section][key] == value for section, key, value in _SETTLED)
-    except (configparser.Error, KeyError) as error:
+    except configparser.Error as error:
         raise Malformed("model.conf is no casbin model") from error
-    if not settled or "covers(p.despite, r.safeguards)" not in stated["matchers"]["m"]:
+    found = {(name, key, value) for name in stated.sections() for key, value in stated[name].items()}
+    if found != _SETTLED:
         raise Malformed("model.conf must ask role, action, purpose, relation, safeguards, and a deny must win")
 
 

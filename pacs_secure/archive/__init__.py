@@ -12,6 +12,7 @@ from pacs_secure.archive.facts import Facts
 from pacs_secure.archive.guard import Guard
 from pacs_secure.archive.ingest import Ingest
 from pacs_secure.archive.notices import NoticeBook
+from pacs_secure.archive.policies import Policies
 from pacs_secure.archive.recovery import Recovery
 from pacs_secure.archive.retrieve import Retrieve
 from pacs_secure.archive.search import Search
@@ -38,5 +39,6 @@ class Archive:
     care: CareTies
     sessions: Sessions
     sharing: Sharing
-    explain: Explain
     convening: Convening
+    explain: Explain
+    policies: Policies

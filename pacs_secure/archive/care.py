@@ -78,14 +78,18 @@ class CareTies:
                 raise Malformed("a referral must not be over before it is stated")
         return self._state(request, study_instance_uid, person, until or FOR_GOOD, why)
 
-    def end(self, subject: Subject, purpose: Purpose | None, statement: str) -> None:
+    def end(self, subject: Subject, purpose: Purpose | None, statement: str, why: str) -> None:
         """End what was stated, from the next request on.
 
         Raises:
+            Malformed: the reason is none.
             NotFound: nothing of that id is stated, or it is over.
             Denied: the caller may not end it.
         """
-        permit = self.guard.decide(AccessRequest(subject, Action.CARE_END, purpose))
+        request = AccessRequest(subject, Action.CARE_END, purpose)
+        with refusing_malformed(self.guard, request):
+            request = replace(request, private={"reason": reason(why)})
+        permit = self.guard.decide(request)
         at, origin = self.now(), _uuid(statement)
         held = [] if origin is None else self.ties.from_origin(subject.institution, origin, at)
         if origin is None or not held or any(tie.relation not in STATED for tie in held):

@@ -83,11 +83,13 @@ def care_refer(context: typer.Context, study: OfStudy, person: Person, reason: R
 
 @care_app.command("end")
 def care_end(
-    context: typer.Context, statement: Annotated[str, typer.Argument(help="Its id, as `care list` shows it.")]
+    context: typer.Context,
+    statement: Annotated[str, typer.Argument(help="Its id, as `care list` shows it.")],
+    reason: Reason,
 ) -> None:
     """End what was stated."""
     with archive_of(context) as (archive, subject):
-        archive.care.end(subject, None, statement)
+        archive.care.end(subject, None, statement, reason)
     print(f"{statement} is over")
 
 

@@ -16,6 +16,7 @@ from rich.progress import Progress
 
 from pacs_secure.core.access import Door, Role, Subject
 from pacs_secure.core.audit import Verdict
+from pacs_secure.core.errors import Unavailable
 from pacs_secure.core.identifiers import institution
 
 if TYPE_CHECKING:
@@ -76,6 +77,11 @@ def archive_of(context: typer.Context) -> Iterator[tuple["Archive", Subject]]:
 
     chosen = settings_of(context)
     with bootstrap.assemble(chosen) as house:
+        try:
+            house.archive.policies.follow()
+        except Unavailable as error:
+            # Without keys nothing can be opened or changed, and the ledger must be verifiable all the same.
+            err.print(f"[yellow]the shipped rules hold, an approved policy cannot be proven[/yellow]: {error}")
         # The kernel is asked, not the environment: LOGNAME is whatever its owner says.
         name = f"os:{pwd.getpwuid(os.getuid()).pw_name}"
         yield house.archive, Subject(name, Role.OPERATOR, institution(chosen.institution), "", Door.COMMAND_LINE, "")

@@ -1,6 +1,7 @@
 """Commands about who may do what, and why."""
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -8,19 +9,57 @@ import typer
 from pacs_secure.cli.house import AsJson, archive_of, settings_of
 from pacs_secure.core.access import Action, Purpose, Role
 from pacs_secure.core.explanation import Explanation, Question
+from pacs_secure.core.policies import Proposed
 
 policy_app = typer.Typer(help="Who may do what, and why.", no_args_is_help=True)
 
 
 @policy_app.command("check")
-def policy_check(context: typer.Context) -> None:
-    """Say what is wrong with the policy: contradictions to the truth table, broken separation of duties."""
+def policy_check(
+    context: typer.Context,
+    directory: Annotated[Path | None, typer.Argument(help="A folder of policy files; what ships by default.")] = None,
+) -> None:
+    """Say what is wrong with a policy: contradictions to its truth table, broken separation of duties."""
     from pacs_secure import bootstrap
 
-    problems = bootstrap.policy_problems(settings_of(context))
+    problems = bootstrap.policy_problems(settings_of(context), directory)
     for problem in problems:
         print(problem)
     raise typer.Exit(1 if problems else 0)
+
+
+@policy_app.command("propose")
+def policy_propose(
+    context: typer.Context,
+    directory: Annotated[Path, typer.Argument(help="A folder with all files of a policy.", exists=True)],
+    reason: Annotated[str, typer.Option(help="Why, in 10 to 500 characters, for whoever approves it.")],
+) -> None:
+    """Propose a policy; it is in force once another person has approved it."""
+    from pacs_secure import bootstrap
+
+    texts = bootstrap.policy_texts(directory)
+    with archive_of(context) as (archive, subject):
+        proposal = archive.policies.propose(subject, None, texts, reason)
+    print(f"{proposal.version} waits for the approval of another person")
+
+
+@policy_app.command("list")
+def policy_list(context: typer.Context, *, as_json: AsJson = False) -> None:
+    """List the newest proposals, and what those that wait would change."""
+    with archive_of(context) as (archive, subject):
+        listed = archive.policies.listed(subject, None)
+        version = archive.policies.in_force(subject, None).version
+    if as_json:
+        print(json.dumps({"in_force": version, "proposals": [_listed(one) for one in listed]}))
+        return
+    print(f"in force: {version}")
+    for one in listed:
+        proposal = one.proposal
+        print(f"{proposal.version}  {_state(one):<9} {proposal.at:%Y-%m-%d %H:%M}  {one.person}: {one.reason}")
+        for line in (*(f"- {line}" for line in one.removed), *(f"+ {line}" for line in one.added)):
+            print(f"  {line}")
+        if one.truths_changed:
+            print(f"  {one.truths_changed} rows of the truth table change")
 
 
 @policy_app.command("explain")
@@ -83,6 +122,26 @@ def _told(explanation: Explanation) -> dict[str, object]:
         "held": explanation.held,
         "needs_second_factor": explanation.needs_second_factor,
         "turned_by": [[change.said for change in together] for together in explanation.turned_by],
+    }
+
+
+def _state(one: Proposed) -> str:
+    if one.proposal.approval is not None:
+        return "approved"
+    return "outdated" if one.outdated else "pending"
+
+
+def _listed(one: Proposed) -> dict[str, object]:
+    return {
+        "version": one.proposal.version,
+        "replaces": one.proposal.replaces,
+        "state": _state(one),
+        "proposed_by": one.person,
+        "reason": one.reason,
+        "approved_by": one.approved_by or None,
+        "removed": one.removed,
+        "added": one.added,
+        "truths_changed": one.truths_changed,
     }
 
 

@@ -20,6 +20,7 @@ from pacs_secure.ports.people import (
     Policy,
     UsedTokens,
 )
+from pacs_secure.ports.policies import ChangingPolicy, PolicyHistory
 from pacs_secure.ports.sessions import (
     AtProvider,
     Attempt,
@@ -42,6 +43,7 @@ __all__ = [
     "Blobs",
     "Boards",
     "CertificateAuthority",
+    "ChangingPolicy",
     "Device",
     "DeviceAuthenticator",
     "Devices",
@@ -60,6 +62,7 @@ __all__ = [
     "Notices",
     "Patients",
     "Policy",
+    "PolicyHistory",
     "Publisher",
     "Records",
     "RevocationLists",

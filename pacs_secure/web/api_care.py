@@ -37,6 +37,12 @@ class Referral(Body):
     reason: Reason
 
 
+class End(Body):
+    """Why what was stated ends."""
+
+    reason: Reason
+
+
 class CareQuery(Body):
     """Whose care is asked about: the patient's of a study."""
 
@@ -71,9 +77,9 @@ def routes(archive: Archive, identification: Identification) -> APIRouter:
         caller = asked.caller
         return [_told(one) for one in archive.care.list(caller.subject, caller.purpose, asked.query.study)]
 
-    def end_care(asked: Asked[None, None]) -> None:
+    def end_care(asked: Asked[End, None]) -> None:
         """End what was stated."""
-        archive.care.end(asked.caller.subject, asked.caller.purpose, asked.path["id"])
+        archive.care.end(asked.caller.subject, asked.caller.purpose, asked.path["id"], asked.body.reason)
 
     def refer(asked: Asked[Referral, None]) -> Stated:
         """State that a person referred a study."""
@@ -85,7 +91,7 @@ def routes(archive: Archive, identification: Identification) -> APIRouter:
     grant, made = Action.CARE_GRANT, HTTPStatus.CREATED
     api.add("POST", "/care", grant_care, action=grant, body=CareGrant, answer=Stated, status=made)
     api.add("GET", "/care", list_care, action=grant, query=CareQuery, answer=list[Stated])
-    api.add("POST", "/care/{id}/end", end_care, action=Action.CARE_END)
+    api.add("POST", "/care/{id}/end", end_care, action=Action.CARE_END, body=End)
     api.add("POST", "/referrals", refer, action=grant, body=Referral, answer=Stated, status=made)
     return api.router
 

@@ -1,9 +1,11 @@
-"""The policy over HTTP: why a decision comes out as it does."""
+"""The policy over HTTP: which is in force, how it is changed by two persons, and why a decision comes out so."""
 
+from hashlib import sha256
+from http import HTTPStatus
 from typing import Annotated, Literal
 
 from fastapi import APIRouter
-from pydantic import Field, StringConstraints
+from pydantic import AwareDatetime, Field, StringConstraints
 
 from pacs_secure.archive import Archive
 from pacs_secure.archive.care import LONGEST_NAME
@@ -11,7 +13,9 @@ from pacs_secure.core.access import Action, Purpose, Relation, Role, Safeguard
 from pacs_secure.core.classification import LONGEST_DEPARTMENT
 from pacs_secure.core.explanation import Change, ChangeKind, Explanation, Question
 from pacs_secure.core.identifiers import Institution
+from pacs_secure.core.policies import MODEL, ROLES, RULES, TRUTHS, InForce, Proposed
 from pacs_secure.web.api import Api, Asked, Body
+from pacs_secure.web.api_facts import Reason
 from pacs_secure.web.identity import Identification
 
 House = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
@@ -59,6 +63,54 @@ class Explained(Body):
     """Each of them turns the decision; pairs only when nothing does alone."""
 
 
+class Rules(Body):
+    """The policy in force."""
+
+    version: str
+    approved_at: AwareDatetime | None
+    """None: the policy that ships."""
+    files: dict[str, str]
+    """Its rules, roles and model as text; the truth table is too long to be told."""
+    truth_table_sha256: str
+
+
+Truth = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9:,*/ -]{1,200}$")]
+
+
+class NewPolicy(Body):
+    """A policy to propose; files that are not named stay as they are in force."""
+
+    reason: Reason
+    rules: str | None = None
+    roles: str | None = None
+    model: str | None = None
+    truths: Annotated[tuple[Truth, ...], Field(max_length=2000)] = ()
+    """Rows of the truth table that come out otherwise, each as the table writes it."""
+
+
+class ProposedPolicy(Body):
+    """A policy that somebody proposed."""
+
+    version: str
+    replaces: str
+    state: Literal["pending", "approved", "outdated"]
+    proposed_by: str
+    proposed_at: AwareDatetime
+    reason: str
+    approved_by: str | None
+    approved_at: AwareDatetime | None
+    removed: list[str]
+    added: list[str]
+    truths_changed: int
+
+
+class Waiting(Body):
+    """A proposal that was made."""
+
+    version: str
+    replaces: str
+
+
 def routes(archive: Archive, identification: Identification) -> APIRouter:
     """Return the endpoints."""
     api = Api(archive, identification, "Policy")
@@ -74,10 +126,73 @@ def routes(archive: Archive, identification: Identification) -> APIRouter:
         question = _question(body, body.person, body.institution)
         return _told(archive.explain.explain(caller.subject, caller.purpose, question))
 
+    def show_policy(asked: Asked[None, None]) -> Rules:
+        """Show the policy that is in force."""
+        return _rules(archive.policies.in_force(asked.caller.subject, asked.caller.purpose))
+
+    def list_proposals(asked: Asked[None, None]) -> list[ProposedPolicy]:
+        """List the newest proposals, and what those that wait would change."""
+        return [_proposed(one) for one in archive.policies.listed(asked.caller.subject, asked.caller.purpose)]
+
+    def propose(asked: Asked[NewPolicy, None]) -> Waiting:
+        """Propose a policy, with a reason."""
+        caller, body = asked.caller, asked.body
+        named = {RULES: body.rules, ROLES: body.roles, MODEL: body.model}
+        texts = {name: text + "\n" for name, text in named.items() if text is not None}
+        made = archive.policies.propose(caller.subject, caller.purpose, texts, body.reason, body.truths)
+        return Waiting(version=made.version, replaces=made.replaces)
+
+    def approve(asked: Asked[None, None]) -> Rules:
+        """Approve a proposed policy: another person than who proposed it."""
+        caller = asked.caller
+        return _rules(archive.policies.approve(caller.subject, caller.purpose, asked.path["version"]))
+
     path, action = "/policy/explain", Action.POLICY_EXPLAIN
+    proposals = "/policy/proposals"
+    api.add("GET", "/policy", show_policy, action=action, answer=Rules)
+    api.add("GET", proposals, list_proposals, action=action, answer=list[ProposedPolicy])
+    api.add(
+        "POST",
+        proposals,
+        propose,
+        action=Action.POLICY_PROPOSE,
+        body=NewPolicy,
+        answer=Waiting,
+        status=HTTPStatus.CREATED,
+    )
+    api.add("POST", f"{proposals}/{{version}}/approve", approve, action=Action.POLICY_APPROVE, answer=Rules)
     api.add("GET", path, explain, action=action, query=About, answer=Explained)
     api.add("POST", path, explain_person, action=action, body=AboutPerson, answer=Explained)
     return api.router
+
+
+def _rules(policy: InForce) -> Rules:
+    texts = dict(policy.texts)
+    truths = texts.pop(TRUTHS, "")
+    return Rules(
+        version=policy.version,
+        approved_at=policy.since,
+        files=texts,
+        truth_table_sha256=sha256(truths.encode()).hexdigest(),
+    )
+
+
+def _proposed(one: Proposed) -> ProposedPolicy:
+    proposal = one.proposal
+    approval = proposal.approval
+    return ProposedPolicy(
+        version=proposal.version,
+        replaces=proposal.replaces,
+        state="approved" if approval else "outdated" if one.outdated else "pending",
+        proposed_by=one.person,
+        proposed_at=proposal.at,
+        reason=one.reason,
+        approved_by=one.approved_by or None,
+        approved_at=approval.at if approval else None,
+        removed=list(one.removed),
+        added=list(one.added),
+        truths_changed=one.truths_changed,
+    )
 
 
 def _question(about: About, person: str = "", institution: str | None = None) -> Question:

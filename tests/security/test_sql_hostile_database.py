@@ -79,6 +79,7 @@ TEXTS = {
     "notice_channels": {"channel", "institution"},
     "notices": {"acknowledged_by", "institution", "kind"},
     "patients": {"institution"},
+    "policies": {"actor", "approved_by", "institution", "replaces", "version"},
     "revoked_logins": {"institution"},
     "revoked_people": {"actor", "institution"},
     "series": {"modality", "series_instance_uid"},

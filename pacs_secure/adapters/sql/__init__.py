@@ -7,6 +7,7 @@ from pacs_secure.adapters.sql.engine import Database
 from pacs_secure.adapters.sql.ledger import SqlLedger
 from pacs_secure.adapters.sql.notices import SqlNotices
 from pacs_secure.adapters.sql.patients import SqlPatients
+from pacs_secure.adapters.sql.policies import SqlPolicies
 from pacs_secure.adapters.sql.records import SqlRecords
 from pacs_secure.adapters.sql.sessions import SqlSessions
 from pacs_secure.adapters.sql.shares import SqlShares
@@ -21,6 +22,7 @@ __all__ = [
     "SqlLedger",
     "SqlNotices",
     "SqlPatients",
+    "SqlPolicies",
     "SqlRecords",
     "SqlSessions",
     "SqlShares",

@@ -219,7 +219,7 @@ MANY = "p, clinician, study:read, TREAT, own, -, allow\n" * 50
         (edit("model.conf", "&& !some(where (p.eft == deny))", ""), "a deny must win"),
         (edit("model.conf", "r = role, action", "r = action, role"), "a deny must win"),
         (edit("model.conf", " && covers(p.despite, r.safeguards)", ""), "a deny must win"),
-        (edit("model.conf", "[matchers]", "[matches]"), "no casbin model"),
+        (edit("model.conf", "[matchers]", "[matches]"), "a deny must win"),
         (edit("model.conf", "[policy_effect]", "policy_effect"), "no casbin model"),
         (write("policy.csv", "# nothing\n"), "empty"),
         (lambda folder: (folder / "policy.csv").unlink(), "lacks"),

@@ -69,7 +69,7 @@ def test_whoever_referred_a_study_reaches_that_study(world: World, care: CareTie
 
     assert (stated.relation, stated.ends_at) == (Relation.REFERRING, FOR_GOOD)
     assert opened(world, REFERRER) == [1]
-    care.end(OFFICER, None, str(stated.origin))
+    care.end(OFFICER, None, str(stated.origin), "she was transferred")
     assert opened(world, REFERRER) == []
 
 
@@ -83,12 +83,12 @@ def test_a_statement_ends_by_itself(world: World, care: CareTies) -> None:
 
 def test_a_statement_that_was_ended_holds_no_more(world: World, care: CareTies) -> None:
     stated = care.grant(OFFICER, None, study_uid(1), "s.klein", soon(), WHY)
-    care.end(OFFICER, None, str(stated.origin))
+    care.end(OFFICER, None, str(stated.origin), "she was transferred")
 
     assert opened(world, SURGEON) == []
     assert care.list(OFFICER, None, study_uid(1)) == []
     with pytest.raises(NotFound):
-        care.end(OFFICER, None, str(stated.origin))
+        care.end(OFFICER, None, str(stated.origin), "she was transferred")
 
 
 def test_every_statement_is_on_record_with_whom_it_concerns_and_names_nobody_in_clear(
@@ -99,7 +99,7 @@ def test_every_statement_is_on_record_with_whom_it_concerns_and_names_nobody_in_
     named = details(world)
     referring = care.refer(OFFICER, None, study_uid(1), "p.arzt", WHY, soon())
     for one in (treating, referring):
-        care.end(OFFICER, None, str(one.origin))
+        care.end(OFFICER, None, str(one.origin), "she was transferred")
     of_patient, of_study = world.entries()[-2:]
 
     assert (granted["action"], granted["outcome"]) == ("care:grant", "completed")
@@ -202,10 +202,10 @@ def test_nothing_but_a_statement_can_be_ended_here(world: World, care: CareTies)
 
     for statement in (str(shared.origin), str(uuid4()), "no id"):
         with pytest.raises(NotFound):
-            care.end(OFFICER, None, statement)
+            care.end(OFFICER, None, statement, "she was transferred")
         assert acts(world)[-1] == ("care:end", "failed")
     with pytest.raises(NotFound):
-        care.end(subject(Role.OFFICER, of=ELSEWHERE), None, str(treating.origin))
+        care.end(subject(Role.OFFICER, of=ELSEWHERE), None, str(treating.origin), "she was transferred")
     with pytest.raises(Denied):
-        care.end(SURGEON, None, str(treating.origin))
+        care.end(SURGEON, None, str(treating.origin), "she was transferred")
     assert world.ties.released == {}

@@ -134,7 +134,7 @@ def test_a_study_is_classified_and_who_treats_is_stated_listed_and_ended(config:
     assert run("care", "refer", "--study", study, "--person", "p.arzt", *why)[0] == 0
     listed = json.loads(run("care", "list", "--study", study, "--json")[1])
     assert [(one["person"], one["relation"]) for one in listed] == [("s.klein", "treating"), ("p.arzt", "referring")]
-    assert run("care", "end", listed[0]["id"])[0] == 0
+    assert run("care", "end", listed[0]["id"], "--reason", "she was transferred")[0] == 0
     assert "p.arzt" in run("care", "list", "--study", study)[1]
     assert "s.klein" not in run("care", "list", "--study", study)[1]
 

@@ -17,6 +17,7 @@ from tests.world import World
 
 JSON = {"Content-Type": "application/json"}
 WHY = "admitted to surgery today"
+ENDED = json.dumps({"reason": "she was transferred"}).encode()
 LIST = f"/api/v1/care?study={study_uid(1)}"
 
 
@@ -48,7 +49,7 @@ def test_a_treatment_is_stated_listed_and_ended(web: WebHouse) -> None:
     assert surgeon.get(study).status_code == 200
     assert web.client(Role.OFFICER).get(LIST).json() == [made.json()]
 
-    ended = web.client(Role.OFFICER).request("POST", f"/api/v1/care/{stated.id}/end")
+    ended = web.client(Role.OFFICER).post(f"/api/v1/care/{stated.id}/end", ENDED, JSON)
     assert (ended.status_code, ended.content) == (204, b"")
     assert surgeon.get(study).status_code == 404
     assert web.client(Role.OFFICER).get(LIST).json() == []
@@ -86,5 +87,5 @@ def test_whoever_may_not_is_refused(web: WebHouse) -> None:
     assert web.client(Role.DPO).get(LIST).status_code == 404
     assert web.client(Role.OFFICER).get("/api/v1/care").status_code == 400
     for statement in (uuid4(), "none"):
-        assert web.client(Role.OFFICER).request("POST", f"/api/v1/care/{statement}/end").status_code == 404
-    assert web.client(Role.DPO).request("POST", f"/api/v1/care/{uuid4()}/end").status_code == 403
+        assert web.client(Role.OFFICER).post(f"/api/v1/care/{statement}/end", ENDED, JSON).status_code == 404
+    assert web.client(Role.DPO).post(f"/api/v1/care/{uuid4()}/end", ENDED, JSON).status_code == 403

@@ -10,7 +10,7 @@ import pytest
 from pacs_secure.core.access import Role
 from pacs_secure.crypto.certificates import read_certificate
 from pacs_secure.web.api_devices import NewDevice
-from tests.builders import ELSEWHERE, device
+from tests.builders import ELSEWHERE, device, draft, permit, subject
 from tests.certificates import Authority
 from tests.web_client import WebClient
 from tests.web_house import WebHouse, open_house
@@ -109,7 +109,8 @@ def test_others_enrol_and_revoke_nothing(house: WebHouse, admin: WebClient, role
 
 @pytest.mark.parametrize("title", ["WS9", "CT1"])
 def test_a_device_that_is_not_there_and_one_of_others_look_alike(house: WebHouse, admin: WebClient, title: str) -> None:
-    house.world.devices.kept["CT1"] = device("CT1", of=ELSEWHERE)
+    theirs = permit(subject(of=ELSEWHERE))
+    house.world.house.engines.devices.enrol(theirs, device("CT1", of=ELSEWHERE), draft())
 
     for answer in (revoke(admin, title), admin.request("POST", f"{DEVICES}/{title}/certificate")):
         assert (answer.status_code, answer.json()["detail"]) == (404, "There is no such object.")
