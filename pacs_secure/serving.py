@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pacs_secure import identity
+from pacs_secure.adapters.list_files import ListFile
 from pacs_secure.adapters.vault_authority import VaultRevocations
 from pacs_secure.adapters.vault_keyring import VaultCanary, VaultSigner
 from pacs_secure.adapters.watching import FileWatch, Periodic
@@ -24,6 +25,7 @@ from pacs_secure.dimse.credentials import Credentials, TlsFiles
 from pacs_secure.dimse.household import People
 from pacs_secure.dimse.server import DicomServer
 from pacs_secure.messengers import notifiers
+from pacs_secure.ports import RevocationLists
 from pacs_secure.settings import Settings
 from pacs_secure.web.app import create_app
 from pacs_secure.web.multipart import UploadLimits
@@ -154,8 +156,9 @@ def _dicom_credentials(settings: Settings, house: House, vault: Vault) -> Creden
             log.error("the alarm could not be recorded: %s", error)  # noqa: TRY400 - the words say it
 
     files = TlsFiles(dicom.certificate_file, dicom.key_file, dicom.ca_file)
-    source = VaultRevocations(vault.anonymous(), vault.session_if_given("revoker"))
-    return Credentials(files, source, alarm, lambda: datetime.now(UTC))
+    of_the_vault = VaultRevocations(vault.anonymous(), vault.session_if_given("revoker"))
+    sources: list[RevocationLists] = [of_the_vault, *map(ListFile, dicom.revocation_lists)]
+    return Credentials(files, sources, alarm, lambda: datetime.now(UTC))
 
 
 def _keep_reading(name: str, files: tuple[Path, ...], act: Callable[[], object], stack: ExitStack) -> None:

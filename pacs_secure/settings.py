@@ -44,6 +44,9 @@ class Dicom(Section):
     certificate_file: Path
     key_file: Path
     ca_file: Path
+    revocation_lists: tuple[Path, ...] = ()
+    """PEM files with the lists of other authorities in ``ca_file``, kept current by somebody else; the vault's own
+    list is fetched from it."""
     revocation_every: Annotated[float, Field(gt=0, le=60)] = 20.0
     """Seconds between two looks at the list of revoked certificates; a minute is what is promised."""
 

@@ -8,14 +8,14 @@ no list is good any more it lets nobody in.
 import logging
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from pacs_secure.core.errors import ArchiveError, Malformed
 from pacs_secure.crypto.revocation import RevocationList, read_lists
-from pacs_secure.dimse.tls import server_context
+from pacs_secure.dimse.tls import add_lists, server_context
 from pacs_secure.ports import RevocationLists
 
 LOGGER = logging.getLogger(__name__)
@@ -39,24 +39,29 @@ class Credentials:
     """Makes the door's contexts from its files and the newest revocation lists that were verified."""
 
     def __init__(
-        self, files: TlsFiles, source: RevocationLists, alarm: Callable[[str], None], now: Callable[[], datetime]
+        self,
+        files: TlsFiles,
+        sources: Sequence[RevocationLists],
+        alarm: Callable[[str], None],
+        now: Callable[[], datetime],
     ) -> None:
         """``alarm`` hears, once each time, that no list is good any more."""
         self._files = files
-        self._source = source
+        self._sources = sources
         self._alarm = alarm
         self._now = now
         self._lists: tuple[RevocationList, ...] = ()
         self._closed = False
-        self._trouble: str | None = None
+        self._troubles: dict[RevocationLists, str | None] = {}
         self._install: Install = lambda _context, _lists: None
+        self._last: ssl.SSLContext | None = None
         self._lock = threading.RLock()
 
     def install_by(self, install: Install) -> None:
         """Hand every new context to ``install``, beginning with the one of now."""
         with self._lock:
             self._install = install
-            install(self.context(), self._lists)
+            self._renew(self.context())
 
     def context(self) -> ssl.SSLContext:
         """Build a context of what is there now.
@@ -65,9 +70,8 @@ class Credentials:
             Malformed: certificate, key or authorities cannot be used.
         """
         files = self._files
-        pem = b"".join(one.pem for one in self._lists)
         try:
-            return server_context(str(files.certificate), str(files.key), str(files.authorities), pem)
+            return server_context(str(files.certificate), str(files.key), str(files.authorities), self._pem)
         except (OSError, ValueError):
             raise Malformed("the DICOM door's certificate, key or authorities cannot be used") from None
 
@@ -75,7 +79,7 @@ class Credentials:
         """Use the files as they are now; say False, and go on as before, when they cannot be used."""
         with self._lock:
             try:
-                self._install(self.context(), self._lists)
+                self._renew(self.context())
             except Malformed as error:
                 LOGGER.error("the DICOM door keeps its certificate: %s", error)  # noqa: TRY400 - the words say it
                 return False
@@ -85,38 +89,59 @@ class Credentials:
     def look_at_lists(self) -> bool:
         """Fetch the revocation lists and use them when they are newer; say whether those in use are good."""
         with self._lock:
-            trouble = self._trouble_with(self._fetch)
-            if trouble is None and any(one.stale(self._now()) for one in self._lists):
-                trouble = self._trouble_with(self._source.renew) or self._trouble_with(self._fetch)
-            if trouble and trouble != self._trouble:
-                LOGGER.warning("revocation lists could not be fetched: %s", trouble)
-            self._trouble = trouble
+            for source in self._sources:
+                trouble = self._look_at(source)
+                if trouble and trouble != self._troubles.get(source):
+                    LOGGER.warning("revocation lists could not be fetched: %s", trouble)
+                self._troubles[source] = trouble
             self._judge()
             return not self._closed
 
-    def _trouble_with(self, act: Callable[[], None]) -> str | None:
+    def _look_at(self, source: RevocationLists) -> str | None:
+        """Take over what one source has; say what went wrong, and leave the others alone."""
         try:
-            act()
+            if any(one.stale(self._now()) for one in self._take_over(source)):
+                source.renew()
+                self._take_over(source)
         except ArchiveError as error:
             return str(error)
         return None
 
-    def _fetch(self) -> None:
-        """Take over what is newer; an older list in the place of a newer one would let the revoked in again."""
-        found = self._verified()
+    def _take_over(self, source: RevocationLists) -> tuple[RevocationList, ...]:
+        """Use what is newer; an older list in the place of a newer one would let the revoked in again."""
+        found = self._verified(source)
         known = {one.issuer: one for one in self._lists}
         newest = known | {one.issuer: one for one in found if _is_newer(one, known.get(one.issuer))}
         lists = tuple(newest[issuer] for issuer in sorted(newest))
         if lists != self._lists:
             self._lists = lists
-            self._install(self.context(), lists)
+            self._renew(self._with_lists())
+        return found
 
-    def _verified(self) -> tuple[RevocationList, ...]:
+    def _with_lists(self) -> ssl.SSLContext:
+        """Return a context with the newest lists, even while somebody replaces the files and they do not fit."""
+        try:
+            return self.context()
+        except Malformed:
+            if self._last is None:
+                raise
+            add_lists(self._last, self._pem)
+            return self._last
+
+    def _renew(self, context: ssl.SSLContext) -> None:
+        self._last = context
+        self._install(context, self._lists)
+
+    @property
+    def _pem(self) -> bytes:
+        return b"".join(one.pem for one in self._lists)
+
+    def _verified(self, source: RevocationLists) -> tuple[RevocationList, ...]:
         try:
             authorities = self._files.authorities.read_bytes()
         except OSError:
             raise Malformed("the authorities cannot be read") from None
-        return read_lists(self._source.fetch(), authorities, self._now())
+        return read_lists(source.fetch(), authorities, self._now())
 
     def _judge(self) -> None:
         now = self._now()

@@ -22,7 +22,7 @@ def server_context(
     context.verify_mode = ssl.CERT_REQUIRED
     if revocation_lists is not None:
         context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
-        _load_lists(context, revocation_lists)
+        add_lists(context, revocation_lists)
     # A resumed session would outlive the certificate that opened it.
     context.num_tickets = 0
     context.options |= ssl.OP_NO_TICKET | ssl.OP_CIPHER_SERVER_PREFERENCE
@@ -34,8 +34,8 @@ def client_context(cert_file: str, key_file: str, ca_file: str) -> ssl.SSLContex
     return _context(ssl.PROTOCOL_TLS_CLIENT, cert_file, key_file, ca_file)
 
 
-def _load_lists(context: ssl.SSLContext, revocation_lists: bytes) -> None:
-    """Load revocation lists; the library takes them from a file only."""
+def add_lists(context: ssl.SSLContext, revocation_lists: bytes) -> None:
+    """Load revocation lists (PEM), from a file as the library wants them; of one authority's the newest counts."""
     if revocation_lists:
         with tempfile.NamedTemporaryFile(suffix=".crl") as file:
             file.write(revocation_lists)

@@ -198,7 +198,7 @@ def hospital_below(directory: Path, keys: Keys) -> Iterator[Hospital]:
         app = create_app(world.archive, authenticator, keys.institution, readiness.check)
         own = authority.issue("archive")
         files = TlsFiles(own.certificate, own.key, authority.file)
-        credentials = Credentials(files, pki, lambda _reason: None, _now)
+        credentials = Credentials(files, [pki], lambda _reason: None, _now)
         credentials.look_at_lists()
         engines = world.house.engines
         tokens = BoundTokens([issuer.trusted([keys.institution])], AE_TITLE, SqlUsedTokens(world.database))

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pacs_secure.core.errors import Malformed, Unavailable
+from pacs_secure.crypto.certificates import read_certificate
 from pacs_secure.crypto.revocation import RevocationList
 from pacs_secure.dimse.credentials import NO_LIST, Credentials, TlsFiles
 from tests import dicom_door as said
@@ -16,7 +17,7 @@ from tests.certificates import DAY, Authority
 from tests.dicom_door import CT_EXPLICIT, Door, ct, message, store_command, until
 
 
-@dataclass
+@dataclass(eq=False)
 class Lists:
     """An authority's lists; set them, or set ``down`` to put it out of reach."""
 
@@ -48,10 +49,11 @@ class Kept:
     alarms: list[str] = field(default_factory=list)
     installed: list[tuple[ssl.SSLContext, tuple[RevocationList, ...]]] = field(default_factory=list)
     ahead: timedelta = timedelta(0)
+    others: list["Lists"] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.credentials = Credentials(
-            self.files, self.lists, self.alarms.append, lambda: datetime.now(UTC) + self.ahead
+            self.files, [self.lists, *self.others], self.alarms.append, lambda: datetime.now(UTC) + self.ahead
         )
         self.credentials.install_by(lambda context, lists: self.installed.append((context, lists)))
 
@@ -131,6 +133,33 @@ def test_a_list_that_nobody_may_renew_is_used_as_long_as_it_is_good(kept: Kept) 
     assert (kept.lists.renewed, len(kept.installed)) == (1, 2)
 
 
+def test_a_list_that_comes_while_the_files_are_broken_counts_at_once(kept: Kept) -> None:
+    one = kept.authority.issue("one")
+    kept.lists.pem = kept.authority.revocation_list(number=1, made=timedelta(seconds=-60))
+    kept.credentials.look_at_lists()
+    kept.files.key.write_bytes(kept.authority.issue("another").key.read_bytes())
+    kept.lists.pem = kept.authority.revocation_list(one, number=2)
+
+    assert kept.credentials.look_at_lists()
+    assert len(kept.installed[-1][1][0].serials) == 1
+    assert kept.installed[-1][0] is kept.installed[-2][0]
+
+
+def test_an_authority_whose_list_is_broken_takes_nothing_from_another(tmp_path: Path) -> None:
+    first, second = Authority(tmp_path, "first"), Authority(tmp_path, "second")
+    own = first.issue("archive")
+    both = tmp_path / "both.pem"
+    both.write_bytes(first.file.read_bytes() + second.file.read_bytes())
+    broken, good = Lists(b"nonsense"), Lists(second.revocation_list())
+    kept = Kept(first, TlsFiles(own.certificate, own.key, both), broken, others=[good])
+
+    assert kept.credentials.look_at_lists()
+    assert [one.issuer for one in kept.installed[-1][1]] == [read_certificate(second.file.read_bytes()).issuer]
+    broken.pem = first.revocation_list()
+    assert kept.credentials.look_at_lists()
+    assert len(kept.installed[-1][1]) == 2
+
+
 def test_broken_files_keep_what_was_there(kept: Kept, caplog: pytest.LogCaptureFixture) -> None:
     kept.lists.pem = kept.authority.revocation_list()
     kept.credentials.look_at_lists()
@@ -194,13 +223,22 @@ def test_a_certificate_that_was_revoked_opens_nothing_and_its_idle_association_e
     other.connection.close()
 
 
+def test_a_certificate_revoked_while_the_files_are_broken_opens_nothing(quick_door: Door, watched: Kept) -> None:
+    assert quick_door.still_serves()
+    watched.files.key.write_text("broken")
+    watched.lists.pem = watched.authority.revocation_list(quick_door.pairs["CT1"], number=2)
+    watched.credentials.look_at_lists()
+
+    assert rejected_by_tls(quick_door)
+
+
 def test_without_a_valid_list_no_device_is_let_in_and_running_associations_go_on(
     quick_door: Door, watched: Kept
 ) -> None:
     running = quick_door.associated(CT_EXPLICIT)
     expired = watched.authority.revocation_list(made=-DAY, life=DAY / 2, number=5)
     files, lists = watched.files, Lists(expired)
-    late = Credentials(files, lists, watched.alarms.append, lambda: datetime.now(UTC))
+    late = Credentials(files, [lists], watched.alarms.append, lambda: datetime.now(UTC))
     assert not late.look_at_lists()
     late.install_by(quick_door.server.replace_certificate)
 
