@@ -1,6 +1,6 @@
-"""Slows down whoever asks too often: a bucket for each address, and memory for so many addresses.
+"""Slows down whoever asks too often: a bucket for each address or proven person, and memory for so many of them.
 
-Buckets belong to addresses and never to accounts, so nobody can lock somebody else out by naming them.
+No bucket belongs to an account that somebody only names, so nobody can lock somebody else out.
 """
 
 import ipaddress

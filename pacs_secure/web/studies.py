@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
 
@@ -12,9 +12,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from pacs_secure.archive import Archive
+from pacs_secure.archive.refusals import Refusals
 from pacs_secure.archive.retrieve import Retrieval
-from pacs_secure.core.access import Action
-from pacs_secure.core.errors import Malformed, OverLimit
+from pacs_secure.core.access import AccessRequest, Action
+from pacs_secure.core.errors import Malformed, OverLimit, TooOften
 from pacs_secure.core.identifiers import Uid, uid
 from pacs_secure.core.instance import InstanceRow
 from pacs_secure.core.query import Level
@@ -23,6 +24,7 @@ from pacs_secure.web.accept import DICOM, JSON_OFFERS, MULTIPART, Offer, negotia
 from pacs_secure.web.delivery import Delivery
 from pacs_secure.web.frames import check_frames, frame_numbers, frame_offers, named_syntax
 from pacs_secure.web.identity import Caller, Identification
+from pacs_secure.web.limits import Throttle
 from pacs_secure.web.parts import Part, deliver
 from pacs_secure.web.record import on_record
 
@@ -32,12 +34,22 @@ _PLACEHOLDER = b'"BulkDataURI":"bulkdata/'
 _TRUNCATED = '299 pacs-secure "There are more results than the limit let through."'
 
 
+SEARCHES_AT_ONCE, SECONDS_A_SEARCH = 10_000, 0.01
+"""How many searches a person may send at once, and how fast they may go on: a viewer never meets it, a loop does."""
+
+
 @dataclass(frozen=True, slots=True)
 class Studies:
     """The Search and Retrieve transactions of the Studies Service; the path says of what."""
 
     archive: Archive
     identification: Identification
+    searches: Throttle = field(default_factory=lambda: Throttle(SEARCHES_AT_ONCE, SECONDS_A_SEARCH), repr=False)
+    _refusals: Refusals = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Let no flood of searches become a flood of the ledger."""
+        object.__setattr__(self, "_refusals", Refusals(self.archive.guard))
 
     def search_studies(self, request: Request) -> Response:
         """Search for studies."""
@@ -105,6 +117,7 @@ class Studies:
     def _search(self, request: Request, level: Level) -> Response:
         caller = self.identification.identify(request)
         details = {"protocol": "QIDO-RS"}
+        self._slow_down(caller, details)
         with on_record(self.archive.guard, caller, Action.STUDY_SEARCH, details):
             offer = negotiate(request, JSON_OFFERS)
             within = _named(request, "study"), _named(request, "series")
@@ -117,6 +130,16 @@ class Studies:
         headers = {"Warning": _TRUNCATED} if answer.truncated else {}
         body = qido.answer(answer.results, origin.base(request))
         return Response(body, headers=headers, media_type=offer.media_type)
+
+    def _slow_down(self, caller: Caller, details: dict[str, str]) -> None:
+        """Let a person search no faster than a viewer could need: it is counted for them alone (ACC-04)."""
+        subject = caller.subject
+        try:
+            self.searches.take(f"{subject.institution}/{subject.identifier}")
+        except TooOften:
+            asked = AccessRequest(subject, Action.STUDY_SEARCH, caller.purpose, details=details)
+            self._refusals.record(asked, {"error": TooOften.__name__})
+            raise
 
     def _begin(self, request: Request, caller: Caller, stack: ExitStack, resource: str) -> Retrieval:
         path = request.path_params

@@ -3,13 +3,16 @@
 from pathlib import Path
 from urllib.parse import quote
 
+import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pacs_secure.core.access import Role
-from tests.builders import ELSEWHERE
-from tests.web_house import WebHouse, open_house
+from pacs_secure.web import studies
+from tests.builders import ELSEWHERE, HERE
+from tests.web_client import WebClient
+from tests.web_house import HOUR, WebHouse, open_house
 from tests.web_instances import instance_uid, part10, series_uid, study_uid
 from tests.world import World
 
@@ -117,3 +120,21 @@ def test_no_question_is_ever_a_failure_of_the_server(web: WebHouse, asked: dict[
     question = "&".join(f"{name}={quote(value)}" for name, value in asked.items())
 
     assert web.client().get(f"{WEB}{path}?{question}").status_code in {200, 400}
+
+
+def test_one_person_s_flood_of_searches_is_slowed_down_and_nobody_else_s(
+    web: WebHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(studies, "SEARCHES_AT_ONCE", 3)
+    monkeypatch.setattr(studies, "SECONDS_A_SEARCH", 60.0)
+    app = web.app()
+
+    def search(user: str) -> httpx.Response:
+        token = web.issuer.issue(Role.RADIOLOGIST, user, "radiology", None, HERE, HOUR)
+        return WebClient(app, {"Authorization": f"Bearer {token}"}).get(f"{WEB}/studies")
+
+    assert [search("in a loop").status_code for _ in range(5)] == [200, 200, 200, 429, 429]
+    assert int(search("in a loop").headers["retry-after"]) > 0
+    assert search("somebody else").status_code == 200
+    refused = [entry for entry in web.world.entries() if entry["outcome"] == "refused"]
+    assert {entry["facts"]["error"] for entry in refused} == {"TooOften"}
