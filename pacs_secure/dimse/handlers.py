@@ -13,7 +13,7 @@ from pynetdicom.pdu_primitives import A_ASSOCIATE
 from pacs_secure.archive.ingest import Received, Reception
 from pacs_secure.core.access import AccessRequest, Action, Subject
 from pacs_secure.core.audit import Outcome
-from pacs_secure.core.errors import ArchiveError, Denied, Malformed, OverLimit, Unauthenticated
+from pacs_secure.core.errors import ArchiveError, Denied, Malformed, OverLimit, Tampered, Unauthenticated
 from pacs_secure.dicom.header import scan
 from pacs_secure.dimse import statuses
 from pacs_secure.dimse.commands import C_ECHO_RQ, C_STORE_RQ, Request
@@ -89,7 +89,10 @@ class Visit:
         visitor = self._visitor
         if visitor is None or self._closed or self._sent_away:
             return False
-        reason = visitor.look_again()
+        try:
+            reason = visitor.look_again()
+        except Tampered:
+            reason = "device is not as it was enrolled"
         if reason is None:
             return False
         self._sent_away = True

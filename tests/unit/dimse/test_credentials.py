@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pacs_secure.core.errors import Malformed, Unavailable
+from pacs_secure.core.errors import Malformed, Tampered, Unavailable
 from pacs_secure.crypto.certificates import read_certificate
 from pacs_secure.crypto.revocation import RevocationList
 from pacs_secure.dimse.credentials import NO_LIST, Credentials, TlsFiles
@@ -257,6 +257,18 @@ def test_a_device_that_is_revoked_loses_its_idle_association(quick_door: Door) -
     assert quick_door.recorded("association ended: device is revoked")
     assert quick_door.idle()
     assert quick_door.reasons().count("association ended: device is revoked") == 1
+
+
+def test_a_device_whose_row_somebody_else_wrote_loses_its_association(
+    quick_door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def tampered(_: bytes) -> None:
+        raise Tampered("not what was written")
+
+    with quick_door.associated() as idle:
+        monkeypatch.setattr(quick_door.world.devices, "by_certificate", tampered)
+        assert idle.hear()[0] == said.ABORT
+    assert quick_door.recorded("association ended: device is not as it was enrolled")
 
 
 def test_devices_out_of_reach_end_no_association(quick_door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
