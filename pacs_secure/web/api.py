@@ -22,7 +22,7 @@ from pacs_secure.archive import Archive
 from pacs_secure.core.access import Action
 from pacs_secure.core.errors import Malformed, OverLimit
 from pacs_secure.web.identity import SESSION_COOKIE, Caller, Identification
-from pacs_secure.web.problems import MEDIA_TYPE
+from pacs_secure.web.problems import MEDIA_TYPE, PROBLEM
 from pacs_secure.web.record import on_record
 
 PREFIX = "/api/v1"
@@ -40,16 +40,9 @@ _PROBLEMS = (
     HTTPStatus.TOO_MANY_REQUESTS,
     HTTPStatus.SERVICE_UNAVAILABLE,
 )
-_PROBLEM = {
-    "type": "object",
-    "required": ["type", "title", "status", "detail"],
-    "properties": {
-        "type": {"type": "string"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-    },
-}
+
+CREDENTIALS: dict[str, Any] = {"security": [{"bearer": []}, {"session": []}]}
+"""For OpenAPI: a bearer token or a session, one of them."""
 
 
 class Body(BaseModel):
@@ -208,7 +201,7 @@ def _respond(found: Answer, status: HTTPStatus) -> Response:
 
 def _responses(status: HTTPStatus, answer: Any) -> dict[int | str, dict[str, Any]]:
     problems: dict[int | str, dict[str, Any]] = {
-        int(problem): {"description": problem.phrase, "content": {MEDIA_TYPE: {"schema": _PROBLEM}}}
+        int(problem): {"description": problem.phrase, "content": {MEDIA_TYPE: {"schema": PROBLEM}}}
         for problem in _PROBLEMS
     }
     told = {"description": status.phrase}
@@ -217,7 +210,7 @@ def _responses(status: HTTPStatus, answer: Any) -> dict[int | str, dict[str, Any
 
 def _described(path: str, body: type[Body] | None, query: type[Body] | None) -> dict[str, Any]:
     """Describe what FastAPI cannot see, because it is read by hand: credentials, body, query and path."""
-    described: dict[str, Any] = {"security": [{"bearer": []}, {"session": []}]}
+    described: dict[str, Any] = {**CREDENTIALS}
     if body is not None:
         described["requestBody"] = {"required": True, "content": {JSON: {"schema": _schema(body)}}}
     names = [part[1:-1] for part in path.split("/") if part.startswith("{")]

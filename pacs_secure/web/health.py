@@ -3,7 +3,9 @@
 from collections.abc import Callable
 
 from fastapi import APIRouter
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
+
+from pacs_secure.web.problems import described
 
 
 def routes(ready: Callable[[], None]) -> APIRouter:
@@ -19,8 +21,10 @@ def routes(ready: Callable[[], None]) -> APIRouter:
         ready()
         return _ok()
 
-    router.add_api_route("/healthz", alive, methods=["GET"])
-    router.add_api_route("/readyz", prepared, methods=["GET"])
+    router.add_api_route("/healthz", alive, methods=["GET"], response_class=PlainTextResponse)
+    router.add_api_route(
+        "/readyz", prepared, methods=["GET"], response_class=PlainTextResponse, responses=described(503)
+    )
     return router
 
 

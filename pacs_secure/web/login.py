@@ -4,17 +4,19 @@ import hmac
 import re
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import parse_qsl
 
 import orjson
 from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from pacs_secure.archive import Archive
 from pacs_secure.core.errors import Denied, Malformed, OverLimit, TooOften, Unauthenticated, Unavailable
 from pacs_secure.ports import LoginProvider
+from pacs_secure.web.api import CREDENTIALS
 from pacs_secure.web.identity import SESSION_COOKIE, Identification, address_of
 from pacs_secure.web.limits import Throttle
 from pacs_secure.web.problems import described
@@ -27,6 +29,17 @@ LOGINS_AT_ONCE, SECONDS_A_LOGIN = 60, 1.0
 
 _LOCAL = re.compile(r"/(?![/\\])[!-\[\]-~]{0,1023}", re.ASCII)
 """A path of this archive: no host, no backslash that a browser would read as a slash, no control character."""
+
+
+def _asked(**named: dict[str, object]) -> dict[str, Any]:
+    """Describe query parameters for OpenAPI; the handlers read them by hand."""
+    return {"parameters": [{"name": name, "in": "query", "schema": schema} for name, schema in named.items()]}
+
+
+_LOGIN = _asked(next={"type": "string"}, fresh={"type": "string", "enum": ["0", "1"]})
+_CALLBACK = _asked(code={"type": "string"}, state={"type": "string"}, error={"type": "string"})
+_FORM = {"type": "object", "required": ["logout_token"], "properties": {"logout_token": {"type": "string"}}}
+_LOGGED_OUT = {"requestBody": {"required": True, "content": {"application/x-www-form-urlencoded": {"schema": _FORM}}}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,15 +157,22 @@ def routes(archive: Archive, identification: Identification, provider: LoginProv
     """Return the routes below ``/auth``."""
     door = LoginDoor(archive, identification, provider)
     router = APIRouter(prefix="/auth", tags=["Login"])
-    for method, path, endpoint, status, others in (
-        ("GET", "/login", door.login, HTTPStatus.SEE_OTHER, (400, 429, 503)),
-        ("GET", "/callback", door.callback, HTTPStatus.SEE_OTHER, (401, 403, 429, 503)),
-        ("POST", "/logout", door.logout, HTTPStatus.NO_CONTENT, (303, 403, 429, 503)),
-        ("GET", "/session", door.session, HTTPStatus.OK, (400, 401, 403, 429, 503)),
-        ("POST", "/backchannel-logout", door.backchannel_logout, HTTPStatus.OK, (400, 413, 429, 503)),
+    for method, path, endpoint, status, others, extra in (
+        ("GET", "/login", door.login, HTTPStatus.SEE_OTHER, (400, 429, 503), _LOGIN),
+        ("GET", "/callback", door.callback, HTTPStatus.SEE_OTHER, (401, 403, 429, 503), _CALLBACK),
+        ("POST", "/logout", door.logout, HTTPStatus.NO_CONTENT, (303, 403, 429, 503), {"security": [{"session": []}]}),
+        ("GET", "/session", door.session, HTTPStatus.OK, (400, 401, 403, 429, 503), CREDENTIALS),
+        ("POST", "/backchannel-logout", door.backchannel_logout, HTTPStatus.OK, (400, 413, 429, 503), _LOGGED_OUT),
     ):
         router.add_api_route(
-            path, endpoint, methods=[method], status_code=status, responses=described(*others), response_model=None
+            path,
+            endpoint,
+            methods=[method],
+            status_code=status,
+            response_class=JSONResponse if path == "/session" else Response,
+            responses=described(*others),
+            response_model=None,
+            openapi_extra=extra,
         )
     return router
 

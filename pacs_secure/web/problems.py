@@ -31,6 +31,18 @@ MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER = 5
 """Seconds after which a caller may try again what was unavailable."""
 
+PROBLEM: Mapping[str, object] = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+    },
+}
+"""What a problem looks like, for OpenAPI."""
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -83,7 +95,7 @@ TABLE: Mapping[type[ArchiveError], Row] = MappingProxyType(
 
 def described(*statuses: int) -> dict[int | str, dict[str, object]]:
     """Describe for OpenAPI the statuses that a route answers beside its own: all of them as problems but redirects."""
-    problem = {"content": {MEDIA_TYPE: {"schema": {"type": "object"}}}}
+    problem = {"content": {MEDIA_TYPE: {"schema": PROBLEM}}}
     return {
         status: {"description": HTTPStatus(status).phrase, **(problem if status >= HTTPStatus.BAD_REQUEST else {})}
         for status in statuses
