@@ -68,6 +68,8 @@ def described() -> Description:
 
 
 TEXTS = {
+    "board_members": {"actor"},
+    "boards": {"convener", "institution", "meets_on"},
     "devices": {
         *("ae_title", "also_ae_titles", "department", "host", "institution"),
         *("networks", "operations", "serial", "sop_classes"),
