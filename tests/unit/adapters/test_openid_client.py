@@ -20,6 +20,13 @@ from tests.builders import HERE
 from tests.small_issuer import CLIENT, SECRET, SmallIssuer, small_issuer
 
 
+def told(changed: dict[str, object]) -> str:
+    """Name a case by what it changes; times differ from one process to the next."""
+    return ", ".join(
+        f"{name}={type(value).__name__ if isinstance(value, int) else value}" for name, value in changed.items()
+    )
+
+
 @pytest.fixture
 def issuer(tmp_path: Path) -> Iterator[SmallIssuer]:
     with small_issuer(tmp_path / "issuer", HERE) as running:
@@ -116,7 +123,7 @@ def test_a_public_client_names_itself_and_has_no_secret(issuer: SmallIssuer) -> 
         {"auth_time": "now"},
         {"department": 7},
     ],
-    ids=str,
+    ids=told,
 )
 def test_an_id_token_that_says_anything_wrong_is_refused(
     issuer: SmallIssuer, client: OpenIdClient, lie: dict[str, object]
@@ -128,7 +135,7 @@ def test_an_id_token_that_says_anything_wrong_is_refused(
     assert str(caught.value) == "the credential does not prove who the caller is"
 
 
-@pytest.mark.parametrize("header", [{"typ": "at+jwt"}, {"alg": "none"}, {"kid": "other"}, {"crit": ["exp"]}], ids=str)
+@pytest.mark.parametrize("header", [{"typ": "at+jwt"}, {"alg": "none"}, {"kid": "other"}, {"crit": ["exp"]}], ids=told)
 def test_an_id_token_of_another_kind_is_refused(
     issuer: SmallIssuer, client: OpenIdClient, header: dict[str, object]
 ) -> None:
@@ -168,7 +175,7 @@ def test_what_can_be_no_code_is_not_asked_about(issuer: SmallIssuer, client: Ope
     assert issuer.server.forms == []
 
 
-@pytest.mark.parametrize("lie", [{"auth_time": int(time.time()) - 3600}, {"auth_time": None}], ids=str)
+@pytest.mark.parametrize("lie", [{"auth_time": int(time.time()) - 3600}, {"auth_time": None}], ids=told)
 def test_an_old_login_is_no_fresh_one(issuer: SmallIssuer, client: OpenIdClient, lie: dict[str, object]) -> None:
     issuer.lies = lie
 
@@ -187,7 +194,7 @@ def test_a_fresh_login_is_believed(issuer: SmallIssuer, client: OpenIdClient) ->
 @pytest.mark.parametrize(
     ("answer", "error"),
     [(500, Unavailable), (b"no json", Unavailable), ({}, Unauthenticated), ({"id_token": 7}, Unauthenticated)],
-    ids=str,
+    ids=told,
 )
 def test_what_the_provider_does_not_say_is_not_believed(
     issuer: SmallIssuer, client: OpenIdClient, answer: object, error: type[Exception]
@@ -240,7 +247,7 @@ def test_a_logout_token_says_whose_login_is_over(issuer: SmallIssuer, client: Op
         {"exp": None},
         {"exp": int(time.time()) - 100},
     ],
-    ids=str,
+    ids=told,
 )
 def test_a_logout_token_with_any_flaw_logs_nobody_out(
     issuer: SmallIssuer, client: OpenIdClient, changed: dict[str, object]
