@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Annotated, Literal
 
 from fastapi import APIRouter
-from pydantic import AwareDatetime, Field, StringConstraints
+from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints
 
 from pacs_secure.archive import Archive
 from pacs_secure.archive.care import LONGEST_NAME
@@ -65,6 +65,9 @@ class Explained(Body):
 
 class Rules(Body):
     """The policy in force."""
+
+    # Whoever digests what is told must come to the version that is named.
+    model_config = ConfigDict(str_strip_whitespace=False)
 
     version: str
     approved_at: AwareDatetime | None

@@ -3,9 +3,12 @@
 import json
 import os
 import pwd
+import shutil
+import sqlite3
 import stat
 from base64 import urlsafe_b64decode
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,6 +26,7 @@ from pacs_secure.adapters.vault_provisioning import VaultRole
 from pacs_secure.bootstrap import assemble
 from pacs_secure.cli import app
 from pacs_secure.core.access import Role
+from pacs_secure.core.errors import Malformed, Tampered
 from pacs_secure.crypto.certificates import read_certificate
 from pacs_secure.settings import load
 from tests.builders import subject
@@ -30,6 +34,7 @@ from tests.settings_file import WHOLE
 from tests.unit.archive.instances import received, study_uid
 from tests.unit.test_bootstrap import certificate
 from tests.vault_fixture import RunningVault
+from tests.world import POLICIES, shipped_policy
 
 
 @pytest.fixture
@@ -144,6 +149,50 @@ def test_a_study_is_classified_and_who_treats_is_stated_listed_and_ended(config:
     assert "with the relation treating" in run(*asked, "--study", study)[1]
     assert run("policy", "explain", "--subject", "emperor", "--action", "study:read")[0] == 2
     assert "needs second factor  yes" in run("policy", "explain", "--subject", "dpo", "--action", "ledger:verify")[1]
+
+
+@pytest.mark.real
+def test_a_policy_is_checked_proposed_and_once_another_has_approved_it_in_force(config: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(POLICIES, tmp_path / "proposed"))
+    rules, before = folder / "policy.csv", shipped_policy().version
+    with rules.open("a", encoding="utf-8") as more:
+        more.write("p, admin, share:redeem, TREAT, none, *, allow\n")
+    code, said = run("policy", "check", folder)
+    assert (code, "oversight never sees pictures" in said) == (1, True)
+    why = ("--reason", "a comment says more")
+    assert isinstance(CliRunner().invoke(app, ["policy", "propose", str(folder), *why]).exception, Malformed)
+
+    rules.write_text((POLICIES / "policy.csv").read_text(encoding="utf-8") + "# a comment\n", encoding="utf-8")
+    assert run("policy", "check", folder) == (0, "")
+    code, said = run("policy", "propose", folder, *why)
+    version = said.split()[0]
+    assert (code, version != before) == (0, True)
+    code, said = run("policy", "list")
+    assert said.startswith(f"in force: {before}\n{version}  pending")
+    assert "  + policy.csv: # a comment\n" in said
+
+    with assemble(load(config)) as house:
+        house.archive.policies.approve(subject(Role.OFFICER, of=load(config).institution), None, version)
+    told = json.loads(run("policy", "list", "--json")[1])
+    assert told["in_force"] == version
+    (one,) = told["proposals"]
+    assert (one["state"], one["approved_by"], one["replaces"]) == ("approved", "someone", before)
+    explained = json.loads(run("policy", "explain", "--subject", "dpo", "--action", "ledger:verify", "--json")[1])
+    assert explained["policy_version"] == version
+
+
+@pytest.mark.real
+def test_a_policy_that_somebody_wrote_past_the_archive_is_not_used(config: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(POLICIES, tmp_path / "proposed"))
+    with (folder / "policy.csv").open("a", encoding="utf-8") as more:
+        more.write("# a comment\n")
+    assert run("policy", "propose", folder, "--reason", "a comment says more")[0] == 0
+    with closing(sqlite3.connect(load(config).index.file)) as index:
+        index.execute("UPDATE policies SET sequence = 1, approved_by = 'x', approved_at = 0, approval_box = x'00'")
+        index.commit()
+
+    for command in (("policy", "list"), ("ledger", "verify")):
+        assert isinstance(CliRunner().invoke(app, command).exception, Tampered)
 
 
 @pytest.mark.real
