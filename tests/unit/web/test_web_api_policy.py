@@ -53,6 +53,7 @@ def test_the_policy_in_force_is_shown_with_its_rules_as_text(web: WebHouse) -> N
     shown = Rules.model_validate_json(web.client(Role.OFFICER).get("/api/v1/policy").content)
 
     assert (shown.version, shown.approved_at) == (shipped_policy().version, None)
+    assert shipped_policy().version_of(shown.files) == shown.version
     assert shown.files == {name: text for name, text in shipped_policy().texts.items() if name != TRUTHS}
     assert shown.truth_table_sha256 == sha256(shipped_policy().texts[TRUTHS].encode()).hexdigest()
     assert web.client(Role.CLINICIAN).get("/api/v1/policy").status_code == 403
