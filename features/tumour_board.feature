@@ -27,6 +27,13 @@ Feature: The tumour board
     Then the study does not exist for Dr. Herbst
     And the study does not exist for the expert
 
+  Scenario: A board ends by itself on its day
+    Given the study is on the board
+    When 7 days have passed
+    Then the study does not exist for Dr. Herbst
+    And the study does not exist for the expert
+    And the board says that it is "over"
+
   @ACC-02
   Scenario: What the convener may not see cannot be brought, and looks like what does not exist
     Given a study of surgery that the convener may not see

@@ -11,6 +11,7 @@ from pacs_secure.core.access import Role
 from tests.bdd.hospital import PART10, Hospital, Person
 from tests.bdd.pictures import picture
 from tests.bdd.story import STUDY, Story
+from tests.clock import Clock
 
 scenarios("tumour_board.feature")
 
@@ -23,6 +24,11 @@ OUTSIDER, OFFICER = Person(Role.CLINICIAN, "surgery", name="n.gier"), Person(Rol
 WHY = "the cases of this week"
 UID = picture().study_instance_uid
 THEIRS = picture(study=9)
+
+
+@pytest.fixture(autouse=True)
+def _clock_first(clock: Clock) -> None:
+    """The archive is built with a clock that can be put forward."""
 
 
 @pytest.fixture
@@ -91,6 +97,11 @@ def _closed(hospital: Hospital, board: dict[str, Any]) -> None:
     assert call(hospital, CONVENER, "POST", f"/{board['board']}/close").json()["standing"] == "closed"
 
 
+@when(parsers.parse("{days:d} days have passed"))
+def _passed(clock: Clock, days: int) -> None:
+    clock.forward(days=days, seconds=1)
+
+
 @when("Dr. Herbst invites somebody else to the study")
 def _passed_on(hospital: Hospital, story: Story) -> None:
     until = (datetime.now(UTC) + timedelta(days=1)).isoformat()
@@ -101,6 +112,13 @@ def _passed_on(hospital: Hospital, story: Story) -> None:
 @when("Dr. Herbst reads the study")
 def _read(hospital: Hospital) -> None:
     assert hospital.get(SITTING["Dr. Herbst"], STUDY, PART10).status_code == 200
+
+
+@then(parsers.parse('the board says that it is "{standing}"'))
+def _standing(hospital: Hospital, board: dict[str, Any], standing: str) -> None:
+    for one in (CONVENER, OFFICER, *SITTING.values()):
+        (told,) = call(hospital, one, "GET", "").json()
+        assert (told["board"], told["standing"]) == (board["board"], standing)
 
 
 @then("Dr. Herbst and the expert see the study")

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import load_pem_x509_certificate
 from pynetdicom import AE
 from pynetdicom.pdu_primitives import UserIdentityNegotiation
+from pynetdicom.transport import AssociationSocket
 
 from pacs_secure import bootstrap
 from pacs_secure.adapters.vault_provisioning import CertificateRole, administrator, issue_certificate
@@ -35,6 +36,19 @@ HOST = "127.0.0.1"
 MINUTE = 60.0
 SHORT_OF_A_MINUTE = 50.0
 """After a minute the archive ends an idle association whoever it is."""
+
+
+@pytest.fixture(autouse=True)
+def _callers_close_their_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Close what the calling library leaves open: it closes only what it could shut down first."""
+    shut_down = AssociationSocket._shutdown_socket
+
+    def close(self: AssociationSocket) -> None:
+        shut_down(self)
+        if self.socket is not None:
+            self.socket.close()
+
+    monkeypatch.setattr(AssociationSocket, "_shutdown_socket", close)
 
 
 @pytest.fixture(scope="module")
@@ -180,7 +194,6 @@ def test_new_certificates_of_the_archive_act_at_both_doors_and_an_open_associati
         assert store(association, 10) == 0
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # sockets of peers that were cut off
 def test_the_list_of_revoked_certificates_outlives_the_vault_for_a_while(running: Running) -> None:
     modality = Path(running.told["devices"]["MODALITY1"]["cert"])
     killed = identify("openbao", running.told["pids"]["openbao"])
