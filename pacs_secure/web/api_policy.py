@@ -1,5 +1,6 @@
 """The policy over HTTP: which is in force, how it is changed by two persons, and why a decision comes out so."""
 
+from dataclasses import dataclass
 from hashlib import sha256
 from http import HTTPStatus
 from typing import Annotated, Literal
@@ -16,7 +17,7 @@ from pacs_secure.core.identifiers import Institution
 from pacs_secure.core.policies import MODEL, ROLES, RULES, TRUTHS, InForce, Proposed
 from pacs_secure.web.api import Api, Asked, Body
 from pacs_secure.web.api_facts import Reason
-from pacs_secure.web.identity import Identification
+from pacs_secure.web.identity import Caller, Identification
 
 House = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 
@@ -114,58 +115,57 @@ class Waiting(Body):
     replaces: str
 
 
-def routes(archive: Archive, identification: Identification) -> APIRouter:
-    """Return the endpoints."""
-    api = Api(archive, identification, "Policy")
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """What is asked about the policy, and about its decisions."""
 
-    def explain(asked: Asked[None, About]) -> Explained:
-        """Explain a decision about anybody of a role."""
-        caller = asked.caller
-        return _told(archive.explain.explain(caller.subject, caller.purpose, _question(asked.query)))
+    archive: Archive
 
-    def explain_person(asked: Asked[AboutPerson, None]) -> Explained:
-        """Explain a decision about one person."""
-        caller, body = asked.caller, asked.body
-        question = _question(body, body.person, body.institution)
-        return _told(archive.explain.explain(caller.subject, caller.purpose, question))
-
-    def show_policy(asked: Asked[None, None]) -> Rules:
+    def show(self, asked: Asked[None, None]) -> Rules:
         """Show the policy that is in force."""
-        return _rules(archive.policies.in_force(asked.caller.subject, asked.caller.purpose))
+        return _rules(self.archive.policies.in_force(asked.caller.subject, asked.caller.purpose))
 
-    def list_proposals(asked: Asked[None, None]) -> list[ProposedPolicy]:
+    def listed(self, asked: Asked[None, None]) -> list[ProposedPolicy]:
         """List the newest proposals, and what those that wait would change."""
-        return [_proposed(one) for one in archive.policies.listed(asked.caller.subject, asked.caller.purpose)]
+        found = self.archive.policies.listed(asked.caller.subject, asked.caller.purpose)
+        return [_proposed(one) for one in found]
 
-    def propose(asked: Asked[NewPolicy, None]) -> Waiting:
+    def propose(self, asked: Asked[NewPolicy, None]) -> Waiting:
         """Propose a policy, with a reason."""
         caller, body = asked.caller, asked.body
         named = {RULES: body.rules, ROLES: body.roles, MODEL: body.model}
         texts = {name: text + "\n" for name, text in named.items() if text is not None}
-        made = archive.policies.propose(caller.subject, caller.purpose, texts, body.reason, body.truths)
+        made = self.archive.policies.propose(caller.subject, caller.purpose, texts, body.reason, body.truths)
         return Waiting(version=made.version, replaces=made.replaces)
 
-    def approve(asked: Asked[None, None]) -> Rules:
+    def approve(self, asked: Asked[None, None]) -> Rules:
         """Approve a proposed policy: another person than who proposed it."""
         caller = asked.caller
-        return _rules(archive.policies.approve(caller.subject, caller.purpose, asked.path["version"]))
+        return _rules(self.archive.policies.approve(caller.subject, caller.purpose, asked.path["version"]))
 
-    path, action = "/policy/explain", Action.POLICY_EXPLAIN
-    proposals = "/policy/proposals"
-    api.add("GET", "/policy", show_policy, action=action, answer=Rules)
-    api.add("GET", proposals, list_proposals, action=action, answer=list[ProposedPolicy])
-    api.add(
-        "POST",
-        proposals,
-        propose,
-        action=Action.POLICY_PROPOSE,
-        body=NewPolicy,
-        answer=Waiting,
-        status=HTTPStatus.CREATED,
-    )
-    api.add("POST", f"{proposals}/{{version}}/approve", approve, action=Action.POLICY_APPROVE, answer=Rules)
-    api.add("GET", path, explain, action=action, query=About, answer=Explained)
-    api.add("POST", path, explain_person, action=action, body=AboutPerson, answer=Explained)
+    def explain(self, asked: Asked[None, About]) -> Explained:
+        """Explain a decision about anybody of a role."""
+        return self._explained(asked.caller, _question(asked.query))
+
+    def explain_person(self, asked: Asked[AboutPerson, None]) -> Explained:
+        """Explain a decision about one person."""
+        return self._explained(asked.caller, _question(asked.body, asked.body.person, asked.body.institution))
+
+    def _explained(self, caller: Caller, question: Question) -> Explained:
+        return _told(self.archive.explain.explain(caller.subject, caller.purpose, question))
+
+
+def routes(archive: Archive, identification: Identification) -> APIRouter:
+    """Return the endpoints."""
+    api, at = Api(archive, identification, "Policy"), Endpoints(archive)
+    path, proposals = "/policy/explain", "/policy/proposals"
+    seen, new, made = Action.POLICY_EXPLAIN, Action.POLICY_PROPOSE, HTTPStatus.CREATED
+    api.add("GET", "/policy", at.show, action=seen, answer=Rules)
+    api.add("GET", proposals, at.listed, action=seen, answer=list[ProposedPolicy])
+    api.add("POST", proposals, at.propose, action=new, body=NewPolicy, answer=Waiting, status=made)
+    api.add("POST", f"{proposals}/{{version}}/approve", at.approve, action=Action.POLICY_APPROVE, answer=Rules)
+    api.add("GET", path, at.explain, action=seen, query=About, answer=Explained)
+    api.add("POST", path, at.explain_person, action=seen, body=AboutPerson, answer=Explained)
     return api.router
 
 
