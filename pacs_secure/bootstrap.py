@@ -1,15 +1,10 @@
-"""Where everything meets: adapters are given to the verbs, and the verbs to the doors."""
+"""Where settings become engines: every adapter is opened here, and given to the house."""
 
 import json
-import logging
-import os
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-from uuid import uuid4
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
@@ -38,151 +33,16 @@ from pacs_secure.adapters.tile_directory import TileDirectory
 from pacs_secure.adapters.vault_authority import VaultAuthority
 from pacs_secure.adapters.vault_keyring import VaultUnwrapper, VaultWrapper
 from pacs_secure.adapters.vault_session import AppRole, VaultSession
-from pacs_secure.archive import Archive
-from pacs_secure.archive.boards import Convening
-from pacs_secure.archive.break_glass import BreakGlass
-from pacs_secure.archive.care import CareTies
-from pacs_secure.archive.classification import Classify
-from pacs_secure.archive.enrolment import Enrolment, certified
-from pacs_secure.archive.explain import Explain
-from pacs_secure.archive.facts import Facts
-from pacs_secure.archive.guard import Guard, Terms
-from pacs_secure.archive.ingest import Ingest
-from pacs_secure.archive.institutions import InstitutionSeals
-from pacs_secure.archive.invitations import Invitations
-from pacs_secure.archive.notices import NoticeBook
-from pacs_secure.archive.opened_boards import BoardPages
-from pacs_secure.archive.policies import Policies
-from pacs_secure.archive.proven_devices import ProvenDevices
-from pacs_secure.archive.recovery import Recovery
-from pacs_secure.archive.retrieve import Retrieve
-from pacs_secure.archive.seals import Opener, Sealer
-from pacs_secure.archive.search import Search
-from pacs_secure.archive.sessions import Sessions, SessionTerms
-from pacs_secure.archive.shares import Sharing
-from pacs_secure.archive.study_keys import StudyKeys
-from pacs_secure.archive.verify import Progress, Verify
+from pacs_secure.archive.enrolment import certified
+from pacs_secure.archive.guard import Terms
 from pacs_secure.core.devices import describe
 from pacs_secure.core.errors import Unavailable
-from pacs_secure.core.identifiers import Institution, ObjectId, object_id
-from pacs_secure.dicom.header import Limits
-from pacs_secure.ports import (
-    Blobs,
-    Boards,
-    CertificateAuthority,
-    ChangingPolicy,
-    Device,
-    Devices,
-    Emergencies,
-    KeyUnwrapper,
-    KeyWrapper,
-    Ledger,
-    Notices,
-    Patients,
-    PolicyHistory,
-    Publisher,
-    Records,
-    Shares,
-    Ties,
-    UsedTokens,
-)
-from pacs_secure.ports import Sessions as SessionStore
+from pacs_secure.core.identifiers import Institution
+from pacs_secure.house import Engines, House, furnish
+from pacs_secure.ports import Device
 from pacs_secure.settings import Settings
 
-__all__ = ["Archive", "Engines", "House", "Progress", "assemble", "furnish"]
-
-log = logging.getLogger(__name__)
-
 _PACKAGE = Path(__file__).parent
-
-
-@dataclass(frozen=True, slots=True)
-class Engines:
-    """One adapter for each port that the verbs need."""
-
-    policy: ChangingPolicy
-    policies: PolicyHistory
-    records: Records
-    ledger: Ledger
-    ties: Ties
-    devices: Devices
-    sessions: SessionStore
-    publisher: Publisher
-    blobs: Blobs
-    wrapper: KeyWrapper
-    unwrapper: KeyUnwrapper
-    public_key: Callable[[], bytes]
-    """What checkpoints are verified with, raw Ed25519."""
-    origin: str
-    """Under which name checkpoints are published."""
-    emergencies: Emergencies
-    patients: Patients
-    notices: Notices
-    shares: Shares
-    boards: Boards
-    authority: CertificateAuthority = field(default_factory=lambda: VaultAuthority(None, None))
-    """By default none: devices are enrolled by certificates of others."""
-    used_tokens: UsedTokens | None = None
-    """None: nobody can prove to the DICOM door that they stand behind a device."""
-
-
-@dataclass(frozen=True, slots=True)
-class House:
-    """The archive with its engines, before any door is opened."""
-
-    archive: Archive
-    engines: Engines
-    drop_keys: Callable[[], None]
-    """Forget every key that opens something."""
-
-
-def furnish(engines: Engines, terms: Terms | None = None, session_terms: SessionTerms | None = None) -> House:
-    """Give the engines to the verbs."""
-    seals = InstitutionSeals(engines.records, engines.wrapper, engines.unwrapper, time.monotonic)
-    engines = replace(engines, devices=ProvenDevices(engines.devices, seals))
-    keys = StudyKeys(engines.wrapper, engines.unwrapper, time.monotonic)
-    guard = Guard(engines.policy, engines.ledger, engines.ties, seals, _now, uuid4, terms)
-    facts = Facts(guard, engines.records, seals)
-    opener = Opener(keys, engines.blobs)
-    invitations = Invitations(guard, facts, engines.records, seals, _now)
-    sealer = Sealer(keys, engines.blobs, _new_object_id)
-
-    def drop_keys() -> None:
-        keys.flush()
-        seals.flush()
-
-    archive = Archive(
-        guard=guard,
-        facts=facts,
-        ingest=Ingest(guard, facts, engines.records, engines.blobs, sealer, seals, _now, Limits()),
-        retrieve=Retrieve(guard, facts, engines.records, opener),
-        search=Search(guard, engines.records, seals),
-        verify=Verify(
-            guard,
-            engines.records,
-            engines.ties,
-            engines.ledger,
-            engines.publisher,
-            engines.blobs,
-            opener,
-            seals,
-            engines.origin,
-            engines.public_key,
-            _now,
-        ),
-        enrolment=Enrolment(guard, engines.devices, engines.authority, _now),
-        recovery=Recovery(guard, engines.records, engines.ledger),
-        break_glass=BreakGlass(guard, engines.emergencies, engines.patients, engines.ledger, seals, _now, uuid4),
-        notices=NoticeBook(guard, engines.notices, seals, _now),
-        classify=Classify(guard, facts, engines.records, seals, _now),
-        care=CareTies(guard, facts, engines.ties, seals, _now),
-        sessions=Sessions(guard, engines.sessions, seals, _now, time.monotonic, session_terms),
-        convening=Convening(invitations, BoardPages(invitations), engines.boards, engines.ledger),
-        sharing=Sharing(invitations, engines.shares, engines.ledger),
-        explain=Explain(guard, facts, engines.policy, _now),
-        policies=Policies(guard, engines.policy, engines.policies, seals, check_policy, _now),
-    )
-    return House(archive, engines, drop_keys)
 
 
 class Vault:
@@ -312,11 +172,3 @@ def ledger_key(file: Path) -> bytes:
     if not isinstance(key, Ed25519PublicKey):
         raise Unavailable("the ledger's public key is no Ed25519 key")
     return key.public_bytes(Encoding.Raw, PublicFormat.Raw)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
-def _new_object_id() -> ObjectId:
-    return object_id(time.time_ns() // 1_000_000, os.urandom(10))

@@ -17,13 +17,14 @@ from pacs_secure.adapters.vault_keyring import VaultCanary, VaultSigner
 from pacs_secure.adapters.watching import FileWatch, Periodic
 from pacs_secure.archive.notary import Notary
 from pacs_secure.archive.readiness import Readiness
-from pacs_secure.bootstrap import House, Vault, open_house
+from pacs_secure.bootstrap import Vault, open_house
 from pacs_secure.core.access import AccessRequest, Action, Door, Role, Subject
 from pacs_secure.core.errors import Unavailable
 from pacs_secure.core.identifiers import institution
 from pacs_secure.dimse.credentials import Credentials, TlsFiles
 from pacs_secure.dimse.household import People
 from pacs_secure.dimse.server import DicomServer
+from pacs_secure.house import House
 from pacs_secure.messengers import notifiers
 from pacs_secure.ports import RevocationLists
 from pacs_secure.settings import Settings

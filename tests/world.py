@@ -32,8 +32,8 @@ from pacs_secure.adapters.sql import (
 from pacs_secure.adapters.tile_directory import TileDirectory
 from pacs_secure.archive import Archive
 from pacs_secure.archive.notary import Notary
-from pacs_secure.bootstrap import Engines, House, furnish
 from pacs_secure.core.identifiers import Institution
+from pacs_secure.house import Engines, House, furnish
 from pacs_secure.ports import CertificateAuthority, KeyUnwrapper, KeyWrapper, Signer
 from tests.builders import HERE
 from tests.fakes import MemoryDevices, MemoryLedger, MemoryPublisher, MemoryRecords, MemoryTies

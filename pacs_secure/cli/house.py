@@ -20,8 +20,8 @@ from pacs_secure.core.errors import Unavailable
 from pacs_secure.core.identifiers import institution
 
 if TYPE_CHECKING:
-    from pacs_secure.bootstrap import Archive
-    from pacs_secure.bootstrap import Progress as Advance
+    from pacs_secure.archive import Archive
+    from pacs_secure.archive.verify import Progress as Advance
     from pacs_secure.settings import Settings
 
 err = Console(stderr=True)

@@ -9,7 +9,6 @@ import pytest
 from pacs_secure.adapters.policy_check import check_policy
 from pacs_secure.archive.policies import Policies
 from pacs_secure.archive.policy_proofs import of_approval, of_proposal
-from pacs_secure.bootstrap import furnish
 from pacs_secure.core.access import AccessRequest, Action, Role, Subject
 from pacs_secure.core.errors import (
     ArchiveError,
@@ -22,6 +21,7 @@ from pacs_secure.core.errors import (
     Unavailable,
 )
 from pacs_secure.core.policies import LONGEST_TEXTS, ROLES, RULES, TRUTHS, Approval, Proposal
+from pacs_secure.house import furnish
 from tests.builders import ELSEWHERE, HERE, NOW, subject
 from tests.unit.archive.instances import acts
 from tests.unit.archive.test_archive_classification import details
