@@ -84,6 +84,14 @@ ACTS = {
     Action.DEVICE_ENROL: OPERATORS | ADMINS,
     Action.DEVICE_LIST: OPERATORS | ADMINS | DPO,
     Action.DEVICE_REVOKE: OPERATORS | ADMINS,
+    Action.INCIDENT_REPORT: OPERATORS | DPO,
+    Action.LEDGER_APPROVE: OFFICER | DPO,
+    Action.LEDGER_ASK: DPO,
+    Action.LEDGER_DISCLOSE: OPERATORS | of({Role.DPO}, {Purpose.OPERATIONS, Purpose.PATIENT_REQUEST}),
+    Action.LEDGER_EXPIRE: OPERATORS,
+    Action.LEDGER_FEED: OPERATORS,
+    Action.LEDGER_READ: DPO,
+    Action.LEDGER_REPORT: OPERATORS | OFFICER | DPO,
     Action.LEDGER_VERIFY: OPERATORS | DPO,
     Action.NOTICE_ACKNOWLEDGE: DPO,
     Action.NOTICE_LIST: DPO,
@@ -99,6 +107,9 @@ ACTS = {
     Action.SHARE_REVOKE: IN_CARE | DPO,
     Action.STUDY_CLASSIFY: FACTS,
     Action.STUDY_ERASE: OFFICER,
+    Action.SYSTEM_ALARM: set(),
+    Action.SYSTEM_START: set(),
+    Action.SYSTEM_STOP: set(),
 }
 """What does not depend on a relation, and every study or none at all may be concerned."""
 
