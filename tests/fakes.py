@@ -12,7 +12,7 @@ from pacs_secure.core.identifiers import Institution, Uid
 from pacs_secure.core.instance import IndexedInstance, InstanceRow, SealedHit
 from pacs_secure.core.notices import KeptNotice, Notice
 from pacs_secure.core.query import Narrowing
-from pacs_secure.crypto.tlog import NO_ENTRY, compose_entry, parse_checkpoint, read_draft
+from pacs_secure.crypto.tlog import NO_ENTRY, WIDTH, compose_entry, parse_checkpoint, read_draft, root
 from pacs_secure.ports import Added, Device, InstitutionKeys
 from tests.fake_matching import FakeSeries, FakeStudy, hits_of, in_order, numbered, plain, same, study_fits
 
@@ -350,3 +350,15 @@ class MemoryPublisher:
 
     def leaf_hashes(self, start: int, stop: int) -> Iterator[bytes]:
         yield from self.leaves[start : min(stop, self.published())]
+
+    def tile(self, level: int, number: int, width: int) -> Sequence[bytes]:
+        under = WIDTH**level
+        found = self.leaves[number * WIDTH * under :][: width * under]
+        if len(found) != width * under:
+            raise Tampered("a published tile is missing or has another length")
+        return [root(found[start : start + under]) for start in range(0, len(found), under)]
+
+    def content(self, index: int, size: int) -> bytes:
+        if not index < size <= len(self.entries):
+            raise Tampered("a published bundle is missing or holds too few entries")
+        return self.entries[index]

@@ -83,10 +83,33 @@ class TileDirectory:
         at, stop = start, min(stop, size)
         while at < stop:
             number = at // WIDTH
-            hashes = self._tile(0, number, min(WIDTH, size - number * WIDTH))
+            hashes = self.tile(0, number, min(WIDTH, size - number * WIDTH))
             end = min(stop, (number + 1) * WIDTH)
             yield from hashes[at - number * WIDTH : end - number * WIDTH]
             at = end
+
+    def tile(self, level: int, number: int, width: int) -> list[bytes]:
+        """Return the first ``width`` hashes of a published tile; the full one stands for a partial one.
+
+        Raises:
+            Tampered: it is missing or has another length.
+        """
+        content = self._read(tile_path(level, number, width))
+        if content is None:
+            content = (self._read(tile_path(level, number, WIDTH)) or b"")[: width * _HASH]
+        if len(content) != width * _HASH:
+            raise Tampered("a published tile is missing or has another length")
+        return [content[place : place + _HASH] for place in range(0, len(content), _HASH)]
+
+    def content(self, index: int, size: int) -> bytes:
+        """Return the bytes of one published entry, of a tree of ``size`` that was published.
+
+        Raises:
+            Tampered: its bundle is missing or holds too few entries.
+        """
+        number, place = divmod(index, WIDTH)
+        bundle = self._bundle(number, min(WIDTH, size - number * WIDTH))
+        return decode_bundle(bundle)[place]
 
     def _extend_bundles(self, before: int, new: Sequence[LedgerEntry]) -> None:
         size = before + len(new)
@@ -105,20 +128,12 @@ class TileDirectory:
             full: list[bytes] = []
             for number in range(before // WIDTH, -(-size // WIDTH)):
                 first, width = number * WIDTH, min(WIDTH, size - number * WIDTH)
-                old = self._tile(level, number, before - first) if first < before else []
+                old = self.tile(level, number, before - first) if first < before else []
                 tile = old + hashes[max(first - before, 0) : first + width - before]
                 self._write(tile_path(level, number, width), b"".join(tile))
                 if width == WIDTH:
                     full.append(root(tile))
             level, hashes, before, size = level + 1, full, before // WIDTH, size // WIDTH
-
-    def _tile(self, level: int, number: int, width: int) -> list[bytes]:
-        content = self._read(tile_path(level, number, width))
-        if content is None:
-            content = (self._read(tile_path(level, number, WIDTH)) or b"")[: width * _HASH]
-        if len(content) != width * _HASH:
-            raise Tampered("a published tile is missing or has another length")
-        return [content[place : place + _HASH] for place in range(0, len(content), _HASH)]
 
     def _bundle(self, number: int, width: int) -> bytes:
         """Return the first entries of a bundle; the full one stands for a partial one that was removed."""

@@ -184,3 +184,17 @@ class Publisher(Protocol):
 
     def leaf_hashes(self, start: int, stop: int) -> Iterator[bytes]:
         """Yield the published leaf hashes."""
+
+    def tile(self, level: int, number: int, width: int) -> Sequence[bytes]:
+        """Return the first ``width`` hashes of a published tile; the full one stands for a partial one.
+
+        Raises:
+            Tampered: it is missing or holds fewer.
+        """
+
+    def content(self, index: int, size: int) -> bytes:
+        """Return the bytes of one published entry, of a tree of ``size`` that was published.
+
+        Raises:
+            Tampered: its bundle is missing or holds too few entries.
+        """

@@ -71,6 +71,30 @@ def test_any_range_of_leaf_hashes_can_be_read(
     assert list(publisher.leaf_hashes(start, stop)) == [entry.leaf_hash for entry in CHAIN[start : min(stop, 600)]]
 
 
+def test_any_entry_and_tile_of_a_published_tree_can_be_read(
+    publisher: Publisher, publish: Callable[[int], None]
+) -> None:
+    for size in (300, 600):
+        publish(size)
+
+    leaves = [entry.leaf_hash for entry in CHAIN]
+    for index, size in ((0, 300), (299, 300), (255, 600), (256, 600), (599, 600)):
+        assert publisher.content(index, size) == CHAIN[index].content
+    assert publisher.tile(0, 1, 44) == leaves[256:300]
+    assert publisher.tile(0, 2, 88) == leaves[512:600]
+    assert publisher.tile(1, 0, 1) == [root(leaves[:256])]
+    assert publisher.tile(1, 0, 2) == [root(leaves[:256]), root(leaves[256:512])]
+
+
+def test_what_was_not_published_is_not_read(publisher: Publisher, publish: Callable[[int], None]) -> None:
+    publish(300)
+
+    with pytest.raises(Tampered):
+        publisher.tile(0, 1, 256)
+    with pytest.raises(Tampered):
+        publisher.content(700, 800)
+
+
 def test_entries_that_are_published_already_may_come_again(publisher: Publisher) -> None:
     publisher.publish(CHAIN[:300], 300, note(300))
     publisher.publish(CHAIN[:300], 300, note(300))

@@ -2,6 +2,7 @@
 
 from pacs_secure.crypto.tlog.entry import LONGEST_ENTRY, NO_ENTRY, compose_entry, parse_entry, read_draft
 from pacs_secure.crypto.tlog.note import Checkpoint, checkpoint_text, key_id, parse_checkpoint, sign_note, verify_note
+from pacs_secure.crypto.tlog.proofs import Tiles, consistency_from_tiles, inclusion_from_tiles
 from pacs_secure.crypto.tlog.tiles import WIDTH, decode_bundle, encode_bundle, entries_path, tile_path
 from pacs_secure.crypto.tlog.tree import (
     EMPTY_ROOT,
@@ -22,12 +23,15 @@ __all__ = [
     "WIDTH",
     "Checkpoint",
     "Frontier",
+    "Tiles",
     "checkpoint_text",
     "compose_entry",
+    "consistency_from_tiles",
     "consistency_proof",
     "decode_bundle",
     "encode_bundle",
     "entries_path",
+    "inclusion_from_tiles",
     "inclusion_proof",
     "key_id",
     "leaf_hash",

@@ -84,7 +84,7 @@ def root(leaves: Iterable[bytes]) -> bytes:
     return frontier.root()
 
 
-def _left_size(size: int) -> int:
+def split_size(size: int) -> int:
     """Return the largest power of two smaller than ``size``: where RFC 6962 splits a tree."""
     return 1 << (size - 1).bit_length() - 1
 
@@ -93,7 +93,7 @@ def inclusion_proof(leaves: Sequence[bytes], index: int) -> list[bytes]:
     """Return the audit path of one leaf, from the leaf upwards (RFC 9162 2.1.3.1)."""
     if len(leaves) == 1:
         return []
-    split = _left_size(len(leaves))
+    split = split_size(len(leaves))
     if index < split:
         return [*inclusion_proof(leaves[:split], index), root(leaves[split:])]
     return [*inclusion_proof(leaves[split:], index - split), root(leaves[:split])]
@@ -125,7 +125,7 @@ def consistency_proof(leaves: Sequence[bytes], old_size: int) -> list[bytes]:
 def _subproof(leaves: Sequence[bytes], old_size: int, *, whole: bool) -> list[bytes]:
     if old_size == len(leaves):
         return [] if whole else [root(leaves)]
-    split = _left_size(len(leaves))
+    split = split_size(len(leaves))
     if old_size <= split:
         return [*_subproof(leaves[:split], old_size, whole=whole), root(leaves[split:])]
     return [*_subproof(leaves[split:], old_size - split, whole=False), root(leaves[:split])]
