@@ -18,6 +18,9 @@ Facts = Mapping[str, str | int]
 LONGEST_PRIVATE = 16 * 1024
 """Bytes of what was asked for that an entry carries; of anything longer only the digest, so that it always fits."""
 
+_OPENS_NOTHING = frozenset({Action.LEDGER_VERIFY, Action.SYSTEM_START, Action.SYSTEM_STOP})
+"""What goes on, recorded without its actor, while the vault is away."""
+
 
 class Drafts:
     """Writes drafts and gives persons their pseudonyms; appends nothing."""
@@ -70,14 +73,14 @@ class Drafts:
         """Return the actor's pseudonym and the details, sealed for the institution in whose ledger they stand.
 
         While the vault is away and the ledger key was never fetched, only what opens nothing may
-        go on: a refusal, or verifying the ledger, is then recorded without its actor.
+        go on: a refusal, verifying the ledger, or that the archive starts or stops is then recorded without its actor.
         """
         subject = request.subject
         try:
             seal = self._seals.details(of)
             actor = self.pseudonym(subject.institution, subject.identifier)
         except Unavailable:
-            if outcome is Outcome.REFUSED or request.action is Action.LEDGER_VERIFY:
+            if outcome is Outcome.REFUSED or request.action in _OPENS_NOTHING:
                 return "", None
             raise
         private = orjson.dumps(request.private)

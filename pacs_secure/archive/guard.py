@@ -12,7 +12,7 @@ from uuid import UUID
 
 from pacs_secure.archive.drafts import Drafts, Facts, ground
 from pacs_secure.archive.institutions import InstitutionSeals
-from pacs_secure.archive.noticing import is_reported_singly, protected_access
+from pacs_secure.archive.noticing import alarmed, is_reported_singly, protected_access
 from pacs_secure.archive.viewers import Viewers, nothing
 from pacs_secure.core.access import (
     FROZEN_BY_HOLD,
@@ -20,10 +20,12 @@ from pacs_secure.core.access import (
     Action,
     Assurance,
     Decision,
+    Door,
     Grant,
     Permit,
     Purpose,
     Relation,
+    Role,
     StudyFacts,
     Subject,
     Viewer,
@@ -185,6 +187,23 @@ class Guard:
         except Unavailable as error:
             log.warning("the outcome of a read could not be recorded: %s", error)
 
+    def announce(self, of: Institution, action: Action, facts: Facts) -> None:
+        """Record what the archive itself does: that it starts, that it stops."""
+        self._ledger.append(self._own(of, action, Outcome.COMPLETED, facts))
+
+    def alarm(self, of: Institution, kind: str, facts: Facts) -> None:
+        """Record that something found the archive wanting and tell the officer, in one commit (LOG-08).
+
+        The fact ``recovered`` says that it is over. ``kind`` and ``facts`` stand in the ledger
+        in clear: nothing in them names a person.
+
+        Raises:
+            Unavailable: that cannot be done now; try again.
+        """
+        outcome = Outcome.COMPLETED if "recovered" in facts else Outcome.FAILED
+        draft = self._own(of, Action.SYSTEM_ALARM, outcome, {"alarm": kind, **facts})
+        self._ledger.append(draft, alarmed(self._seals, draft, self._new_act()))
+
     def draft(self, proof: Permit | Grant, outcome: Outcome, facts: Facts, study: StudyFacts | None = None) -> Draft:
         """Write down an allowed act, for the commit that carries it out."""
         return self._drafts.of(proof.request, proof.decision, proof.act, outcome, facts, study or proof.request.study)
@@ -235,6 +254,12 @@ class Guard:
         """Say whether somebody has just proved who they are."""
         at = assurance.logged_in_at
         return at is not None and -_SKEW <= self._now() - at <= self.terms.fresh_login
+
+    def _own(self, of: Institution, action: Action, outcome: Outcome, facts: Facts) -> Draft:
+        """Write down an act of the archive itself: nobody asked for it, so nobody was allowed it."""
+        request = AccessRequest(Subject("archive", Role.STRANGER, of, "", Door.JOB, ""), action, None)
+        decision = Decision(allowed=True, may_know=True, rule="the archive itself", policy_version=self._policy.version)
+        return self._drafts.of(request, decision, self._new_act(), outcome, facts, None)
 
     def _record_refusal(self, request: AccessRequest, decision: Decision, facts: Facts) -> None:
         act = self._new_act()

@@ -34,6 +34,12 @@ def protected_access(seals: InstitutionSeals, request: AccessRequest, begun: Dra
     return compose(seals, NoticeKind.PROTECTED_ACCESS, begun, notice_id, begun.act, told)
 
 
+def alarmed(seals: InstitutionSeals, draft: Draft, notice_id: UUID) -> Notice:
+    """Write the notice of an alarm; raises `Unavailable` without the index key."""
+    told = {name: str(fact) for name, fact in draft.facts.items()}
+    return compose(seals, NoticeKind.ALARM, draft, notice_id, draft.act, told)
+
+
 def compose(
     seals: InstitutionSeals, kind: NoticeKind, draft: Draft, notice_id: UUID, about: UUID, told: Mapping[str, str]
 ) -> Notice:

@@ -11,6 +11,8 @@ from pacs_secure.core.identifiers import Institution
 class NoticeKind(StrEnum):
     """Why somebody is told."""
 
+    ALARM = "alarm"
+    """Something that watches the archive found it wanting: a witness, a clock, the ledger itself."""
     BREAK_GLASS = "break-glass"
     """Somebody broke the glass for a patient (ACC-06)."""
     PROTECTED_ACCESS = "protected-access"
@@ -26,7 +28,7 @@ class Notice:
     """Whose officer is told."""
     kind: NoticeKind
     about: UUID
-    """The emergency, or the act of reading."""
+    """The emergency, the act of reading, or the alarm."""
     act: UUID
     """Ties it to the entries of the ledger."""
     made_at: datetime

@@ -6,9 +6,11 @@ from datetime import UTC, datetime
 import orjson
 import pytest
 
+from pacs_secure.archive.noticing import told_by
 from pacs_secure.core.access import Action, Assurance, Door, Purpose, Relation, Role, Safeguard, Subject, relations_of
 from pacs_secure.core.audit import Outcome
 from pacs_secure.core.errors import ArchiveError, Denied, Held, Hidden, NotFound, Unavailable
+from pacs_secure.core.notices import NoticeKind
 from pacs_secure.crypto.index_seal import DetailsSeal
 from pacs_secure.crypto.tlog import read_draft
 from pacs_secure.ports import Shelf
@@ -289,3 +291,40 @@ def test_a_labelled_study_says_so_in_its_entries(world: World) -> None:
     world.archive.guard.admit(request(Action.STUDY_READ, study=study))
 
     assert world.entries()[0]["facts"]["protected"] == "staff vip"
+
+
+def test_an_alarm_is_recorded_and_told_to_the_officer_in_one_commit(world: World) -> None:
+    world.archive.guard.alarm(HERE, "unwitnessed", {"seconds": 61})
+    world.archive.guard.alarm(HERE, "unwitnessed", {"recovered": "after 90 s"})
+
+    raised, ended = world.entries()
+    assert (raised["action"], raised["outcome"], raised["institution"]) == ("system:alarm", "failed", HERE)
+    assert raised["facts"] == {"alarm": "unwitnessed", "seconds": 61}
+    assert (raised["role"], raised["door"], raised["rule"]) == ("stranger", "job", "the archive itself")
+    assert raised["actor"] == world.archive.guard.pseudonym(HERE, "archive")
+    assert (ended["outcome"], ended["facts"]["recovered"]) == ("completed", "after 90 s")
+    first, second = world.ledger.notices.values()
+    assert (first.notice.kind, str(first.notice.about), first.number) == (NoticeKind.ALARM, raised["act"], 0)
+    assert told_by(world.archive.search.seals, second.notice) == {"alarm": "unwitnessed", "recovered": "after 90 s"}
+
+
+def test_an_alarm_that_cannot_be_told_is_not_recorded_either(world: World) -> None:
+    world.archive.guard.pseudonym(HERE, "archive")  # the ledger key is in memory now
+    world.keyring.sealed = True
+
+    with pytest.raises(Unavailable):
+        world.archive.guard.alarm(HERE, "unwitnessed", {})
+
+    assert world.entries() == []
+
+
+def test_the_archive_says_that_it_starts_and_stops_even_while_the_vault_is_away(world: World) -> None:
+    world.keyring.sealed = True
+    world.archive.guard.announce(HERE, Action.SYSTEM_START, {"version": "1"})
+    world.keyring.sealed = False
+    world.archive.guard.announce(HERE, Action.SYSTEM_STOP, {})
+
+    started, stopped = world.entries()
+    assert (started["action"], started["outcome"], started["facts"]) == ("system:start", "completed", {"version": "1"})
+    assert (started["actor"], "details" in started) == ("", False)
+    assert (stopped["action"], stopped["actor"]) == ("system:stop", world.archive.guard.pseudonym(HERE, "archive"))
