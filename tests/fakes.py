@@ -12,6 +12,7 @@ from pacs_secure.core.identifiers import Institution, Uid
 from pacs_secure.core.instance import IndexedInstance, InstanceRow, SealedHit
 from pacs_secure.core.notices import KeptNotice, Notice
 from pacs_secure.core.query import Narrowing
+from pacs_secure.core.seeking import Sought
 from pacs_secure.crypto.tlog import NO_ENTRY, WIDTH, compose_entry, parse_checkpoint, read_draft, root
 from pacs_secure.ports import Added, Device, InstitutionKeys
 from tests.fake_matching import FakeSeries, FakeStudy, hits_of, in_order, numbered, plain, same, study_fits
@@ -54,6 +55,16 @@ class MemoryLedger:
         for entry, (alias, who) in zip(list(self.kept), list(self.studies), strict=False):
             if alias == study_alias and actor in {"", who}:
                 yield entry
+
+    def find(self, sought: Sought, after: int | None = None) -> Iterator[LedgerEntry]:
+        self._reach()
+        if after is not None and not 0 <= after < len(self.kept):
+            raise NotFound("no such object")
+        drafts = [(read_draft(entry.content), entry) for entry in list(self.kept)]
+        order = sorted(drafts, key=lambda one: (one[0].at, one[1].index), reverse=sought.newest_first)
+        places = [entry.index for _, entry in order]
+        begin = 0 if after is None else places.index(after) + 1
+        yield from (entry for draft, entry in order[begin:] if sought.fits(draft))
 
     def size(self) -> int:
         self._reach()

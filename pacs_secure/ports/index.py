@@ -13,6 +13,7 @@ from pacs_secure.core.identifiers import Institution, KeyId, Uid
 from pacs_secure.core.instance import IndexedInstance, InstanceRow, SealedHit
 from pacs_secure.core.notices import Notice
 from pacs_secure.core.query import Narrowing
+from pacs_secure.core.seeking import Sought
 
 
 class Added(StrEnum):
@@ -145,6 +146,15 @@ class Ledger(Protocol):
 
     def about(self, study_alias: UUID, actor: str = "") -> Iterator[LedgerEntry]:
         """Yield the entries about a study, those of one actor when named, oldest first."""
+
+    def find(self, sought: Sought, after: int | None = None) -> Iterator[LedgerEntry]:
+        """Yield candidates in the order of their time, behind the entry ``after`` when given.
+
+        None that is wanted is missing; whoever reads them holds each against `Sought.fits`.
+
+        Raises:
+            NotFound: there is no entry ``after``.
+        """
 
     def size(self) -> int:
         """Return the number of entries."""

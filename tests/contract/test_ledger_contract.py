@@ -5,19 +5,29 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from time import monotonic, sleep
+from typing import Any
 
 import pytest
 
 from pacs_secure.adapters.sql.engine import Database
 from pacs_secure.adapters.sql.ledger import SqlLedger
+from pacs_secure.core.access import Action, Role
 from pacs_secure.core.audit import Draft, LedgerEntry, Outcome
-from pacs_secure.core.errors import Conflict, Malformed, OverLimit
+from pacs_secure.core.errors import Conflict, Malformed, NotFound, OverLimit
+from pacs_secure.core.seeking import Sought
 from pacs_secure.crypto.tlog import NO_ENTRY, compose_entry, leaf_hash, parse_entry, read_draft
 from pacs_secure.ports import Ledger
-from tests.builders import NOW, draft
+from tests.builders import ELSEWHERE, HERE, NOW, draft, study_facts, subject
 from tests.fakes import MemoryLedger
+
+MINUTE = timedelta(minutes=1)
+RADIOLOGIST = subject(identifier="r.weber")
+CLINICIAN = subject(Role.CLINICIAN, identifier="k.sommer", department="surgery")
+MINE, YOURS = study_facts("1.2.1"), study_facts("1.2.2")
+ALSO_MINE = study_facts("1.2.3", patient_alias=MINE.patient_alias)
 
 
 @pytest.fixture(params=["sql", "memory"])
@@ -121,6 +131,76 @@ class TestEntries:
 
         assert ledger.append(draft()).index == 1
         assert sound(list(ledger.entries(0, 9)))
+
+
+class TestFinding:
+    """Candidates may be more than is wanted, never less; those that fit come in the order of their time."""
+
+    @staticmethod
+    def fitting(ledger: Ledger, sought: Sought, after: int | None = None) -> list[int]:
+        return [entry.index for entry in ledger.find(sought, after) if sought.fits(read_draft(entry.content))]
+
+    @pytest.fixture
+    def filled(self, ledger: Ledger) -> Ledger:
+        """Six entries of one institution, one of another; the second to last is older than it stands."""
+        minutes = (0, 1, 2, 3, 9, 4)
+        who = (RADIOLOGIST, RADIOLOGIST, CLINICIAN, CLINICIAN, RADIOLOGIST, CLINICIAN)
+        studies = (MINE, ALSO_MINE, YOURS, None, MINE, YOURS)
+        for minute, by, study in zip(minutes, who, studies, strict=True):
+            outcome = Outcome.BEGUN if study is MINE else Outcome.COMPLETED
+            ledger.append(draft(outcome, at=NOW + minute * MINUTE, by=by, study=study))
+        ledger.append(draft(at=NOW, by=subject(of=ELSEWHERE), action=Action.STUDY_SEARCH))
+        return ledger
+
+    @pytest.mark.parametrize(
+        ("narrowed", "indices"),
+        [
+            ({}, [0, 1, 2, 3, 5, 4]),
+            ({"since": NOW + MINUTE}, [1, 2, 3, 5, 4]),
+            ({"until": NOW + 3 * MINUTE}, [0, 1, 2]),
+            ({"since": NOW + MINUTE, "until": NOW + 4 * MINUTE}, [1, 2, 3]),
+            ({"action": Action.STUDY_SEARCH}, []),
+            ({"outcome": Outcome.BEGUN}, [0, 4]),
+            ({"role": Role.CLINICIAN}, [2, 3, 5]),
+            ({"department": "surgery"}, [2, 3, 5]),
+            ({"actor": draft(by=RADIOLOGIST).actor, "until": NOW + 5 * MINUTE}, [0, 1]),
+            ({"patients": frozenset({MINE.patient_alias})}, [0, 1, 4]),
+            ({"patients": frozenset({MINE.patient_alias, YOURS.patient_alias}), "role": Role.CLINICIAN}, [2, 5]),
+            ({"patients": frozenset({MINE.patient_alias}), "since": NOW + MINUTE}, [1, 4]),
+            ({"patients": frozenset()}, []),
+            ({"study": YOURS.alias}, [2, 5]),
+            ({"study": YOURS.alias, "patients": frozenset({MINE.patient_alias})}, []),
+            ({"institution": ELSEWHERE}, [6]),
+            ({"institution": ELSEWHERE, "study": MINE.alias}, []),
+        ],
+        ids=str,
+    )
+    def test_what_is_looked_for_is_found_in_both_directions(
+        self, filled: Ledger, narrowed: dict[str, Any], indices: list[int]
+    ) -> None:
+        sought = Sought(**{"institution": HERE, **narrowed})
+
+        assert self.fitting(filled, sought) == indices[::-1]
+        assert self.fitting(filled, replace(sought, newest_first=False)) == indices
+
+    def test_a_search_goes_on_behind_an_entry(self, filled: Ledger) -> None:
+        assert self.fitting(filled, Sought(HERE), 3) == [2, 1, 0]
+        assert self.fitting(filled, Sought(HERE, newest_first=False), 3) == [5, 4]
+        assert self.fitting(filled, Sought(HERE, study=MINE.alias), 4) == [0]
+
+    @pytest.mark.parametrize("after", [-1, 7, 2**40])
+    def test_a_search_behind_no_entry_finds_no_place(self, filled: Ledger, after: int) -> None:
+        with pytest.raises(NotFound):
+            list(filled.find(Sought(HERE), after))
+
+    def test_more_than_a_page_of_one_moment_is_found_whole(self, ledger: Ledger) -> None:
+        for _ in range(1201):
+            ledger.follow(draft(at=NOW, study=MINE))
+        assert eventually(lambda: ledger.size() == 1201)
+
+        for narrowed in (Sought(HERE), Sought(HERE, patients=frozenset({MINE.patient_alias}))):
+            assert self.fitting(ledger, narrowed) == list(range(1201))[::-1]
+            assert self.fitting(ledger, replace(narrowed, newest_first=False)) == list(range(1201))
 
 
 class TestManyWriters:

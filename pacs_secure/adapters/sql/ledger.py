@@ -16,11 +16,14 @@ from sqlalchemy.engine import Connection
 
 from pacs_secure.adapters.sql.emergency_tables import notices
 from pacs_secure.adapters.sql.engine import Database
+from pacs_secure.adapters.sql.ledger_index_tables import index_in
+from pacs_secure.adapters.sql.ledger_search import found
 from pacs_secure.adapters.sql.rows import AnyRow
 from pacs_secure.adapters.sql.tables import checkpoints, ledger, ledger_studies, open_acts
 from pacs_secure.core.audit import Draft, LedgerEntry, Outcome
 from pacs_secure.core.errors import Conflict, Denied
 from pacs_secure.core.notices import Notice
+from pacs_secure.core.seeking import Sought
 from pacs_secure.crypto.tlog import NO_ENTRY, compose_entry
 
 _AT_ONCE = 500
@@ -74,6 +77,7 @@ def append_in(connection: Connection, draft: Draft, notice: Notice | None = None
         connection.execute(
             _note_study, {"study_alias": draft.study_alias, "entry_index": entry.index, "actor": draft.actor}
         )
+    index_in(connection, entry.index, draft)
     if draft.outcome is not Outcome.BEGUN:
         connection.execute(_close_act, {"an_act": draft.act})
     elif connection.execute(_is_open, {"an_act": draft.act}).first() is None:
@@ -122,6 +126,10 @@ class SqlLedger:
             for row in rows:
                 yield LedgerEntry(row.entry_index, row.content, row.leaf_hash, row.prev_hash)
             start = rows[-1].entry_index + 1
+
+    def find(self, sought: Sought, after: int | None = None) -> Iterator[LedgerEntry]:
+        """Yield candidates in the order of their time, behind the entry ``after`` when given."""
+        return found(self._database, sought, after)
 
     def checkpoints(self) -> Iterator[bytes]:
         """Yield every signed checkpoint note as stored, oldest first."""
