@@ -173,7 +173,7 @@ class TestFinding:
             ({"institution": ELSEWHERE}, [6]),
             ({"institution": ELSEWHERE, "study": MINE.alias}, []),
         ],
-        ids=str,
+        ids=lambda value: "-".join(value) if isinstance(value, dict) else None,
     )
     def test_what_is_looked_for_is_found_in_both_directions(
         self, filled: Ledger, narrowed: dict[str, Any], indices: list[int]

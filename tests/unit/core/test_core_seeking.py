@@ -39,7 +39,7 @@ ENTRY = draft(at=NOW, study=STUDY)
         ({"patients": frozenset()}, False),
         ({"institution": ELSEWHERE}, False),
     ],
-    ids=str,
+    ids=lambda value: "-".join(value) if isinstance(value, dict) else None,
 )
 def test_an_entry_fits_when_it_says_all_that_is_wanted(narrowed: dict[str, Any], fits: bool) -> None:  # noqa: FBT001 - a table of truths
     assert Sought(**{"institution": HERE, **narrowed}).fits(ENTRY) is fits

@@ -53,7 +53,7 @@ def plan(database: Database, sought: Sought, after: int | None) -> str:
         {"patients": frozenset({STUDY.patient_alias})},
         {"study": STUDY.alias, "since": NOW},
     ],
-    ids=str,
+    ids=["period", "action", "patient", "study"],
 )
 def test_no_search_walks_the_ledger_or_sorts_it(
     database: Database,
