@@ -17,6 +17,7 @@ from pacs_secure.archive.classification import Classify
 from pacs_secure.archive.enrolment import Enrolment
 from pacs_secure.archive.explain import Explain
 from pacs_secure.archive.facts import Facts
+from pacs_secure.archive.feed import LedgerFeed
 from pacs_secure.archive.guard import Guard, Terms
 from pacs_secure.archive.ingest import Ingest
 from pacs_secure.archive.institutions import InstitutionSeals
@@ -141,6 +142,7 @@ def furnish(engines: Engines, terms: Terms | None = None, session_terms: Session
         convening=Convening(invitations, BoardPages(invitations), engines.boards, engines.ledger),
         sharing=Sharing(invitations, engines.shares, engines.ledger),
         explain=Explain(guard, facts, engines.policy, _now),
+        feed=LedgerFeed(guard, engines.ledger, engines.origin),
         policies=Policies(guard, engines.policy, engines.policies, seals, check_policy, _now),
     )
     return House(archive, engines, drop_keys)

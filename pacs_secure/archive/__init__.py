@@ -9,6 +9,7 @@ from pacs_secure.archive.classification import Classify
 from pacs_secure.archive.enrolment import Enrolment
 from pacs_secure.archive.explain import Explain
 from pacs_secure.archive.facts import Facts
+from pacs_secure.archive.feed import LedgerFeed
 from pacs_secure.archive.guard import Guard
 from pacs_secure.archive.ingest import Ingest
 from pacs_secure.archive.notices import NoticeBook
@@ -42,3 +43,4 @@ class Archive:
     convening: Convening
     explain: Explain
     policies: Policies
+    feed: LedgerFeed

@@ -1,0 +1,104 @@
+"""Passing the ledger on: entries of one institution, in the order of the ledger, for systems that keep audit messages.
+
+What is passed on is what everybody may see who keeps a copy of the ledger: nothing sealed is opened.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from pacs_secure.archive.guard import Guard
+from pacs_secure.core.access import AccessRequest, Action, Purpose, Subject
+from pacs_secure.core.audit import LedgerEntry, Outcome
+from pacs_secure.core.errors import ArchiveError, Malformed
+from pacs_secure.core.identifiers import Institution
+from pacs_secure.crypto.tlog import read_draft
+from pacs_secure.messages.occurrence import Occurrence
+from pacs_secure.ports import Ledger
+
+MOST_AT_ONCE = 500
+"""Entries read for one page."""
+
+
+class Feeding:
+    """How far one reader has come."""
+
+    def __init__(self, ledger: Ledger, origin: str, institution: Institution, start: int) -> None:
+        self.place = start
+        """Index of the next entry to read."""
+        self.given = 0
+        """Entries that were passed on."""
+        self._ledger = ledger
+        self._origin = origin
+        self._institution = institution
+        self._range: tuple[int, int] | None = None
+
+    def page(self) -> list[Occurrence]:
+        """Return what comes next; none when nothing is left, or when all of it was another institution's.
+
+        Raises:
+            Tampered: an entry is none of this build's; nothing behind it is passed on.
+            Unavailable: the ledger is out of reach.
+        """
+        found: list[Occurrence] = []
+        place = self.place
+        for entry in self._ledger.entries(place, min(self.size(), place + MOST_AT_ONCE)):
+            one = occurrence(entry, self._origin)
+            place = entry.index + 1
+            if one.draft.institution == self._institution:
+                found.append(one)
+        self.place = place
+        if found:
+            self._range = (self._range or (found[0].index, 0))[0], found[-1].index
+            self.given += len(found)
+        return found
+
+    def size(self) -> int:
+        """Return how many entries there are."""
+        return self._ledger.size()
+
+    def account(self) -> dict[str, int]:
+        """Say what was passed on: how many entries, and from which to which."""
+        reach = {} if self._range is None else dict(zip(("first", "last"), self._range, strict=True))
+        return {"entries": self.given, **reach}
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerFeed:
+    """The verb: pass entries on, and have it on record from where to where."""
+
+    guard: Guard
+    ledger: Ledger
+    origin: str
+
+    @contextmanager
+    def begin(
+        self, subject: Subject, purpose: Purpose | None, start: int, details: dict[str, str]
+    ) -> Iterator[Feeding]:
+        """Begin at an entry; the end of the block is the end of the act, and says what was passed on.
+
+        Raises:
+            Denied: somebody else passes entries on.
+            Malformed: there is no entry of a negative number.
+            Unavailable: it cannot be recorded, so nothing is passed on (LOG-04).
+        """
+        request = AccessRequest(subject, Action.LEDGER_FEED, purpose, details={**details, "from": str(start)})
+        if start < 0:
+            self.guard.refuse(request, {"error": Malformed.__name__})
+            raise Malformed("the ledger begins at entry 0")
+        grant = self.guard.admit(request)
+        feeding = Feeding(self.ledger, self.origin, subject.institution, start)
+        outcome, problem = Outcome.ABORTED, dict[str, str]()
+        try:
+            yield feeding
+            outcome = Outcome.COMPLETED
+        except ArchiveError as error:
+            outcome, problem = Outcome.FAILED, {"error": type(error).__name__}
+            raise
+        finally:
+            self.guard.finish_later(grant, outcome, {**feeding.account(), **problem})
+
+
+def occurrence(entry: LedgerEntry, origin: str) -> Occurrence:
+    """Read an entry for the renderings; raises `Tampered` when it is none of this build's."""
+    return Occurrence(entry.index, entry.leaf_hash, read_draft(entry.content), origin)

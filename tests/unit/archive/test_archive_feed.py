@@ -1,0 +1,113 @@
+"""Passing the ledger on: decided, on record from where to where, and nothing of another institution."""
+
+import pytest
+
+from pacs_secure.archive import feed
+from pacs_secure.core.access import Role, Subject
+from pacs_secure.core.audit import LedgerEntry
+from pacs_secure.core.errors import Denied, Malformed, Tampered, Unavailable
+from pacs_secure.messages.occurrence import Occurrence
+from tests.builders import ELSEWHERE, subject
+from tests.unit.archive.instances import acts, store
+from tests.world import ORIGIN, World
+
+OPERATOR = subject(Role.OPERATOR)
+HOW = {"format": "fhir"}
+
+
+def fed(world: World, start: int = 0, somebody: Subject = OPERATOR) -> list[Occurrence]:
+    found: list[Occurrence] = []
+    with world.archive.feed.begin(somebody, None, start, HOW) as feeding:
+        while page := feeding.page():
+            found += page
+    return found
+
+
+def test_every_entry_is_passed_on_in_order_and_the_act_says_which(world: World) -> None:
+    store(world)
+
+    found = fed(world)
+
+    assert [one.index for one in found] == [0, 1, 2]
+    assert [one.leaf_hash for one in found] == [entry.leaf_hash for entry in world.ledger.kept[:3]]
+    assert {one.origin for one in found} == {ORIGIN}
+    assert acts(world)[2:] == [("ledger:feed", "begun"), ("ledger:feed", "completed")]
+    begun, done = world.entries()[2:]
+    assert (begun["facts"]["from"], begun["facts"]["format"]) == ("0", "fhir")
+    assert {name: done["facts"][name] for name in ("entries", "first", "last")} == {"entries": 3, "first": 0, "last": 2}
+
+
+def test_it_begins_where_it_is_told_and_says_so_when_there_was_nothing(world: World) -> None:
+    store(world)
+
+    assert [one.index for one in fed(world, 2)] == [2]
+    assert fed(world, 99) == []
+    assert world.entries()[-1]["facts"]["entries"] == 0
+    assert "first" not in world.entries()[-1]["facts"]
+
+
+def test_it_reads_page_by_page(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    store(world)
+    monkeypatch.setattr(feed, "MOST_AT_ONCE", 2)
+
+    with world.archive.feed.begin(OPERATOR, None, 0, HOW) as feeding:
+        assert [len(feeding.page()) for _ in range(3)] == [2, 1, 0]
+        assert feeding.place == feeding.size() == 3
+
+
+def test_institutions_are_strictly_apart(world: World) -> None:
+    store(world)
+    stranger = subject(Role.OPERATOR, of=ELSEWHERE)
+
+    found = fed(world, 0, stranger)
+
+    assert [one.draft.action.value for one in found] == ["ledger:feed"]
+    assert fed(world)[-1].draft.institution == OPERATOR.institution
+
+
+@pytest.mark.parametrize("role", [Role.DPO, Role.RADIOLOGIST, Role.ADMIN])
+def test_nobody_else_passes_the_ledger_on(world: World, role: Role) -> None:
+    with pytest.raises(Denied):
+        fed(world, 0, subject(role))
+    assert acts(world) == [("ledger:feed", "refused")]
+
+
+def test_there_is_no_entry_before_the_first(world: World) -> None:
+    with pytest.raises(Malformed):
+        fed(world, -1)
+    assert acts(world) == [("ledger:feed", "refused")]
+
+
+def test_nothing_behind_an_entry_that_cannot_be_read_is_passed_on(world: World) -> None:
+    store(world)
+    kept = world.ledger.kept[1]
+    world.ledger.kept[1] = LedgerEntry(1, b"{}", kept.leaf_hash, kept.prev_hash)
+
+    with pytest.raises(Tampered):
+        fed(world)
+    assert acts_behind(world) == [("ledger:feed", "begun"), ("ledger:feed", "failed")]
+    assert world.entries()[-1]["facts"]["error"] == "Tampered"
+
+
+def acts_behind(world: World) -> list[tuple[str, str]]:
+    return [(entry["action"], entry["outcome"]) for entry in world.entries()[2:]]
+
+
+def test_whoever_stops_in_between_is_on_record_as_having_stopped(world: World) -> None:
+    store(world)
+
+    def broken_off() -> None:
+        with world.archive.feed.begin(OPERATOR, None, 0, HOW) as feeding:
+            feeding.page()
+            raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        broken_off()
+    assert acts(world)[-1] == ("ledger:feed", "aborted")
+
+
+def test_without_a_record_nothing_is_passed_on(world: World) -> None:
+    world.ledger.down = True
+
+    with pytest.raises(Unavailable):
+        fed(world)
