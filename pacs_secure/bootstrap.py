@@ -101,7 +101,7 @@ def assemble(settings: Settings) -> Iterator[House]:
 
 def open_house(settings: Settings, stack: ExitStack, vault: Vault) -> House:
     """Open every engine that the settings name; ``stack`` closes them."""
-    database = Database(settings.index.file)
+    database = Database(settings.index.place, settings.index.password_file)
     stack.callback(database.close)
     blobs = DiskBlobs(settings.objects.directory, settings.objects.least_free)
     stack.callback(blobs.close)

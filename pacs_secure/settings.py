@@ -7,7 +7,7 @@ named by the file that holds them, never written here.
 from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
@@ -65,8 +65,27 @@ class Web(Section):
 class Index(Section):
     """Where index and ledger are kept."""
 
-    file: Path
-    """SQLite database."""
+    file: Path | None = None
+    """SQLite database, on a local file system."""
+    url: Annotated[str, StringConstraints(pattern=r"^postgresql://[!-~]+$")] | None = None
+    """PostgreSQL database; on another machine it is reached by verified TLS only (``sslrootcert=…``)."""
+    password_file: Path | None = None
+    """Mode 0600; read whenever a connection is made, so that a changed password needs no restart."""
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if (self.file is None) == (self.url is None):
+            raise ValueError("[index] names either file or url")
+        if self.password_file is not None and self.url is None:
+            raise ValueError("a file needs no password_file")
+        if self.url is not None and _holds_password(self.url):
+            raise ValueError("a password does not stand in [index] url: name its file in password_file")
+        return self
+
+    @property
+    def place(self) -> Path | str:
+        """Return where the database is."""
+        return self.file or self.url or ""
 
 
 class Objects(Section):
@@ -221,6 +240,11 @@ class Notices(Section):
         if self.mail_host is not None and self.mail_security == "none" and self.mail_host not in LOOPBACK:
             raise ValueError("mail goes in clear on loopback only")
         return self
+
+
+def _holds_password(url: str) -> bool:
+    parts = urlsplit(url)
+    return bool(parts.password) or "password" in parse_qs(parts.query)
 
 
 class Settings(BaseSettings):

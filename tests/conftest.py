@@ -5,6 +5,7 @@ from importlib.util import find_spec
 pytest_plugins = [
     "tests.clock",
     "tests.loopback",
+    "tests.postgres_fixture",
     "tests.evidence",
     "tests.world",
     "tests.dicom_door",

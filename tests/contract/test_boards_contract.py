@@ -1,8 +1,6 @@
 """Boards: each version is kept together with the ties it makes and ends and its entry, in memory and in SQL alike."""
 
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -19,6 +17,7 @@ from pacs_secure.ports import Boards, Ledger, Ties
 from tests.builders import ELSEWHERE, HERE, NOW, board, case, draft, permit, seat, tie
 from tests.fakes import MemoryTies
 from tests.fakes_sharing import MemoryBoards
+from tests.postgres_fixture import ENGINES, place_of, tamper
 
 MOST = 10
 FIRST, SECOND = uuid4(), uuid4()
@@ -44,13 +43,13 @@ class Kept:
         return sorted(tie.actor for tie in self.ties.of(HERE, alias, NOW))
 
 
-@pytest.fixture(params=["memory", "sql"])
+@pytest.fixture(params=["memory", *ENGINES])
 def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kept]:
     if request.param == "memory":
         ties = MemoryTies()
         yield Kept(MemoryBoards(ties), ties, ties.ledger)
         return
-    database = Database(tmp_path / "index.db")
+    database = Database(place_of(request, tmp_path))
     yield Kept(SqlBoards(database), SqlTies(database), SqlLedger(database))
     database.close()
 
@@ -147,13 +146,11 @@ def test_the_newest_of_an_institution_or_a_person_come_first(kept: Kept) -> None
 @pytest.mark.parametrize(
     ("column", "value"), [("seats", b"no JSON"), ("seats", b"[[1]]"), ("cases", b"[[]]"), ("meets_on", "someday")]
 )
-def test_a_stored_board_that_is_none_is_told(tmp_path: Path, column: str, value: object) -> None:
-    database = Database(tmp_path / "index.db")
+def test_a_stored_board_that_is_none_is_told(place: str | Path, column: str, value: object) -> None:
+    database = Database(place)
     made = board()
     SqlBoards(database).convene(permit(), made, draft())
-    with closing(sqlite3.connect(tmp_path / "index.db")) as file:
-        file.execute(f"UPDATE boards SET {column} = ?", (value,))
-        file.commit()
+    tamper(place, f"UPDATE boards SET {column} = ?", value)
 
     with pytest.raises(Tampered):
         SqlBoards(database).by_id(made.board_id)

@@ -30,6 +30,7 @@ from tests.builders import (
     viewer,
 )
 from tests.fakes import MemoryLedger, MemoryRecords
+from tests.postgres_fixture import ENGINES, place_of
 
 STUDY = uid(f"{ROOT}.1")
 OTHER = f"{ROOT}.2"
@@ -61,13 +62,13 @@ class Kept:
         return [hit.study_instance_uid for hit in self.records.search(of, Narrowing(Level.STUDY))]
 
 
-@pytest.fixture(params=["memory", "sql"])
+@pytest.fixture(params=["memory", *ENGINES])
 def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kept]:
     if request.param == "memory":
         ledger = MemoryLedger()
         yield Kept(MemoryRecords(ledger), ledger)
         return
-    database = Database(tmp_path / "index.db")
+    database = Database(place_of(request, tmp_path))
     yield Kept(SqlRecords(database), SqlLedger(database))
     database.close()
 

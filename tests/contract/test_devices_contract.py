@@ -16,6 +16,7 @@ from pacs_secure.crypto.tlog import read_draft
 from pacs_secure.ports import Device, Devices, Ledger
 from tests.builders import CT, ELSEWHERE, HERE, NOW, device, digest, draft, permit, subject
 from tests.fakes import MemoryDevices, MemoryLedger
+from tests.postgres_fixture import ENGINES, place_of
 
 
 @dataclass
@@ -33,13 +34,13 @@ def allowed(institution: str) -> Permit:
     return permit(subject(of=institution), Action.DEVICE_ENROL)
 
 
-@pytest.fixture(params=["sql", "memory"])
+@pytest.fixture(params=[*ENGINES, "memory"])
 def nodes(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Nodes]:
     if request.param == "memory":
         ledger = MemoryLedger()
         yield Nodes(MemoryDevices(ledger), ledger)
     else:
-        database = Database(tmp_path / "index.db")
+        database = Database(place_of(request, tmp_path))
         yield Nodes(SqlDevices(database), SqlLedger(database))
         database.close()
 

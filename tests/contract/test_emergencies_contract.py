@@ -33,6 +33,7 @@ from tests.builders import (
 )
 from tests.fakes import MemoryLedger, MemoryRecords, MemoryTies
 from tests.fakes_emergencies import MemoryEmergencies, MemoryNotices, MemoryPatients
+from tests.postgres_fixture import ENGINES, place_of
 
 FOUR_HOURS = timedelta(hours=4)
 OPENS = permit(action=Action.BREAK_GLASS_OPEN)
@@ -87,7 +88,7 @@ class Glass:
         return len(self.notices.listed(HERE, 100, acknowledged=False))
 
 
-@pytest.fixture(params=["memory", "sql"])
+@pytest.fixture(params=["memory", *ENGINES])
 def glass(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Glass]:
     if request.param == "memory":
         ledger = MemoryLedger()
@@ -95,7 +96,7 @@ def glass(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Glass]:
         records = MemoryRecords(ledger, ties)
         yield Glass(MemoryEmergencies(ties), ties, MemoryNotices(ledger), ledger, MemoryPatients(records), records)
         return
-    database = Database(tmp_path / "index.db")
+    database = Database(place_of(request, tmp_path))
     yield Glass(
         SqlEmergencies(database),
         SqlTies(database),

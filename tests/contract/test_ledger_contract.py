@@ -22,6 +22,7 @@ from pacs_secure.crypto.tlog import NO_ENTRY, compose_entry, leaf_hash, parse_en
 from pacs_secure.ports import Ledger
 from tests.builders import ELSEWHERE, HERE, NOW, draft, study_facts, subject
 from tests.fakes import MemoryLedger
+from tests.postgres_fixture import ENGINES, place_of
 
 MINUTE = timedelta(minutes=1)
 RADIOLOGIST = subject(identifier="r.weber")
@@ -30,12 +31,12 @@ MINE, YOURS = study_facts("1.2.1"), study_facts("1.2.2")
 ALSO_MINE = study_facts("1.2.3", patient_alias=MINE.patient_alias)
 
 
-@pytest.fixture(params=["sql", "memory"])
+@pytest.fixture(params=[*ENGINES, "memory"])
 def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ledger]:
     if request.param == "memory":
         yield MemoryLedger()
     else:
-        database = Database(tmp_path / "index.db")
+        database = Database(place_of(request, tmp_path))
         yield SqlLedger(database)
         database.close()
 

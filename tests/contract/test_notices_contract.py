@@ -18,6 +18,7 @@ from pacs_secure.ports import Ledger, Notices
 from tests.builders import ELSEWHERE, HERE, NOW, draft, permit, subject
 from tests.fakes import MemoryLedger
 from tests.fakes_emergencies import MemoryNotices
+from tests.postgres_fixture import ENGINES, place_of
 
 OFFICER = permit(action=Action.NOTICE_ACKNOWLEDGE)
 MOST = 100
@@ -52,13 +53,13 @@ class Outbox:
         return kept
 
 
-@pytest.fixture(params=["memory", "sql"])
+@pytest.fixture(params=["memory", *ENGINES])
 def outbox(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Outbox]:
     if request.param == "memory":
         ledger = MemoryLedger()
         yield Outbox(MemoryNotices(ledger), ledger)
         return
-    database = Database(tmp_path / "index.db")
+    database = Database(place_of(request, tmp_path))
     yield Outbox(SqlNotices(database), SqlLedger(database))
     database.close()
 

@@ -1,6 +1,5 @@
 """The history of the policy, in memory and in SQL alike."""
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from pacs_secure.ports import Ledger, PolicyHistory
 from tests.builders import ELSEWHERE, HERE, NOW, draft, permit, subject
 from tests.fakes import MemoryLedger
 from tests.fakes_policies import MemoryPolicies
+from tests.postgres_fixture import ENGINES, place_of, tamper
 
 TEXTS = {"policy.csv": "p, ä rule\n", "roles.csv": ""}
 PERMIT = permit(action=Action.POLICY_PROPOSE)
@@ -41,13 +41,13 @@ class History:
         return replace(proposal, approval=approval)
 
 
-@pytest.fixture(params=["memory", "sql"])
+@pytest.fixture(params=["memory", *ENGINES])
 def history(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[History]:
     if request.param == "memory":
         ledger = MemoryLedger()
         yield History(MemoryPolicies(ledger), ledger)
         return
-    database = Database(tmp_path / "index.db")
+    database = Database(place_of(request, tmp_path))
     yield History(SqlPolicies(database), SqlLedger(database))
     database.close()
 
@@ -115,26 +115,24 @@ def test_nobody_proposes_for_another_institution(history: History) -> None:
 
 
 @pytest.mark.parametrize("packed", [b"", b"no texts", None])
-def test_texts_that_somebody_wrote_past_the_archive_are_none(tmp_path: Path, packed: bytes | None) -> None:
+def test_texts_that_somebody_wrote_past_the_archive_are_none(place: str | Path, packed: bytes | None) -> None:
     import json
     import zlib
 
     contents = (
         [packed] if packed is not None else [zlib.compress(json.dumps(one).encode()) for one in (["a"], {"a": 1})]
     )
-    with closing(Database(tmp_path / "index.db")) as database:
+    with closing(Database(place)) as database:
         history = History(TheAdapter(database), SqlLedger(database))
         made = history.propose()
         for content in contents:
-            with closing(sqlite3.connect(tmp_path / "index.db")) as other:
-                other.execute("UPDATE policies SET texts = ?", (content,))
-                other.commit()
+            tamper(place, "UPDATE policies SET texts = ?", content)
             with pytest.raises(Tampered):
                 history.policies.texts(made.proposal_id)
 
 
-def test_a_closed_database_is_out_of_reach(tmp_path: Path) -> None:
-    database = Database(tmp_path / "index.db")
+def test_a_closed_database_is_out_of_reach(place: str | Path) -> None:
+    database = Database(place)
     database.close()
 
     with pytest.raises(Unavailable):

@@ -40,6 +40,7 @@ from tests.builders import (
     viewer,
 )
 from tests.fakes import MemoryLedger, MemoryRecords
+from tests.postgres_fixture import ENGINES, place_of
 
 STUDY = uid(f"{ROOT}.1")
 MR = "1.2.840.10008.5.1.4.1.1.4"
@@ -101,13 +102,13 @@ def of_class(one: IndexedInstance, sop_class: str) -> IndexedInstance:
     return replace(one, row=replace(one.row, identity=replace(one.row.identity, sop_class_uid=uid(sop_class))))
 
 
-@pytest.fixture(params=["sql", "memory"])
+@pytest.fixture(params=[*ENGINES, "memory"])
 def index(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Index]:
     if request.param == "memory":
         ledger = MemoryLedger()
         yield Index(MemoryRecords(ledger), ledger)
     else:
-        database = Database(tmp_path / "index.db")
+        database = Database(place_of(request, tmp_path))
         yield Index(SqlRecords(database), SqlLedger(database))
         database.close()
 
@@ -603,9 +604,9 @@ def narrowing(pick: random.Random) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_sql_and_memory_answer_every_combination_alike(tmp_path: Path, seed: int) -> None:
+def test_sql_and_memory_answer_every_combination_alike(place: str | Path, seed: int) -> None:
     pick = random.Random(seed)
-    database, memory = Database(tmp_path / "index.db"), MemoryRecords()
+    database, memory = Database(place), MemoryRecords()
     sides = [Index(SqlRecords(database), SqlLedger(database)), Index(memory, memory.ledger)]
     for one in corpus(pick):
         assert len({side.add(one)[0] for side in sides}) == 1

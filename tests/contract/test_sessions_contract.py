@@ -19,6 +19,7 @@ from pacs_secure.ports import Ledger, RevokedLogin, RevokedPerson, SessionRow, S
 from tests.builders import ELSEWHERE, HERE, NOW, digest, draft, permit, subject
 from tests.fakes import MemoryLedger
 from tests.fakes_sessions import MemorySessions
+from tests.postgres_fixture import ENGINES, place_of
 
 HOUR = timedelta(hours=1)
 
@@ -68,13 +69,13 @@ def session(
     )
 
 
-@pytest.fixture(params=["sql", "memory"])
+@pytest.fixture(params=[*ENGINES, "memory"])
 def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kept]:
     if request.param == "memory":
         ledger = MemoryLedger()
         yield Kept(MemorySessions(ledger), ledger)
     else:
-        database = Database(tmp_path / "index.db")
+        database = Database(place_of(request, tmp_path))
         yield Kept(SqlSessions(database), SqlLedger(database), database)
         database.close()
 

@@ -1,8 +1,6 @@
 """Shares: kept, changed and revoked together with their ties and their entry, in memory and in SQL alike."""
 
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -19,6 +17,7 @@ from pacs_secure.ports import Ledger, Shares, Ties
 from tests.builders import ELSEWHERE, HERE, NOW, draft, permit, share, tie
 from tests.fakes import MemoryTies
 from tests.fakes_sharing import MemoryShares
+from tests.postgres_fixture import ENGINES, place_of, tamper
 
 MOST = 10
 
@@ -39,13 +38,13 @@ class Kept:
         return len(self.ties.of(HERE, made.study_alias, NOW))
 
 
-@pytest.fixture(params=["memory", "sql"])
+@pytest.fixture(params=["memory", *ENGINES])
 def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kept]:
     if request.param == "memory":
         ties = MemoryTies()
         yield Kept(MemoryShares(ties), ties, ties.ledger)
         return
-    database = Database(tmp_path / "index.db")
+    database = Database(place_of(request, tmp_path))
     yield Kept(SqlShares(database), SqlTies(database), SqlLedger(database))
     database.close()
 
@@ -138,13 +137,11 @@ def test_the_newest_of_an_institution_or_a_person_come_first(kept: Kept) -> None
     assert list(kept.shares.among("nobody", MOST)) == []
 
 
-def test_a_stored_purpose_that_is_none_is_told(tmp_path: Path) -> None:
-    database = Database(tmp_path / "index.db")
+def test_a_stored_purpose_that_is_none_is_told(place: str | Path) -> None:
+    database = Database(place)
     made = share()
     SqlShares(database).add(permit(), made, (), draft())
-    with closing(sqlite3.connect(tmp_path / "index.db")) as file:
-        file.execute("UPDATE shares SET purpose = 'PLAY'")
-        file.commit()
+    tamper(place, "UPDATE shares SET purpose = 'PLAY'")
 
     with pytest.raises(Tampered):
         SqlShares(database).by_id(made.share_id)

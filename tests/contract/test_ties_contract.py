@@ -31,6 +31,7 @@ from tests.builders import (
     viewer,
 )
 from tests.fakes import MemoryLedger, MemoryRecords, MemoryTies
+from tests.postgres_fixture import ENGINES, place_of
 
 STUDY = uid(f"{ROOT}.1")
 A_SECOND = timedelta(seconds=1)
@@ -72,7 +73,7 @@ class Bound:
         return len(list(self.records.search(wide, Narrowing(Level.STUDY))))
 
 
-@pytest.fixture(params=["memory", "sql"])
+@pytest.fixture(params=["memory", *ENGINES])
 def bound(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bound]:
     if request.param == "memory":
         ledger = MemoryLedger()
@@ -81,7 +82,7 @@ def bound(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bound]:
         found.records.add(permit(), indexed_instance(), None)
         yield found
         return
-    database = Database(tmp_path / "index.db")
+    database = Database(place_of(request, tmp_path))
     found = Bound(SqlTies(database), SqlRecords(database), SqlLedger(database))
     found.records.add(permit(), indexed_instance(), None)
     yield found

@@ -13,17 +13,18 @@ from pacs_secure.core.errors import Unavailable
 from pacs_secure.ports import UsedTokens
 from tests.builders import NOW, digest
 from tests.fakes import MemoryUsedTokens
+from tests.postgres_fixture import ENGINES, place_of
 
 MINUTE = timedelta(minutes=1)
 Make = Callable[[int], UsedTokens]
 
 
-@pytest.fixture(params=["sql", "memory"])
+@pytest.fixture(params=[*ENGINES, "memory"])
 def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
     if request.param == "memory":
         yield MemoryUsedTokens
         return
-    database = Database(tmp_path / "index.db")
+    database = Database(place_of(request, tmp_path))
     yield lambda most: SqlUsedTokens(database, most)
     database.close()
 
@@ -57,13 +58,13 @@ def test_of_many_who_bring_one_token_at_once_one_is_believed(make: Make) -> None
     assert sum(believed) == 1
 
 
-def test_neither_a_restart_nor_a_second_process_forgets(tmp_path: Path) -> None:
-    first, second = (Database(tmp_path / "index.db") for _ in range(2))
+def test_neither_a_restart_nor_a_second_process_forgets(place: str | Path) -> None:
+    first, second = (Database(place) for _ in range(2))
 
     assert SqlUsedTokens(first).use(digest("one"), NOW + MINUTE, NOW)
     assert not SqlUsedTokens(second).use(digest("one"), NOW + MINUTE, NOW)
     for database in (first, second):
         database.close()
-    third = Database(tmp_path / "index.db")
+    third = Database(place)
     assert not SqlUsedTokens(third).use(digest("one"), NOW + MINUTE, NOW)
     third.close()

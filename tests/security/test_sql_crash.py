@@ -51,9 +51,9 @@ def write(thread):
         else:
             ledger.follow(draft(Outcome.COMPLETED, act=proof.act))
 
+say(ready=True)
 for thread in range(3):
     threading.Thread(target=write, args=(thread,), daemon=True).start()
-say(ready=True)
 threading.Event().wait(20)
 """
 

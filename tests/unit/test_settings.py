@@ -118,3 +118,27 @@ def test_two_issuers_of_one_institution_give_their_people_different_names(tmp_pa
     )
 
     assert len(load(written(tmp_path, identity(one + other))).identity.issuers) == 2
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        "",
+        'file = "index.db"\nurl = "postgresql:///archive?host=/run/postgresql"',
+        'file = "index.db"\npassword_file = "password"',
+        'url = "mysql://db.example/archive"',
+        'url = "postgresql://archive:secret@db.example/archive"',
+        'url = "postgresql://db.example/archive?password=secret"',
+    ],
+)
+def test_the_index_is_in_one_place_and_its_password_in_a_file_of_its_own(tmp_path: Path, index: str) -> None:
+    with pytest.raises(ValueError, match=r"index|String should match"):
+        load(written(tmp_path, WHOLE.replace('file = "index.db"', index)))
+
+
+def test_the_index_may_be_in_postgresql(tmp_path: Path) -> None:
+    url = "postgresql://archive@db.example/archive?sslrootcert=/etc/ssl/db.pem"
+    text = WHOLE.replace('file = "index.db"', f'url = "{url}"\npassword_file = "password"')
+
+    index = load(written(tmp_path, text)).index
+    assert (index.place, index.password_file) == (url, Path("password"))

@@ -59,7 +59,7 @@ class SqlDevices:
         _demand_own(permit, after)
 
         def change(connection: Connection) -> None:
-            if after.ae_title != before.ae_title or _named(connection, before.ae_title) != before:
+            if after.ae_title != before.ae_title or _named(connection, before.ae_title, hold=True) != before:
                 raise Conflict("the device has been changed meanwhile")
             _put(connection, after)
             append_in(connection, draft)
@@ -77,14 +77,15 @@ def _demand_own(permit: Permit, device: Device) -> None:
         raise Denied("institutions are strictly apart")
 
 
-def _named(connection: Connection, ae_title: str) -> Device | None:
-    row = connection.execute(select(devices).where(devices.c.ae_title == ae_title)).first()
+def _named(connection: Connection, ae_title: str, *, hold: bool = False) -> Device | None:
+    wanted = select(devices).where(devices.c.ae_title == ae_title)
+    row = connection.execute(wanted.with_for_update() if hold else wanted).first()
     return None if row is None else _device(row)
 
 
 def _put(connection: Connection, device: Device) -> None:
     same = or_(devices.c.ae_title == device.ae_title, devices.c.spki_sha256 == device.spki_sha256)
-    rows = connection.execute(select(devices).where(same)).all()
+    rows = connection.execute(select(devices).where(same).with_for_update()).all()
     if any((row.ae_title, row.institution) != (device.ae_title, device.institution) for row in rows):
         raise Conflict("the AE title or the certificate belongs to another device")
     change = update(devices).where(devices.c.ae_title == device.ae_title) if rows else insert(devices)

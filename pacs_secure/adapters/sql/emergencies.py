@@ -25,6 +25,7 @@ _this = (
     emergencies.c.emergency_id == bindparam("an_emergency"),
 )
 _get = select(emergencies).where(*_this)
+_get_to_change = _get.with_for_update()
 _listed = (
     select(emergencies)
     .where(emergencies.c.institution == bindparam("an_institution"))
@@ -118,7 +119,7 @@ def _demand_home(permit: Permit, draft: Draft, *touched: Institution) -> Institu
 
 
 def _found(connection: Connection, institution: Institution, emergency_id: UUID) -> Emergency:
-    row = connection.execute(_get, {"an_institution": institution, "an_emergency": emergency_id}).first()
+    row = connection.execute(_get_to_change, {"an_institution": institution, "an_emergency": emergency_id}).first()
     if row is None:
         raise NotFound("no such object")
     return _emergency(row)

@@ -7,44 +7,53 @@ from typing import TypeVar
 
 from sqlalchemy import insert, inspect, select
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, SQLAlchemyError
 
 from pacs_secure.adapters.sql import ledger_index_tables as _ledger_index_tables  # noqa: F401 - they join the schema
 from pacs_secure.adapters.sql import policy_tables as _policy_tables  # noqa: F401 - its table joins the schema
 from pacs_secure.adapters.sql import sharing_tables as _sharing_tables  # noqa: F401 - its tables join the schema
-from pacs_secure.adapters.sql import sqlite
-from pacs_secure.adapters.sql.tables import APPEND_ONLY, SCHEMA_VERSION, metadata, schema_version
+from pacs_secure.adapters.sql.dialect import EngineDialect
+from pacs_secure.adapters.sql.postgres import SCHEME, Postgres
+from pacs_secure.adapters.sql.sqlite import Sqlite
+from pacs_secure.adapters.sql.tables import APPEND_ONLY, SCHEMA_VERSION, schema_version
 from pacs_secure.adapters.sql.writer import UNSTORABLE, Writer
 from pacs_secure.core.errors import Malformed, Unavailable
 
 T = TypeVar("T")
 
-_SCHEME = "sqlite:///"
+_FILE = "sqlite:///"
 
 
 class Database:
     """One database, opened by this process; open it after a fork, never before.
 
-    ``place`` is a path or ``sqlite:///`` and a path. Several processes may open the same one.
+    ``place`` is a path, ``sqlite:///`` and a path, or ``postgresql://…`` with the file of its password.
+    Several processes may open the same one.
 
     Raises:
         Unavailable: it cannot be opened, or its schema is of a version this build does not know.
     """
 
-    def __init__(self, place: str | Path) -> None:
-        path = _path(place)
+    def __init__(self, place: str | Path, password_file: Path | None = None) -> None:
+        self._dialect = _dialect(place, password_file)
         self._closed = False
         try:
-            sqlite.create_file(path)
-            engine = sqlite.make_writer(path)
-            with engine.begin() as connection:
-                _settle_schema(connection)
-                sqlite.forbid_changes(connection, APPEND_ONLY)
-            self._readers = sqlite.make_readers(path)
+            self._engine = self._dialect.make_writer()
+            self._readers = self._dialect.make_readers()
+            self._settle()
         except (OSError, SQLAlchemyError) as error:
             raise Unavailable("the database cannot be opened") from error
-        self._engine = engine
-        self._writer = Writer(engine)
+        self._writer = Writer(self._engine)
+
+    def _settle(self) -> None:
+        """Create what is missing in an empty database, and refuse one that is not ours."""
+        try:
+            with self._engine.begin() as connection:
+                _settle_schema(connection, self._dialect)
+                self._dialect.forbid_changes(connection, APPEND_ONLY)
+        except BaseException:
+            self._engine.dispose()
+            raise
 
     def write(self, work: Callable[[Connection], T]) -> T:
         """Run ``work`` in the writing thread and return its answer once the commit is durable.
@@ -65,13 +74,18 @@ class Database:
         self._writer.follow(work)
 
     @contextmanager
-    def read(self) -> Iterator[Connection]:
-        """Lend a reading connection: each statement sees everything committed before it."""
+    def read(self, *, long: bool = False) -> Iterator[Connection]:
+        """Lend a reading connection: each statement sees everything committed before it.
+
+        ``long`` is for rows that are taken while they are found.
+        """
         if self._closed:
             raise Unavailable("the database is closed")
         try:
             with self._readers.connect() as connection:
-                yield connection
+                yield connection.execution_options(**self._dialect.long_reading) if long else connection
+        except DataError:
+            raise Malformed("a value cannot be asked of the database") from None
         except SQLAlchemyError as error:
             raise Unavailable("the database cannot be read") from error
         except UNSTORABLE:
@@ -85,20 +99,22 @@ class Database:
         self._engine.dispose()
 
 
-def _path(place: str | Path) -> Path:
+def _dialect(place: str | Path, password_file: Path | None) -> EngineDialect:
     if isinstance(place, Path):
-        return place
-    if "://" in place and not place.startswith(_SCHEME):
-        raise Unavailable("this build keeps its index in SQLite: sqlite:///PATH")
-    return Path(place.removeprefix(_SCHEME))
+        return Sqlite(place)
+    if place.startswith(SCHEME):
+        return Postgres(place, password_file)
+    if "://" in place and not place.startswith(_FILE):
+        raise Unavailable("this build keeps its index in SQLite (sqlite:///PATH) or PostgreSQL (postgresql://…)")
+    return Sqlite(Path(place.removeprefix(_FILE)))
 
 
-def _settle_schema(connection: Connection) -> None:
+def _settle_schema(connection: Connection, dialect: EngineDialect) -> None:
     """Create the tables in an empty database; accept any other only in the version this build knows."""
+    dialect.hold_schema(connection)
     tables = inspect(connection).get_table_names()
     if not tables:
-        metadata.create_all(connection)
-        sqlite.state_statistics(connection)
+        dialect.create_schema(connection)
         connection.execute(insert(schema_version).values(version=SCHEMA_VERSION))
         return
     known = schema_version.name in tables

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, bindparam, delete, func, insert, select
+from sqlalchemy import Select, bindparam, delete, func, insert, select, text
 from sqlalchemy.engine import Connection
 
 from pacs_secure.adapters.sql.emergency_tables import notices
@@ -29,6 +29,7 @@ from pacs_secure.crypto.tlog import NO_ENTRY, compose_entry
 _AT_ONCE = 500
 
 _head = select(ledger.c.entry_index, ledger.c.leaf_hash).order_by(ledger.c.entry_index.desc()).limit(1)
+_hold_head = text("SELECT pg_advisory_xact_lock(8098984016428361833)")
 _append = insert(ledger)
 _notify = insert(notices)
 _note_study = insert(ledger_studies)
@@ -61,6 +62,8 @@ def append_in(connection: Connection, draft: Draft, notice: Notice | None = None
     """
     if notice is not None and notice.institution != draft.institution:
         raise Denied("institutions are strictly apart")
+    if connection.dialect.name == "postgresql":
+        connection.execute(_hold_head)
     head = connection.execute(_head).first()
     index, prev_hash = (0, NO_ENTRY) if head is None else (head.entry_index + 1, head.leaf_hash)
     entry = compose_entry(draft, index, prev_hash)

@@ -21,6 +21,7 @@ _INSTITUTION: BindParameter[str] = bindparam("an_institution")
 _CHANNEL: BindParameter[str] = bindparam("a_channel")
 
 _get = select(notices).where(notices.c.institution == _INSTITUTION, notices.c.notice_id == bindparam("a_notice"))
+_get_to_change = _get.with_for_update()
 _newest = (
     select(notices)
     .where(notices.c.institution == _INSTITUTION)
@@ -92,7 +93,7 @@ class SqlNotices:
         demand_recorded_at_home(institution, draft)
 
         def acknowledge(connection: Connection) -> None:
-            row = connection.execute(_get, {"an_institution": institution, "a_notice": notice_id}).first()
+            row = connection.execute(_get_to_change, {"an_institution": institution, "a_notice": notice_id}).first()
             if row is None:
                 raise NotFound("no such object")
             if row.acknowledged_at is not None:

@@ -34,6 +34,7 @@ _same = (
     )
     .limit(1)
 )
+_sequence = select(policies.c.sequence).where(_this).with_for_update()
 _texts = select(policies.c.texts).where(_this)
 _newest = select(func.coalesce(func.max(policies.c.sequence), 0))
 _approved = _listed.where(policies.c.sequence == bindparam("a_sequence"))
@@ -75,7 +76,7 @@ class SqlPolicies:
         """
 
         def keep(connection: Connection) -> None:
-            row = connection.execute(select(policies.c.sequence).where(_this), {"a_proposal": proposal_id}).first()
+            row = connection.execute(_sequence, {"a_proposal": proposal_id}).first()
             if row is None:
                 raise NotFound("no such object")
             if row.sequence is not None or connection.execute(_newest).scalar_one() != approval.sequence - 1:

@@ -1,6 +1,6 @@
 """The table of policies: texts of rules, which name nobody, and sealed names of who proposed and approved them."""
 
-from sqlalchemy import Column, Integer, LargeBinary, String, Table
+from sqlalchemy import Column, Index, Integer, LargeBinary, String, Table
 
 from pacs_secure.adapters.sql.tables import Counter, Moment, RandomId, metadata
 
@@ -24,4 +24,14 @@ policies = Table(
     Column("proof", LargeBinary, nullable=False),
     Column("box", LargeBinary, nullable=False),
     Column("texts", LargeBinary, nullable=False),
+)
+# One proposal of a policy waits at a time, also where two come at once.
+_waiting = policies.c.sequence.is_(None)
+Index(
+    "uq_policies_waiting",
+    policies.c.version,
+    policies.c.replaces,
+    unique=True,
+    sqlite_where=_waiting,
+    postgresql_where=_waiting,
 )

@@ -120,10 +120,10 @@ class SqlRecords:
         wanted = search.statement(scope, narrowing)
         if narrowing.limit is None:
             wanted = wanted.execution_options(yield_per=_AT_ONCE)
-        with self._database.read() as connection:
-            found = connection.execute(wanted)
+        long = narrowing.limit is None
+        with self._database.read(long=long) as connection, connection.execute(wanted) as found:
             # A page is taken whole; candidates without an end are taken as they are opened.
-            for row in found if narrowing.limit is None else found.all():
+            for row in found if long else found.all():
                 yield rows.sealed_hit(row)
 
     def classify(self, permit: Permit, change: Callable[[StoredFacts], tuple[StoredFacts, Draft]]) -> None:

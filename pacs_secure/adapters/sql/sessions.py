@@ -122,7 +122,7 @@ class SqlSessions:
 
 def _revoke_person(connection: Connection, revoked: RevokedPerson) -> None:
     whose = (revoked_people.c.institution == revoked.institution) & (revoked_people.c.actor == revoked.actor)
-    known = connection.execute(select(revoked_people.c.since).where(whose)).first()
+    known = connection.execute(select(revoked_people.c.since).where(whose).with_for_update()).first()
     if known is None:
         values = {"institution": revoked.institution, "actor": revoked.actor, "since": revoked.since}
         connection.execute(insert(revoked_people).values(values))

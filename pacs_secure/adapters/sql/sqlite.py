@@ -7,15 +7,19 @@ write lock before the chain head is read, so several processes keep one dense ch
 import os
 import sqlite3
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from sqlite3 import Connection as DriverConnection
 from sqlite3 import OperationalError
+from types import MappingProxyType
 from urllib.parse import quote
 
 from sqlalchemy import Engine, QueuePool, Table, create_engine, event
 from sqlalchemy.engine import Connection
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
+
+from pacs_secure.adapters.sql.tables import metadata
 
 BUSY_SECONDS = 15.0
 """How long a statement waits for another process's lock before it fails as `Unavailable`."""
@@ -53,6 +57,36 @@ _STATISTICS = {
 
 A table without row ids is its own index, by its own name.
 """
+
+
+class Sqlite:
+    """One SQLite database, by its file."""
+
+    long_reading: Mapping[str, object] = MappingProxyType({})
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def make_writer(self) -> Engine:
+        """Return the engine of the one writing connection; make the file where it is missing."""
+        create_file(self._path)
+        return make_writer(self._path)
+
+    def make_readers(self) -> Engine:
+        """Return the engine of the readers."""
+        return make_readers(self._path)
+
+    def hold_schema(self, connection: Connection) -> None:
+        """Do nothing: every transaction of the writer holds the one lock."""
+
+    def create_schema(self, connection: Connection) -> None:
+        """Create every table and say what hospitals are like."""
+        metadata.create_all(connection)
+        state_statistics(connection)
+
+    def forbid_changes(self, connection: Connection, tables: tuple[Table, ...]) -> None:
+        """Make the engine itself refuse to change, remove or replace a row of these tables."""
+        forbid_changes(connection, tables)
 
 
 def create_file(path: Path) -> None:

@@ -33,6 +33,14 @@ UNSTORABLE = (OverflowError, UnicodeEncodeError)
 _SPOILS_ONLY_ITSELF = (DataError, IntegrityError, InterfaceError, ProgrammingError)
 """Errors of one statement; after any other the whole transaction is in doubt."""
 
+_TAKEN = "23505"
+"""SQLSTATE of a unique violation. Where writers do not take turns, somebody else's row may be why."""
+
+_STOPPED = frozenset({"40001", "40P01"})
+"""SQLSTATEs of a transaction that the engine stopped in favour of another: deadlock, serialization."""
+
+_TRIES = 4
+
 _LINGER_SECONDS = 0.05
 """How long work that nobody waits for may look for a commit to share."""
 
@@ -49,23 +57,34 @@ class _Item(Generic[T]):
     def run(self, connection: Connection) -> None:
         """Run the work in a savepoint: what fails takes only itself back.
 
+        Whatever found a place free that somebody has taken meanwhile looks again.
+
         Raises:
             DBAPIError: the engine failed, so the whole transaction is in doubt.
         """
-        connection.exec_driver_sql("SAVEPOINT item")
+        self._settle = self.fail
+        for tries_left in reversed(range(_TRIES)):
+            connection.exec_driver_sql("SAVEPOINT item")
+            again = self._run_once(connection)
+            connection.exec_driver_sql("RELEASE SAVEPOINT item")
+            if not (again and tries_left):
+                return
+
+    def _run_once(self, connection: Connection) -> bool:
+        """Run the work and say whether it met somebody else's, who came first."""
         try:
             answer = self._work(connection)
         except BaseException as error:  # every caller must hear of the end, whatever it was
             if isinstance(error, DBAPIError) and not isinstance(error, _SPOILS_ONLY_ITSELF):
                 raise
             connection.exec_driver_sql("ROLLBACK TO SAVEPOINT item")
-            if isinstance(error, UNSTORABLE):
+            if isinstance(error, (*UNSTORABLE, DataError)):
                 self._settle = _later(self.future.set_exception, Malformed("a value cannot be stored"))
             elif not isinstance(error, SQLAlchemyError):
                 self._settle = _later(self.future.set_exception, error)
-        else:
-            self._settle = _later(self.future.set_result, answer)
-        connection.exec_driver_sql("RELEASE SAVEPOINT item")
+            return isinstance(error, IntegrityError) and _state(error) == _TAKEN
+        self._settle = _later(self.future.set_result, answer)
+        return False
 
     def answer(self) -> None:
         """Tell the caller how it came out; only after the commit."""
@@ -136,12 +155,17 @@ class Writer:
             self._urgent = any(item.awaited for item in self._waiting)
             return batch
 
-    def _commit(self, batch: list[_Item[Any]]) -> None:
+    def _commit(self, batch: list[_Item[Any]], tries_left: int = _TRIES) -> None:
         try:
             with self._engine.begin() as connection:
                 for item in batch:
                     item.run(connection)
         except BaseException as error:  # noqa: BLE001 - the thread must outlive any failure, and answer
+            if tries_left and isinstance(error, DBAPIError) and _state(error) in _STOPPED:
+                # Whoever commits alone holds fewer rows that others wait for.
+                for item in batch:
+                    self._commit([item], tries_left - 1)
+                return
             log.warning("a commit of %d failed: %s", len(batch), type(error).__name__)
             # A descriptor whose fsync failed is not to be trusted again.
             self._engine.dispose()
@@ -150,6 +174,11 @@ class Writer:
         else:
             for item in batch:
                 item.answer()
+
+
+def _state(error: DBAPIError) -> str:
+    """Return the SQLSTATE of an error, "" where the engine knows none."""
+    return getattr(error.orig, "sqlstate", None) or ""
 
 
 def _later(settle: Callable[[T], None], value: T) -> Callable[[], None]:

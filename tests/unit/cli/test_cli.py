@@ -187,7 +187,7 @@ def test_a_policy_that_somebody_wrote_past_the_archive_is_not_used(config: Path,
     with (folder / "policy.csv").open("a", encoding="utf-8") as more:
         more.write("# a comment\n")
     assert run("policy", "propose", folder, "--reason", "a comment says more")[0] == 0
-    with closing(sqlite3.connect(load(config).index.file)) as index:
+    with closing(sqlite3.connect(load(config).index.place)) as index:
         index.execute("UPDATE policies SET sequence = 1, approved_by = 'x', approved_at = 0, approval_box = x'00'")
         index.commit()
 

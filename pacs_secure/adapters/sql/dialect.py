@@ -1,0 +1,29 @@
+"""What an engine is told or asked in its own way: one small object, chosen once when a database is opened."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from sqlalchemy import Engine, Table
+from sqlalchemy.engine import Connection
+
+
+class EngineDialect(Protocol):
+    """One engine and the place of one database; everything else is written once, for all of them."""
+
+    long_reading: Mapping[str, object]
+    """Execution options of a connection whose rows are taken while they are found, not all at once."""
+
+    def make_writer(self) -> Engine:
+        """Return the engine of the one writing connection, whose commits are durable when they are answered."""
+
+    def make_readers(self) -> Engine:
+        """Return the engine of the readers: each statement sees one snapshot and blocks nobody."""
+
+    def hold_schema(self, connection: Connection) -> None:
+        """Let nobody else create or look at the schema until this transaction ends."""
+
+    def create_schema(self, connection: Connection) -> None:
+        """Create every table in an empty database."""
+
+    def forbid_changes(self, connection: Connection, tables: tuple[Table, ...]) -> None:
+        """Make the engine itself refuse to change or remove a row of these tables."""

@@ -1,0 +1,186 @@
+"""Everything that is true of PostgreSQL only: how it is reached, how long it is waited for, how it refuses changes.
+
+A commit is answered when it is durable there (synchronous_commit), on a standby too where one is
+configured. Nobody waits for ever: for a lock, for a statement, or for a machine that fell silent.
+A lost connection is `Unavailable` once; the next statement finds the primary again.
+"""
+
+import ipaddress
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from sqlalchemy import Engine, MetaData, QueuePool, String, Table, create_engine, event, text
+from sqlalchemy.engine import Connection, ExceptionContext
+
+from pacs_secure.adapters.sql.tables import metadata
+from pacs_secure.core.errors import Unavailable
+
+SCHEME = "postgresql://"
+
+_ALLOWED = frozenset({"host", "port", "user", "dbname", "sslmode", "sslrootcert", "sslcert", "sslkey"})
+"""What an address may say; whatever else libpq knows could switch off what is promised here."""
+
+_REACHING: dict[str, str | int] = {
+    "application_name": "pacs-secure",
+    "connect_timeout": 5,
+    "gssencmode": "disable",
+    "keepalives": 1,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+    # Of several machines the one that takes changes: a standby may not know yet what was acknowledged.
+    "target_session_attrs": "primary",
+}
+_SESSION = {
+    "synchronous_commit": "on",
+    "default_transaction_isolation": "read\\ committed",
+    "lock_timeout": "10s",
+    "client_encoding": "UTF8",
+}
+_WRITING = {"statement_timeout": "30s", "idle_in_transaction_session_timeout": "30s"}
+_READING = {
+    "default_transaction_read_only": "on",
+    "statement_timeout": "60s",
+    # Candidates of a search are opened while they come; whoever leaves them lying must not hold a snapshot for hours.
+    "idle_in_transaction_session_timeout": "600s",
+}
+_SCHEMA_LOCK = int.from_bytes(b"pacs-sch")
+"""Of the 64-bit names of advisory locks, the one for whoever creates tables."""
+
+_REFUSE = """
+CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION USING MESSAGE = TG_TABLE_NAME || ' is append-only', ERRCODE = 'restrict_violation';
+END $$
+"""
+_guarded = text(
+    "SELECT count(*) FROM pg_trigger WHERE tgrelid = to_regclass(:name) AND tgname = :is AND tgenabled = 'A'"
+)
+
+
+class Postgres:
+    """One PostgreSQL database, by its address; the password is read from its file at every connect."""
+
+    # Rows come in parts only inside a transaction; its one snapshot is that of the first.
+    long_reading: Mapping[str, object] = MappingProxyType({"isolation_level": "REPEATABLE READ"})
+
+    def __init__(self, url: str, password_file: Path | None) -> None:
+        """Check the address.
+
+        Raises:
+            Unavailable: it is none, holds a password, or leads to another machine without verified TLS.
+        """
+        self._address = _address(url)
+        self._password_file = password_file
+
+    def make_writer(self) -> Engine:
+        """Return the engine of the one writing connection."""
+        return self._make(_WRITING, size=1, overflow=0)
+
+    def make_readers(self) -> Engine:
+        """Return the engine of the readers, which cannot write."""
+        return self._make(_READING, size=8, overflow=24).execution_options(isolation_level="AUTOCOMMIT")
+
+    def hold_schema(self, connection: Connection) -> None:
+        """Let nobody else create or look at the schema until this transaction ends."""
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _SCHEMA_LOCK})
+
+    def create_schema(self, connection: Connection) -> None:
+        """Create every table, with texts that sort by their bytes whatever the server's language is."""
+        plain = MetaData(naming_convention=metadata.naming_convention)
+        for table in metadata.sorted_tables:
+            table.to_metadata(plain)
+        for table in plain.tables.values():
+            for column in table.columns:
+                if isinstance(column.type, String):
+                    column.type = String(column.type.length, collation="C")
+        plain.create_all(connection)
+
+    def forbid_changes(self, connection: Connection, tables: tuple[Table, ...]) -> None:
+        """Make the engine refuse UPDATE, DELETE and TRUNCATE of these tables, also when it replicates.
+
+        Whoever does not own the tables finds the triggers there, or is not let in.
+        """
+        for table in tables:
+            trigger = f"{table.name}_refuses_change"
+            if connection.execute(_guarded, {"name": table.name, "is": trigger}).scalar_one():
+                continue
+            connection.exec_driver_sql(_REFUSE)
+            connection.exec_driver_sql(
+                f"CREATE OR REPLACE TRIGGER {trigger} BEFORE UPDATE OR DELETE OR TRUNCATE ON {table.name} "
+                "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
+            )
+            connection.exec_driver_sql(f"ALTER TABLE {table.name} ENABLE ALWAYS TRIGGER {trigger}")
+
+    def _make(self, session: dict[str, str], *, size: int, overflow: int) -> Engine:
+        options = " ".join(f"-c {name}={value}" for name, value in (_SESSION | session).items())
+
+        def connect() -> psycopg.Connection[Any]:
+            known: dict[str, Any] = {**self._address, **_REACHING, **self._password()}
+            return psycopg.connect(**known, options=options)
+
+        engine = create_engine(
+            "postgresql+psycopg://",
+            creator=connect,
+            poolclass=QueuePool,
+            pool_size=size,
+            max_overflow=overflow,
+            pool_timeout=15,
+            hide_parameters=True,
+            use_native_hstore=False,
+        )
+        event.listen(engine, "handle_error", _keep_values_out)
+        return engine
+
+    def _password(self) -> dict[str, str]:
+        if self._password_file is None:
+            return {}
+        try:
+            if self._password_file.stat().st_mode & 0o077:
+                raise psycopg.OperationalError("the file of the database's password is for its owner only")
+            return {"password": self._password_file.read_text(encoding="utf-8").strip()}
+        except (OSError, UnicodeDecodeError):
+            raise psycopg.OperationalError("the database's password cannot be read") from None
+
+
+def _address(url: str) -> dict[str, Any]:
+    try:
+        address = conninfo_to_dict(url)
+    except psycopg.Error:
+        raise Unavailable("the database's address is none") from None
+    if address.pop("password", ""):
+        raise Unavailable("a password does not stand in an address: name its file")
+    if not address.keys() <= _ALLOWED or not address.get("host"):
+        raise Unavailable("the database's address says too much, or not where it is")
+    if not all(_on_this_machine(host) for host in str(address["host"]).split(",")):
+        if address.setdefault("sslmode", "verify-full") != "verify-full":
+            raise Unavailable("a database on another machine is reached by verified TLS only")
+        address.setdefault("sslrootcert", "system")
+    return address
+
+
+def _on_this_machine(host: str) -> bool:
+    if host.startswith("/") or host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _keep_values_out(context: ExceptionContext) -> None:
+    """Cut an error to its first line: the details name the values that met (LOG-02)."""
+    error = context.original_exception
+    if not isinstance(error, psycopg.Error):
+        return
+    told = str(error)
+    short = error.diag.message_primary or told.partition("\n")[0]
+    error.args = (short,)
+    if context.sqlalchemy_exception is not None:
+        words = context.sqlalchemy_exception.args
+        context.sqlalchemy_exception.args = tuple(str(word).replace(told, short) for word in words)

