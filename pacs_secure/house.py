@@ -14,6 +14,7 @@ from pacs_secure.archive.boards import Convening
 from pacs_secure.archive.break_glass import BreakGlass
 from pacs_secure.archive.care import CareTies
 from pacs_secure.archive.classification import Classify
+from pacs_secure.archive.details import Details
 from pacs_secure.archive.enrolment import Enrolment
 from pacs_secure.archive.explain import Explain
 from pacs_secure.archive.facts import Facts
@@ -22,6 +23,8 @@ from pacs_secure.archive.guard import Guard, Terms
 from pacs_secure.archive.ingest import Ingest
 from pacs_secure.archive.institutions import InstitutionSeals
 from pacs_secure.archive.invitations import Invitations
+from pacs_secure.archive.ledger_proofs import LedgerProofs
+from pacs_secure.archive.ledger_reading import LedgerReading
 from pacs_secure.archive.notices import NoticeBook
 from pacs_secure.archive.opened_boards import BoardPages
 from pacs_secure.archive.policies import Policies
@@ -144,6 +147,8 @@ def furnish(engines: Engines, terms: Terms | None = None, session_terms: Session
         explain=Explain(guard, facts, engines.policy, _now),
         feed=LedgerFeed(guard, engines.ledger, engines.origin),
         policies=Policies(guard, engines.policy, engines.policies, seals, check_policy, _now),
+        ledger_reading=LedgerReading(guard, engines.ledger, engines.patients, facts, seals, Details(engines.unwrapper)),
+        ledger_proofs=LedgerProofs(guard, engines.ledger, engines.publisher, engines.origin, engines.public_key),
     )
     return House(archive, engines, drop_keys)
 

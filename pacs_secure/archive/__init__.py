@@ -12,6 +12,8 @@ from pacs_secure.archive.facts import Facts
 from pacs_secure.archive.feed import LedgerFeed
 from pacs_secure.archive.guard import Guard
 from pacs_secure.archive.ingest import Ingest
+from pacs_secure.archive.ledger_proofs import LedgerProofs
+from pacs_secure.archive.ledger_reading import LedgerReading
 from pacs_secure.archive.notices import NoticeBook
 from pacs_secure.archive.policies import Policies
 from pacs_secure.archive.recovery import Recovery
@@ -44,3 +46,5 @@ class Archive:
     explain: Explain
     policies: Policies
     feed: LedgerFeed
+    ledger_reading: LedgerReading
+    ledger_proofs: LedgerProofs

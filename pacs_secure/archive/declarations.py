@@ -68,13 +68,19 @@ def locate(patients: Patients, seals: InstitutionSeals, of: Institution, whom: W
         raise Malformed("name the patient by a Patient ID or by one study")
     if whom.study_instance_uid:
         return patients.of_study(of, uid(whom.study_instance_uid))
-    seal = seals.index(of)
-    if whom.issuer_of_patient_id is not None:
-        return patients.of_token(of, patient_token(seal, whom.issuer_of_patient_id, whom.patient_id))
-    found = patients.of_patient_id(of, seal.token(PATIENT_ID, whom.patient_id))
+    found = patients_of(patients, seals, of, whom)
     if len(found) > 1:
         raise Conflict("several patients have this Patient ID: name its issuer, or one of the patient's studies")
     return next(iter(found), None)
+
+
+def patients_of(patients: Patients, seals: InstitutionSeals, of: Institution, whom: Whom) -> frozenset[UUID]:
+    """Return every patient of an institution who has a Patient ID, of whatever issuer when none is named."""
+    seal = seals.index(of)
+    if whom.issuer_of_patient_id is None:
+        return patients.of_patient_id(of, seal.token(PATIENT_ID, whom.patient_id))
+    found = patients.of_token(of, patient_token(seal, whom.issuer_of_patient_id, whom.patient_id))
+    return frozenset() if found is None else frozenset({found})
 
 
 def seal_emergency(seals: InstitutionSeals, of: Institution, emergency_id: UUID, said: Said) -> bytes:

@@ -1,0 +1,225 @@
+"""Reading the ledger: by time, act, study or patient, for few, within their own institution, and on record itself.
+
+Nobody finds out here what one employee did: that is a question of its own, which takes two
+persons (`pacs_secure.archive.employee_questions`, LOG-07). So no search names one, persons are
+numbers that hold within one answer, and what names them is opened for one patient, one study or
+one entry at a time.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from itertools import islice
+
+from pacs_secure.archive.declarations import Whom, patients_of
+from pacs_secure.archive.details import Details
+from pacs_secure.archive.facts import Facts
+from pacs_secure.archive.guard import Guard
+from pacs_secure.archive.institutions import InstitutionSeals
+from pacs_secure.core.access import AccessRequest, Action, Grant, Permit, Purpose, Role, Subject
+from pacs_secure.core.audit import Draft, LedgerEntry, Outcome
+from pacs_secure.core.errors import ArchiveError, Denied, Malformed, NotFound, Tampered
+from pacs_secure.core.identifiers import uid
+from pacs_secure.core.seeking import Sought
+from pacs_secure.crypto.tlog import read_draft
+from pacs_secure.ports import Ledger, Patients
+
+MOST_AT_ONCE = 500
+_LARGEST_INDEX = 2**53 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What somebody looks for in the ledger."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    """UTC; from the beginning until before the end."""
+    action: Action | None = None
+    outcome: Outcome | None = None
+    role: Role | None = None
+    department: str | None = None
+    study_instance_uid: str = ""
+    whom: Whom | None = None
+    """The patient, by Patient ID and nothing else."""
+    person: str = field(default="", repr=False)
+    """An employee, by name or pseudonym: never answered here."""
+    newest_first: bool = True
+    after: int | None = None
+    """Go on behind this entry."""
+    limit: int = 100
+    opened: bool = False
+    """Whether what names persons is to be opened."""
+
+    def told(self) -> dict[str, str]:
+        """Return it as facts that may name a person."""
+        named = {
+            "since": self.since and self.since.isoformat(),
+            "until": self.until and self.until.isoformat(),
+            "action": self.action,
+            "outcome": self.outcome,
+            "role": self.role,
+            "department": self.department,
+            "study": self.study_instance_uid,
+            "person": self.person,
+        }
+        return {name: str(value) for name, value in named.items() if value} | (self.whom.told() if self.whom else {})
+
+
+@dataclass(frozen=True, slots=True)
+class ReadEntry:
+    """One entry as it was read."""
+
+    entry: LedgerEntry
+    draft: Draft
+    person: int
+    """The same number is the same person, within one answer only; 0 when nobody is known."""
+    told: dict[str, str] | None = field(default=None, repr=False)
+    """What names persons, when it was opened and its key is not forgotten."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPage:
+    """One answer."""
+
+    entries: Sequence[ReadEntry]
+    after: int | None
+    """Behind which entry the next page begins; None when there is no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerReading:
+    """The verb: read entries of one's own institution."""
+
+    guard: Guard
+    ledger: Ledger
+    patients: Patients
+    facts: Facts
+    seals: InstitutionSeals
+    opener: Details
+
+    def search(self, subject: Subject, purpose: Purpose | None, wanted: Wanted, *, details: dict[str, str]) -> ReadPage:
+        """Return one page of the entries that are wanted.
+
+        Raises:
+            Denied: the subject may not read the ledger, names an employee, or wants to open more than one
+                patient's or study's details at a time.
+            Malformed: an identifier, a time or a number is none.
+            NotFound: there is no entry to go on behind.
+            Tampered: the index of the ledger is not what its entries say.
+            Unavailable: ledger, index or keys are out of reach.
+        """
+        told = {**details, "ledger": "searched", "details": "opened" if wanted.opened else "shut"}
+        request = AccessRequest(subject, Action.LEDGER_READ, purpose, details=told, private=wanted.told())
+        permit = self.guard.decide(request)
+        with self._refusing(request):
+            _demand_answerable(wanted)
+            sought = self._sought(permit, wanted)
+        grant = self.guard.grant(permit, 0)
+        with self._failing(grant):
+            page = self._page(sought, wanted)
+        self.guard.finish(grant, Outcome.COMPLETED, {"results": len(page.entries)})
+        return page
+
+    def entry(
+        self, subject: Subject, purpose: Purpose | None, index: int, *, opened: bool, details: dict[str, str]
+    ) -> ReadEntry:
+        """Return one entry, and open what it says of persons when that is asked for.
+
+        Raises:
+            NotFound: there is no such entry, or it is another institution's.
+        """
+        told = {**details, "ledger": str(index), "details": "opened" if opened else "shut"}
+        grant = self.guard.admit(AccessRequest(subject, Action.LEDGER_READ, purpose, details=told))
+        with self._failing(grant):
+            for entry in self.ledger.entries(index, index + 1) if 0 <= index <= _LARGEST_INDEX else ():
+                draft = read_draft(entry.content)
+                if draft.institution == subject.institution:
+                    (read,) = self._read([entry], opened=opened)
+                    break
+            else:
+                raise NotFound("no such object")
+        self.guard.finish(grant, Outcome.COMPLETED, {"results": 1})
+        return read
+
+    def _sought(self, permit: Permit, wanted: Wanted) -> Sought:
+        """Resolve who and what is named to random names."""
+        subject, purpose = permit.request.subject, permit.request.purpose
+        sought = Sought(
+            subject.institution,
+            wanted.since,
+            wanted.until,
+            wanted.action,
+            wanted.outcome,
+            wanted.role,
+            wanted.department,
+            newest_first=wanted.newest_first,
+        )
+        if wanted.whom is not None:
+            sought = replace(sought, patients=patients_of(self.patients, self.seals, subject.institution, wanted.whom))
+        if wanted.study_instance_uid:
+            study = self.facts.of(subject, purpose, uid(wanted.study_instance_uid))
+            if study is None or study.institution != subject.institution:
+                return replace(sought, patients=frozenset())
+            sought = replace(sought, study=study.alias)
+        return sought
+
+    def _page(self, sought: Sought, wanted: Wanted) -> ReadPage:
+        found = list(islice(self._fitting(sought, wanted.after), wanted.limit + 1))
+        entries = found[: wanted.limit]
+        more = entries[-1].index if len(found) > wanted.limit else None
+        return ReadPage(self._read(entries, opened=wanted.opened), more)
+
+    def _fitting(self, sought: Sought, after: int | None) -> Iterator[LedgerEntry]:
+        for entry in self.ledger.find(sought, after):
+            draft = read_draft(entry.content)
+            if not sought.concerns(draft):
+                raise Tampered("the index of the ledger is not what its entries say")
+            if sought.fits(draft):
+                yield entry
+
+    def _read(self, entries: Sequence[LedgerEntry], *, opened: bool) -> list[ReadEntry]:
+        drafts = [read_draft(entry.content) for entry in entries]
+        told = self.opener.open(drafts) if opened else [None] * len(drafts)
+        numbers = _numbered(draft.actor for draft in drafts)
+        return [
+            ReadEntry(entry, draft, numbers[draft.actor], said)
+            for entry, draft, said in zip(entries, drafts, told, strict=True)
+        ]
+
+    @contextmanager
+    def _refusing(self, request: AccessRequest) -> Iterator[None]:
+        """Record what is refused after the policy has allowed it."""
+        try:
+            yield
+        except ArchiveError as error:
+            self.guard.refuse(request, {"error": type(error).__name__})
+            raise
+
+    @contextmanager
+    def _failing(self, grant: Grant) -> Iterator[None]:
+        """Record that a reading failed."""
+        try:
+            yield
+        except ArchiveError as error:
+            self.guard.finish(grant, Outcome.FAILED, {"error": type(error).__name__})
+            raise
+
+
+def _demand_answerable(wanted: Wanted) -> None:
+    if wanted.person:
+        raise Denied("what an employee did is a question that a second person has to approve")
+    if wanted.opened and wanted.whom is None and not wanted.study_instance_uid:
+        raise Denied("details are opened for one patient, one study or one entry at a time")
+    if not 0 < wanted.limit <= MOST_AT_ONCE:
+        raise Malformed(f"a page has 1 to {MOST_AT_ONCE} entries")
+    if wanted.since is not None and wanted.until is not None and wanted.since >= wanted.until:
+        raise Malformed("the period ends before it begins")
+
+
+def _numbered(actors: Iterable[str]) -> dict[str, int]:
+    numbers = {"": 0}
+    for actor in actors:
+        numbers.setdefault(actor, len(numbers))
+    return numbers
