@@ -14,6 +14,7 @@ from pacs_secure.archive.notary import Notary
 from pacs_secure.bootstrap import assemble
 from pacs_secure.cli import ledger_reading
 from pacs_secure.core.access import Role
+from pacs_secure.core.identifiers import institution
 from pacs_secure.crypto.tlog import leaf_hash, verify_inclusion
 from pacs_secure.house import House
 from pacs_secure.settings import load
@@ -42,7 +43,7 @@ def filled(config: Path, openbao: RunningVault) -> Path:
         with house.archive.ingest.begin(technologist, None, {}) as reception:
             reception.store(received())
         session = openbao.session(VaultRole.SIGNER)
-        signer, engines = VaultSigner(session, settings.institution), house.engines
+        signer, engines = VaultSigner(session, institution(settings.institution)), house.engines
         Notary(engines.ledger, engines.publisher, signer, engines.origin).attest()
         session.close()
     return config
