@@ -20,6 +20,7 @@ from pacs_secure.adapters.sql import (
     SqlDevices,
     SqlEmergencies,
     SqlLedger,
+    SqlLedgerKeys,
     SqlNotices,
     SqlPatients,
     SqlPolicies,
@@ -31,7 +32,7 @@ from pacs_secure.adapters.sql import (
 )
 from pacs_secure.adapters.tile_directory import TileDirectory
 from pacs_secure.adapters.vault_authority import VaultAuthority
-from pacs_secure.adapters.vault_keyring import VaultUnwrapper, VaultWrapper
+from pacs_secure.adapters.vault_keyring import VaultEraser, VaultUnwrapper, VaultWrapper
 from pacs_secure.adapters.vault_session import AppRole, VaultSession
 from pacs_secure.archive.enrolment import certified
 from pacs_secure.archive.guard import Terms
@@ -127,10 +128,18 @@ def open_house(settings: Settings, stack: ExitStack, vault: Vault) -> House:
             authority=VaultAuthority(vault.session_if_given("enroller"), vault.session_if_given("revoker")),
             shares=SqlShares(database),
             boards=SqlBoards(database),
+            ledger_keys=SqlLedgerKeys(database),
+            eraser=_eraser(vault),
         ),
         _terms(settings),
         identity.session_terms(settings),
     )
+
+
+def _eraser(vault: Vault) -> VaultEraser | None:
+    """Return what forgets keys, when this process was given the role."""
+    session = vault.session_if_given("eraser")
+    return None if session is None else VaultEraser(session, vault.session_if_given("reader"))
 
 
 def policy_directory(settings: Settings) -> Path:

@@ -23,6 +23,7 @@ from pacs_secure.archive.guard import Guard, Terms
 from pacs_secure.archive.ingest import Ingest
 from pacs_secure.archive.institutions import InstitutionSeals
 from pacs_secure.archive.invitations import Invitations
+from pacs_secure.archive.ledger_keys import LedgerKeys
 from pacs_secure.archive.ledger_proofs import LedgerProofs
 from pacs_secure.archive.ledger_reading import LedgerReading
 from pacs_secure.archive.notices import NoticeBook
@@ -46,6 +47,7 @@ from pacs_secure.ports import (
     ChangingPolicy,
     Devices,
     Emergencies,
+    KeyEraser,
     KeyUnwrapper,
     KeyWrapper,
     Ledger,
@@ -58,6 +60,7 @@ from pacs_secure.ports import (
     Ties,
     UsedTokens,
 )
+from pacs_secure.ports import LedgerKeys as LedgerKeyList
 from pacs_secure.ports import Sessions as SessionStore
 
 
@@ -85,6 +88,9 @@ class Engines:
     notices: Notices
     shares: Shares
     boards: Boards
+    ledger_keys: LedgerKeyList
+    eraser: KeyEraser | None = None
+    """None: this process forgets nothing."""
     authority: CertificateAuthority = field(default_factory=lambda: VaultAuthority(None, None))
     """By default none: devices are enrolled by certificates of others."""
     used_tokens: UsedTokens | None = None
@@ -106,7 +112,8 @@ def furnish(engines: Engines, terms: Terms | None = None, session_terms: Session
     seals = InstitutionSeals(engines.records, engines.wrapper, engines.unwrapper, time.monotonic)
     engines = replace(engines, devices=ProvenDevices(engines.devices, seals))
     keys = StudyKeys(engines.wrapper, engines.unwrapper, time.monotonic)
-    guard = Guard(engines.policy, engines.ledger, engines.ties, seals, _now, uuid4, terms)
+    ledger_keys = LedgerKeys(engines.ledger_keys, engines.wrapper, engines.unwrapper, engines.eraser, time.monotonic)
+    guard = Guard(engines.policy, engines.ledger, engines.ties, seals, ledger_keys, _now, uuid4, terms)
     facts = Facts(guard, engines.records, seals)
     opener = Opener(keys, engines.blobs)
     invitations = Invitations(guard, facts, engines.records, seals, _now)
@@ -119,7 +126,7 @@ def furnish(engines: Engines, terms: Terms | None = None, session_terms: Session
     archive = Archive(
         guard=guard,
         facts=facts,
-        ingest=Ingest(guard, facts, engines.records, engines.blobs, sealer, seals, _now, Limits()),
+        ingest=Ingest(guard, facts, engines.records, engines.patients, engines.blobs, sealer, seals, _now, Limits()),
         retrieve=Retrieve(guard, facts, engines.records, opener),
         search=Search(guard, engines.records, seals),
         verify=Verify(
@@ -146,6 +153,7 @@ def furnish(engines: Engines, terms: Terms | None = None, session_terms: Session
         sharing=Sharing(invitations, engines.shares, engines.ledger),
         explain=Explain(guard, facts, engines.policy, _now),
         feed=LedgerFeed(guard, engines.ledger, engines.origin),
+        ledger_keys=ledger_keys,
         policies=Policies(guard, engines.policy, engines.policies, seals, check_policy, _now),
         ledger_reading=LedgerReading(guard, engines.ledger, engines.patients, facts, seals, Details(engines.unwrapper)),
         ledger_proofs=LedgerProofs(guard, engines.ledger, engines.publisher, engines.origin, engines.public_key),

@@ -8,13 +8,13 @@ from uuid import UUID, uuid4
 from pacs_secure.core.access import Grant, Permit, Relation, Scope, StoredFacts, StudyFacts, Tie, Viewer
 from pacs_secure.core.audit import Draft, LedgerEntry, Outcome
 from pacs_secure.core.errors import Conflict, Denied, NotFound, Tampered, Unavailable
-from pacs_secure.core.identifiers import Institution, Uid
+from pacs_secure.core.identifiers import Institution, KeyId, Uid
 from pacs_secure.core.instance import IndexedInstance, InstanceRow, SealedHit
 from pacs_secure.core.notices import KeptNotice, Notice
 from pacs_secure.core.query import Narrowing
 from pacs_secure.core.seeking import Sought
 from pacs_secure.crypto.tlog import NO_ENTRY, WIDTH, compose_entry, parse_checkpoint, read_draft, root
-from pacs_secure.ports import Added, Device, InstitutionKeys
+from pacs_secure.ports import Added, Device, InstitutionKeys, LedgerKey
 from tests.fake_matching import FakeSeries, FakeStudy, hits_of, in_order, numbered, plain, same, study_fits
 
 
@@ -27,6 +27,7 @@ class MemoryLedger:
         self.open: dict[UUID, LedgerEntry] = {}
         self.studies: list[tuple[UUID | None, str]] = []
         self.notices: dict[int, KeptNotice] = {}
+        self.keys: dict[KeyId, LedgerKey] = {}
         self._notes: dict[int, bytes] = {}
         self._lock = threading.RLock()
 
@@ -39,6 +40,9 @@ class MemoryLedger:
             entry = compose_entry(draft, len(self.kept), previous)
             self.kept.append(entry)
             self.studies.append((draft.study_alias, draft.actor))
+            if draft.details is not None:
+                named = draft.details.key_id
+                self.keys.setdefault(named, LedgerKey(named, draft.institution, draft.patient_alias, draft.at.year))
             if notice is not None:
                 self.notices[entry.index] = KeptNotice(notice, entry.index)
             if draft.outcome is not Outcome.BEGUN:
@@ -90,6 +94,38 @@ class MemoryLedger:
     def _reach(self) -> None:
         if self.down:
             raise Unavailable("the ledger is out of reach")
+
+
+class MemoryLedgerKeys:
+    """The keys that the entries of a `MemoryLedger` name."""
+
+    def __init__(self, ledger: MemoryLedger) -> None:
+        self.ledger = ledger
+
+    def of(self, institution: Institution, patient_alias: UUID | None, year: int) -> Sequence[KeyId]:
+        return [key.key_id for key in self._in_order() if _place(key) == (institution, patient_alias, year)]
+
+    def of_patient(
+        self, institution: Institution, patient_alias: UUID, through: int | None = None
+    ) -> Sequence[LedgerKey]:
+        theirs = [key for key in self._in_order() if _place(key)[:2] == (institution, patient_alias)]
+        return [key for key in theirs if through is None or key.year <= through]
+
+    def before(self, year: int) -> Iterator[LedgerKey]:
+        yield from [key for key in self._in_order() if key.year < year]
+
+    def remove(self, permit: Permit, keys: Sequence[LedgerKey]) -> None:
+        self.ledger.size()
+        for key in keys:
+            self.ledger.keys.pop(key.key_id, None)
+
+    def _in_order(self) -> list[LedgerKey]:
+        self.ledger.size()
+        return sorted(self.ledger.keys.values(), key=lambda key: (key.year, key.key_id.bytes))
+
+
+def _place(key: LedgerKey) -> tuple[Institution, UUID | None, int]:
+    return key.institution, key.patient_alias, key.year
 
 
 class MemoryTies:

@@ -63,6 +63,14 @@ class FakeKeyring:
             for place in [place for place in self._shelf if place[2] == key_id]:
                 del self._shelf[place]
 
+    def erase(self, institution: Institution, shelf: Shelf, key_ids: Collection[KeyId]) -> None:
+        self._reach()
+        if shelf is Shelf.INDEX:
+            raise Unavailable("the vault refuses this role")
+        with self._lock:
+            for key_id in key_ids:
+                self._shelf.pop((institution, shelf, key_id), None)
+
     def copy(self, source: Place, target: Place) -> None:
         """Put what lies at one place at another too, as someone with the vault's disks might."""
         with self._lock:

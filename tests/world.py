@@ -20,6 +20,7 @@ from pacs_secure.adapters.sql import (
     SqlDevices,
     SqlEmergencies,
     SqlLedger,
+    SqlLedgerKeys,
     SqlNotices,
     SqlPatients,
     SqlPolicies,
@@ -34,9 +35,9 @@ from pacs_secure.archive import Archive
 from pacs_secure.archive.notary import Notary
 from pacs_secure.core.identifiers import Institution
 from pacs_secure.house import Engines, House, furnish
-from pacs_secure.ports import CertificateAuthority, KeyUnwrapper, KeyWrapper, Signer
+from pacs_secure.ports import CertificateAuthority, KeyEraser, KeyUnwrapper, KeyWrapper, Signer
 from tests.builders import HERE
-from tests.fakes import MemoryDevices, MemoryLedger, MemoryPublisher, MemoryRecords, MemoryTies
+from tests.fakes import MemoryDevices, MemoryLedger, MemoryLedgerKeys, MemoryPublisher, MemoryRecords, MemoryTies
 from tests.fakes_authority import MemoryAuthority
 from tests.fakes_blobs import MemoryBlobs
 from tests.fakes_emergencies import MemoryEmergencies, MemoryNotices, MemoryPatients
@@ -117,6 +118,8 @@ def memory_world() -> World:
         authority=authority,
         shares=MemoryShares(ties),
         boards=MemoryBoards(ties),
+        ledger_keys=MemoryLedgerKeys(ledger),
+        eraser=keyring,
     )
     notary = Notary(ledger, publisher, keyring, ORIGIN)
     return World(
@@ -174,6 +177,7 @@ def disk_world(
     unwrapper: KeyUnwrapper,
     signer: Signer,
     authority: CertificateAuthority | None = None,
+    eraser: KeyEraser | None = None,
 ) -> Iterator[DiskWorld]:
     """Build an archive below a directory, with the policy that ships; closed in the end."""
     database = Database(directory / "index.db")
@@ -202,6 +206,8 @@ def disk_world(
         shares=SqlShares(database),
         boards=SqlBoards(database),
         used_tokens=SqlUsedTokens(database),
+        ledger_keys=SqlLedgerKeys(database),
+        eraser=eraser,
     )
     try:
         yield DiskWorld(furnish(engines), database, directory, Notary(ledger, publisher, signer, ORIGIN))

@@ -110,6 +110,39 @@ class VaultUnwrapper:
         }
 
 
+class VaultEraser:
+    """Forgets keys; needs a role that may remove and list on the shelf, and can read nothing there.
+
+    Where this process may also read the shelf, each key is proven gone by asking for it; else by a
+    listing of the whole shelf of its institution.
+    """
+
+    def __init__(self, session: VaultSession, reading: VaultSession | None = None) -> None:
+        self._session = session
+        self._reading = reading
+
+    def erase(self, institution: Institution, shelf: Shelf, key_ids: Collection[KeyId]) -> None:
+        """Take keys off the shelf and prove each gone; those that are gone already are as good.
+
+        Raises:
+            Unavailable: not all of them are proven gone, or this role may not erase from that shelf.
+        """
+        for key_id in key_ids:
+            reply = self._session.delete(shelf_path(institution, shelf, key_id))
+            if not reply.absent:
+                reply.demand_done()
+        if self._left(institution, shelf, key_ids):
+            raise Unavailable("a key is still on the shelf")
+
+    def _left(self, institution: Institution, shelf: Shelf, key_ids: Collection[KeyId]) -> bool:
+        if self._reading is not None:
+            return not all(self._reading.get(shelf_path(institution, shelf, key_id)).absent for key_id in key_ids)
+        reply = self._session.list(f"shelf/{shelf}/{institution}")
+        # An empty shelf is answered by 404, or by 200 and no names.
+        names = None if reply.absent else reply.demand_done().mapping("data").get("keys")
+        return isinstance(names, list) and not {str(key_id) for key_id in key_ids}.isdisjoint(names)
+
+
 class VaultCanary:
     """Encrypts as a process that stores would, and decrypts as one that serves would."""
 

@@ -12,6 +12,7 @@ from pacs_secure.archive.facts import Facts
 from pacs_secure.archive.feed import LedgerFeed
 from pacs_secure.archive.guard import Guard
 from pacs_secure.archive.ingest import Ingest
+from pacs_secure.archive.ledger_keys import LedgerKeys
 from pacs_secure.archive.ledger_proofs import LedgerProofs
 from pacs_secure.archive.ledger_reading import LedgerReading
 from pacs_secure.archive.notices import NoticeBook
@@ -48,3 +49,4 @@ class Archive:
     feed: LedgerFeed
     ledger_reading: LedgerReading
     ledger_proofs: LedgerProofs
+    ledger_keys: LedgerKeys

@@ -103,8 +103,9 @@ class BreakGlass:
             if found.actor != self._actor(subject):
                 raise NotFound("no such object")
             at = self.now()
-            draft = self.guard.draft(permit, Outcome.COMPLETED, {"emergency": str(found.emergency_id)})
-            self.emergencies.end(permit, found.emergency_id, at, replace(draft, patient_alias=found.patient_alias))
+            facts = {"emergency": str(found.emergency_id)}
+            draft = self.guard.draft(permit, Outcome.COMPLETED, facts, patient=found.patient_alias)
+            self.emergencies.end(permit, found.emergency_id, at, draft)
         return declared(self.seals, replace(found, ends_at=at))
 
     def review(
@@ -136,8 +137,8 @@ class BreakGlass:
             box = seal_review(self.seals, found.institution, found.emergency_id, subject.identifier, words)
             made = Review(judgement, actor, self.now(), box)
             facts: dict[str, str | int] = {"emergency": str(found.emergency_id), "judgement": judgement.value}
-            draft = self.guard.draft(permit, Outcome.COMPLETED, facts)
-            self.emergencies.review(permit, found.emergency_id, made, replace(draft, patient_alias=found.patient_alias))
+            draft = self.guard.draft(permit, Outcome.COMPLETED, facts, patient=found.patient_alias)
+            self.emergencies.review(permit, found.emergency_id, made, draft)
         return declared(self.seals, self._of(subject, emergency_id))
 
     def list(self, subject: Subject, purpose: Purpose | None, *, details: dict[str, str]) -> Sequence[Declared]:
@@ -175,7 +176,7 @@ class BreakGlass:
             "ends_at": made.ends_at.isoformat(),
             "reported": str(notice_id),
         }
-        draft = replace(self.guard.draft(permit, Outcome.COMPLETED, facts), patient_alias=patient)
+        draft = self.guard.draft(permit, Outcome.COMPLETED, facts, patient=patient)
         told = {"person": said.person, "role": said.role, "department": said.department, "reason": said.reason}
         notice = compose(self.seals, NoticeKind.BREAK_GLASS, draft, notice_id, made_id, told)
         self.emergencies.open(permit, made, self._tie(made, said.person), notice, draft)

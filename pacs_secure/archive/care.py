@@ -18,7 +18,7 @@ from pacs_secure.archive.institutions import InstitutionSeals
 from pacs_secure.archive.locating import located, refusing_malformed
 from pacs_secure.archive.proofs import demand_tie, proven
 from pacs_secure.core.access import AccessRequest, Action, Purpose, Relation, StudyFacts, Subject, Tie
-from pacs_secure.core.audit import Draft, Outcome
+from pacs_secure.core.audit import Outcome
 from pacs_secure.core.care import FOR_GOOD, STATED, Care
 from pacs_secure.core.errors import Malformed, NotFound
 from pacs_secure.core.identifiers import Institution
@@ -96,8 +96,10 @@ class CareTies:
             self.guard.finish(permit, Outcome.FAILED, {"error": NotFound.__name__})
             raise NotFound("no such object")
         facts = {"origin": str(origin), "relation": held[0].relation.value}
-        draft = self.guard.draft(permit, Outcome.COMPLETED, facts)
-        self.ties.release(permit, origin, at, _about(held[0], draft))
+        tie = held[0]
+        patient = tie.alias if tie.relation is Relation.TREATING else None
+        draft = self.guard.draft(permit, Outcome.COMPLETED, facts, patient=patient)
+        self.ties.release(permit, origin, at, draft if patient else replace(draft, study_alias=tie.alias))
 
     def list(self, subject: Subject, purpose: Purpose | None, study_instance_uid: str) -> Sequence[Care]:
         """Return who treats the patient of a study and who referred it, now; the reading is recorded first.
@@ -148,13 +150,6 @@ class CareTies:
             box=seal.seal(_SEALED_AS, str(care.origin), str(tie_id), named),
         )
         return proven(seal, made)
-
-
-def _about(tie: Tie, draft: Draft) -> Draft:
-    """Say in an entry whom the end of a tie concerns."""
-    if tie.relation is Relation.TREATING:
-        return replace(draft, patient_alias=tie.alias)
-    return replace(draft, study_alias=tie.alias)
 
 
 def _opened(seal: IndexSeal, tie: Tie) -> Care:

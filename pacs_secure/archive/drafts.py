@@ -8,6 +8,7 @@ from uuid import UUID
 import orjson
 
 from pacs_secure.archive.institutions import InstitutionSeals
+from pacs_secure.archive.ledger_keys import LedgerKeys
 from pacs_secure.core.access import LABELS, AccessRequest, Action, Decision, Purpose, Safeguard, StudyFacts
 from pacs_secure.core.audit import Draft, Outcome, SealedDetails
 from pacs_secure.core.errors import Unavailable
@@ -25,8 +26,9 @@ _OPENS_NOTHING = frozenset({Action.LEDGER_VERIFY, Action.SYSTEM_START, Action.SY
 class Drafts:
     """Writes drafts and gives persons their pseudonyms; appends nothing."""
 
-    def __init__(self, seals: InstitutionSeals, now: Callable[[], datetime]) -> None:
+    def __init__(self, seals: InstitutionSeals, keys: LedgerKeys, now: Callable[[], datetime]) -> None:
         self._seals = seals
+        self._keys = keys
         self._now = now
 
     def pseudonym(self, of: Institution, identifier: str) -> str:
@@ -41,14 +43,19 @@ class Drafts:
         outcome: Outcome,
         facts: Facts,
         study: StudyFacts | None,
+        patient: UUID | None = None,
     ) -> Draft:
-        """Write down one step of an act; what happens to a study stands in the ledger of those whose study it is."""
-        subject = request.subject
+        """Write down one step of an act; what happens to a study stands in the ledger of those whose study it is.
+
+        ``patient`` is whom an act concerns that is about no single study.
+        """
+        subject, at = request.subject, self._now()
         of = study.institution if study else subject.institution
-        actor, details = self._attribution(request, act, outcome, of)
+        about = study.patient_alias if study else patient
+        actor, details = self._attribution(request, act, outcome, of, about, at)
         told = _told(request, study)
         return Draft(
-            at=self._now(),
+            at=at,
             act=act,
             action=request.action,
             outcome=outcome,
@@ -62,31 +69,45 @@ class Drafts:
             rule=decision.rule,
             policy_version=decision.policy_version,
             study_alias=study.alias if study else None,
-            patient_alias=study.patient_alias if study else None,
+            patient_alias=about,
             facts={**request.details, **told, **facts},
             details=details,
         )
 
+    def prepare(self, of: Institution, patient: UUID | None) -> None:
+        """Have the key of a patient's details at hand, None: of one who is not known yet."""
+        if patient is None:
+            self._keys.expect(of)
+        else:
+            self._keys.seal(of, patient, self._now().year)
+
     def _attribution(
-        self, request: AccessRequest, act: UUID, outcome: Outcome, of: Institution
+        self,
+        request: AccessRequest,
+        act: UUID,
+        outcome: Outcome,
+        of: Institution,
+        about: UUID | None,
+        at: datetime,
     ) -> tuple[str, SealedDetails | None]:
         """Return the actor's pseudonym and the details, sealed for the institution in whose ledger they stand.
 
-        While the vault is away and the ledger key was never fetched, only what opens nothing may
-        go on: a refusal, verifying the ledger, or that the archive starts or stops is then recorded without its actor.
+        While the vault is away and the keys are not in memory, only what opens nothing may go on: a
+        refusal, verifying the ledger, or that the archive starts or stops is then recorded
+        without details, and without its actor when nothing says who that is.
         """
-        subject = request.subject
+        subject, actor = request.subject, ""
         try:
-            seal = self._seals.details(of)
             actor = self.pseudonym(subject.institution, subject.identifier)
+            key_id, seal = self._keys.seal(of, about, at.year)
         except Unavailable:
             if outcome is Outcome.REFUSED or request.action in _OPENS_NOTHING:
-                return "", None
+                return actor, None
             raise
         private = orjson.dumps(request.private)
         kept = request.private if len(private) <= LONGEST_PRIVATE else {"sha256": sha256(private).hexdigest()}
         box = seal.seal(act, orjson.dumps({"subject": subject.identifier, **kept}))
-        return actor, SealedDetails(self._seals.ledger_keys(of).ledger, box)
+        return actor, SealedDetails(key_id, box)
 
 
 def _told(request: AccessRequest, study: StudyFacts | None) -> dict[str, str]:

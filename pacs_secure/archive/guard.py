@@ -12,6 +12,7 @@ from uuid import UUID
 
 from pacs_secure.archive.drafts import Drafts, Facts, ground
 from pacs_secure.archive.institutions import InstitutionSeals
+from pacs_secure.archive.ledger_keys import LedgerKeys
 from pacs_secure.archive.noticing import alarmed, is_reported_singly, protected_access
 from pacs_secure.archive.viewers import Viewers, nothing
 from pacs_secure.core.access import (
@@ -69,6 +70,7 @@ class Guard:
         ledger: Ledger,
         ties: Ties,
         seals: InstitutionSeals,
+        keys: LedgerKeys,
         now: Callable[[], datetime],
         new_act: Callable[[], UUID],
         terms: Terms | None = None,
@@ -78,7 +80,7 @@ class Guard:
         self._ledger = ledger
         self._seals = seals
         self._now = now
-        self._drafts = Drafts(seals, now)
+        self._drafts = Drafts(seals, keys, now)
         self._viewers = Viewers(policy, ties, seals, now, self.terms.after_treatment)
         self._new_act = new_act
 
@@ -147,6 +149,8 @@ class Guard:
             rule, error = objection
             self._record_refusal(settled, replace(decision, allowed=False, rule=rule), {})
             raise error
+        if settled.study is not None:
+            self.prepare(settled.study.institution, settled.study.patient_alias)
         return Permit(settled, decision, self._new_act(), WARRANT)
 
     def judge(self, request: AccessRequest) -> Decision:
@@ -204,9 +208,28 @@ class Guard:
         draft = self._own(of, Action.SYSTEM_ALARM, outcome, {"alarm": kind, **facts})
         self._ledger.append(draft, alarmed(self._seals, draft, self._new_act()))
 
-    def draft(self, proof: Permit | Grant, outcome: Outcome, facts: Facts, study: StudyFacts | None = None) -> Draft:
-        """Write down an allowed act, for the commit that carries it out."""
-        return self._drafts.of(proof.request, proof.decision, proof.act, outcome, facts, study or proof.request.study)
+    def prepare(self, of: Institution, patient: UUID | None) -> None:
+        """Have at hand what an entry about a patient needs, for commits in which nobody may wait for the vault.
+
+        None stands for a patient who is not known yet. Raises `Unavailable` when that cannot be had.
+        """
+        self._drafts.prepare(of, patient)
+
+    def draft(
+        self,
+        proof: Permit | Grant,
+        outcome: Outcome,
+        facts: Facts,
+        study: StudyFacts | None = None,
+        *,
+        patient: UUID | None = None,
+    ) -> Draft:
+        """Write down an allowed act, for the commit that carries it out.
+
+        ``patient`` is whom an act concerns that is about no single study.
+        """
+        of_study = study or proof.request.study
+        return self._drafts.of(proof.request, proof.decision, proof.act, outcome, facts, of_study, patient)
 
     def closing(self, begun: Draft, outcome: Outcome) -> Draft:
         """Write down the end of an act whose process did not live to record it."""

@@ -36,7 +36,7 @@ from pacs_secure.core.instance import Identity, IndexedInstance, InstanceRow
 from pacs_secure.dicom.header import Header, Limits, scan
 from pacs_secure.dicom.metadata import describe
 from pacs_secure.dicom.part10 import compose_prefix
-from pacs_secure.ports import Added, Blobs, Records
+from pacs_secure.ports import Added, Blobs, Patients, Records
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +179,9 @@ class Reception:
         def prove(facts: StudyFacts) -> bytes:
             return of_study(self._ingest.seals.index(facts.institution), facts)
 
+        if transfer.facts is None and transfer.permit.request.study is None:
+            of, token = indexed.row.identity.institution, indexed.study.patient_token
+            self._ingest.guard.prepare(of, self._ingest.patients.of_token(of, token))
         try:
             added = self._ingest.records.add(transfer.permit, indexed, None if transfer.facts else begin, prove)
         except Conflict:
@@ -208,6 +211,7 @@ class Ingest:
     guard: Guard
     facts: Facts
     records: Records
+    patients: Patients
     blobs: Blobs
     sealer: Sealer
     seals: InstitutionSeals

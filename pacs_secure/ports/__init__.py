@@ -8,7 +8,8 @@ from pacs_secure.core.devices import Device
 from pacs_secure.ports.certificates import CertificateAuthority, IssuedCertificate, RevocationLists
 from pacs_secure.ports.emergencies import Emergencies, Patients
 from pacs_secure.ports.index import Added, InstitutionKeys, Ledger, Publisher, Records, Ties
-from pacs_secure.ports.keys import ForgettableKey, KeyCanary, KeyUnwrapper, KeyWrapper, Shelf, Signer
+from pacs_secure.ports.keys import ForgettableKey, KeyCanary, KeyEraser, KeyUnwrapper, KeyWrapper, Shelf, Signer
+from pacs_secure.ports.ledger_keys import LedgerKey, LedgerKeys
 from pacs_secure.ports.notices import Messenger, Notices
 from pacs_secure.ports.objects import Blob, Blobs, StoredName
 from pacs_secure.ports.people import (
@@ -53,9 +54,12 @@ __all__ = [
     "InstitutionKeys",
     "IssuedCertificate",
     "KeyCanary",
+    "KeyEraser",
     "KeyUnwrapper",
     "KeyWrapper",
     "Ledger",
+    "LedgerKey",
+    "LedgerKeys",
     "LoggedIn",
     "LoginProvider",
     "Messenger",

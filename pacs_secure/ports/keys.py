@@ -42,6 +42,17 @@ class KeyUnwrapper(Protocol):
         """
 
 
+class KeyEraser(Protocol):
+    """Forgets keys for good; held by few processes, and by none that opens anything with them."""
+
+    def erase(self, institution: Institution, shelf: Shelf, key_ids: Collection[KeyId]) -> None:
+        """Take keys off the shelf and prove each gone; those that are gone already are as good.
+
+        Raises:
+            Unavailable: not all of them are proven gone, or this role may not erase from that shelf.
+        """
+
+
 class KeyCanary(Protocol):
     """Asks whether keys really work: health pages say yes while every operation fails."""
 

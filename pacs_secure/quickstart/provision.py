@@ -41,6 +41,7 @@ ROLES_OF_THE_ARCHIVE = (
     VaultRole.SIGNER,
     VaultRole.ENROLLER,
     VaultRole.REVOKER,
+    VaultRole.ERASER,
 )
 RENEW_BEFORE = timedelta(days=30)
 

@@ -9,11 +9,18 @@ import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from pacs_secure.adapters.vault_keyring import VaultCanary, VaultSigner, VaultUnwrapper, VaultWrapper, shelf_path
+from pacs_secure.adapters.vault_keyring import (
+    VaultCanary,
+    VaultEraser,
+    VaultSigner,
+    VaultUnwrapper,
+    VaultWrapper,
+    shelf_path,
+)
 from pacs_secure.adapters.vault_provisioning import VaultRole
 from pacs_secure.core.errors import Tampered, Unavailable
 from pacs_secure.core.identifiers import Institution, KeyId, institution
-from pacs_secure.ports import KeyCanary, KeyUnwrapper, KeyWrapper, Shelf, Signer
+from pacs_secure.ports import KeyCanary, KeyEraser, KeyUnwrapper, KeyWrapper, Shelf, Signer
 from tests.fakes_keys import FakeKeyring, Place
 from tests.vault_fixture import RunningVault
 
@@ -28,6 +35,7 @@ class Keyring:
     elsewhere: Institution
     wrapper: KeyWrapper
     unwrapper: KeyUnwrapper
+    eraser: KeyEraser
     canary: KeyCanary
     signer: Signer
     forget: Callable[[Place], None]
@@ -45,12 +53,15 @@ def fake_keyring() -> Keyring:
         yield
         fake.sealed = False
 
-    return Keyring(here, elsewhere, fake, fake, fake, fake, lambda place: fake.forget(place[2]), fake.copy, sealed)
+    return Keyring(
+        here, elsewhere, fake, fake, fake, fake, fake, lambda place: fake.forget(place[2]), fake.copy, sealed
+    )
 
 
 @contextmanager
-def vault_keyring(openbao: RunningVault) -> Iterator[Keyring]:
-    store, reader, signer = (openbao.session(role) for role in (VaultRole.STORE, VaultRole.READER, VaultRole.SIGNER))
+def vault_keyring(openbao: RunningVault, *, proving_by_list: bool) -> Iterator[Keyring]:
+    roles = (VaultRole.STORE, VaultRole.READER, VaultRole.SIGNER, VaultRole.ERASER)
+    store, reader, signer, eraser = (openbao.session(role) for role in roles)
     vault = openbao.administrator()
     here = openbao.new_institution()
 
@@ -66,6 +77,7 @@ def vault_keyring(openbao: RunningVault) -> Iterator[Keyring]:
             openbao.new_institution(),
             VaultWrapper(store),
             VaultUnwrapper(reader),
+            VaultEraser(eraser, None if proving_by_list else reader),
             VaultCanary(store, reader, here),
             VaultSigner(signer, here),
             forget,
@@ -73,16 +85,17 @@ def vault_keyring(openbao: RunningVault) -> Iterator[Keyring]:
             openbao.sealed,
         )
     finally:
-        for session in (store, reader, signer, vault):
+        for session in (store, reader, signer, eraser, vault):
             session.close()
 
 
-@pytest.fixture(params=["fake", pytest.param("openbao", marks=pytest.mark.real)])
+@pytest.fixture(params=["fake", *(pytest.param(name, marks=pytest.mark.real) for name in ("openbao", "by listing"))])
 def keyring(request: pytest.FixtureRequest) -> Iterator[Keyring]:
     if request.param == "fake":
         yield fake_keyring()
     else:
-        with vault_keyring(request.getfixturevalue("openbao")) as real:
+        openbao = request.getfixturevalue("openbao")
+        with vault_keyring(openbao, proving_by_list=request.param == "by listing") as real:
             yield real
 
 
@@ -117,6 +130,35 @@ class TestKeyring:
         )
 
         assert found == {kept.key_id: kept}
+
+    @pytest.mark.parametrize("shelf", [Shelf.STUDY, Shelf.LEDGER])
+    def test_erased_keys_are_gone_and_their_neighbours_stay(self, keyring: Keyring, shelf: Shelf) -> None:
+        gone, stay = ([keyring.wrapper.mint(keyring.here, shelf) for _ in range(5)] for _ in range(2))
+        elsewhere = keyring.wrapper.mint(keyring.elsewhere, shelf)
+
+        keyring.eraser.erase(keyring.here, shelf, [one.key_id for one in gone])
+
+        asked = [one.key_id for one in (*gone, *stay)]
+        assert keyring.unwrapper.fetch(keyring.here, shelf, asked) == {one.key_id: one for one in stay}
+        assert keyring.unwrapper.fetch(keyring.elsewhere, shelf, [elsewhere.key_id])
+
+    def test_erasing_what_is_gone_or_never_was_is_done_at_once(self, keyring: Keyring) -> None:
+        gone = keyring.wrapper.mint(keyring.here, Shelf.LEDGER).key_id
+
+        for _ in range(2):
+            keyring.eraser.erase(keyring.here, Shelf.LEDGER, [gone, KeyId(uuid4())])
+        keyring.eraser.erase(NOWHERE, Shelf.LEDGER, [gone])
+        keyring.eraser.erase(keyring.here, Shelf.LEDGER, [])
+
+        assert keyring.unwrapper.fetch(keyring.here, Shelf.LEDGER, [gone]) == {}
+
+    def test_the_key_of_an_index_is_not_for_erasing(self, keyring: Keyring) -> None:
+        stays = keyring.wrapper.mint(keyring.here, Shelf.INDEX)
+
+        with pytest.raises(Unavailable):
+            keyring.eraser.erase(keyring.here, Shelf.INDEX, [stays.key_id])
+
+        assert keyring.unwrapper.fetch(keyring.here, Shelf.INDEX, [stays.key_id]) == {stays.key_id: stays}
 
     def test_a_key_lies_on_one_shelf_of_one_institution(self, keyring: Keyring) -> None:
         minted = keyring.wrapper.mint(keyring.here, Shelf.STUDY)
@@ -179,6 +221,7 @@ class TestKeyring:
                 lambda: keyring.wrapper.mint(keyring.here, Shelf.STUDY),
                 lambda: keyring.unwrapper.fetch(keyring.here, Shelf.STUDY, [minted.key_id]),
                 lambda: keyring.signer.sign(b"checkpoint"),
+                lambda: keyring.eraser.erase(keyring.here, Shelf.STUDY, [minted.key_id]),
             ):
                 with pytest.raises(Unavailable):
                     act()

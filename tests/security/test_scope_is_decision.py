@@ -25,6 +25,7 @@ from pacs_secure.adapters.sql.ties import _values as values_of
 from pacs_secure.archive.facts import Facts
 from pacs_secure.archive.guard import Guard, Terms
 from pacs_secure.archive.institutions import InstitutionSeals
+from pacs_secure.archive.ledger_keys import LedgerKeys
 from pacs_secure.archive.proofs import of_study, proven
 from pacs_secure.core.access import (
     TIES_A_PATIENT,
@@ -44,7 +45,7 @@ from pacs_secure.core.identifiers import Institution, Uid, institution, uid
 from pacs_secure.core.query import Level, Narrowing
 from pacs_secure.crypto.index_seal import IndexSeal
 from tests.builders import NOW, ROOT, digest, subject, tie
-from tests.fakes import MemoryLedger
+from tests.fakes import MemoryLedger, MemoryLedgerKeys
 from tests.fakes_keys import FakeKeyring
 from tests.world import shipped_policy
 
@@ -286,7 +287,9 @@ def hospitals(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hospitals]:
     event.listen(database._engine, "connect", _forgetful)
     records, ties, keyring = SqlRecords(database), SqlTies(database), FakeKeyring()
     seals = InstitutionSeals(records, keyring, keyring, lambda: 0.0)
-    guard = Guard(shipped_policy(), MemoryLedger(), ties, seals, lambda: NOW, uuid4, TERMS)
+    ledger = MemoryLedger()
+    keys = LedgerKeys(MemoryLedgerKeys(ledger), keyring, keyring, None, lambda: 0.0)
+    guard = Guard(shipped_policy(), ledger, ties, seals, keys, lambda: NOW, uuid4, TERMS)
     yield Hospitals(
         database,
         records,

@@ -5,6 +5,7 @@ from pacs_secure.adapters.sql.devices import SqlDevices
 from pacs_secure.adapters.sql.emergencies import SqlEmergencies
 from pacs_secure.adapters.sql.engine import Database
 from pacs_secure.adapters.sql.ledger import SqlLedger
+from pacs_secure.adapters.sql.ledger_keys import SqlLedgerKeys
 from pacs_secure.adapters.sql.notices import SqlNotices
 from pacs_secure.adapters.sql.patients import SqlPatients
 from pacs_secure.adapters.sql.policies import SqlPolicies
@@ -20,6 +21,7 @@ __all__ = [
     "SqlDevices",
     "SqlEmergencies",
     "SqlLedger",
+    "SqlLedgerKeys",
     "SqlNotices",
     "SqlPatients",
     "SqlPolicies",

@@ -17,6 +17,7 @@ from sqlalchemy.engine import Connection
 from pacs_secure.adapters.sql.emergency_tables import notices
 from pacs_secure.adapters.sql.engine import Database
 from pacs_secure.adapters.sql.ledger_index_tables import index_in
+from pacs_secure.adapters.sql.ledger_keys import note_key_in
 from pacs_secure.adapters.sql.ledger_search import found
 from pacs_secure.adapters.sql.rows import AnyRow
 from pacs_secure.adapters.sql.tables import checkpoints, ledger, ledger_studies, open_acts
@@ -76,6 +77,7 @@ def append_in(connection: Connection, draft: Draft, notice: Notice | None = None
             "prev_hash": entry.prev_hash,
         },
     )
+    note_key_in(connection, draft)
     if draft.study_alias is not None:
         connection.execute(
             _note_study, {"study_alias": draft.study_alias, "entry_index": entry.index, "actor": draft.actor}

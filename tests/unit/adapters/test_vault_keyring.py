@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from pacs_secure.adapters.vault_keyring import VaultCanary, VaultSigner, VaultUnwrapper, VaultWrapper
+from pacs_secure.adapters.vault_keyring import VaultCanary, VaultEraser, VaultSigner, VaultUnwrapper, VaultWrapper
 from pacs_secure.adapters.vault_session import Token, VaultSession
 from pacs_secure.core.errors import ArchiveError, Tampered, Unavailable
 from pacs_secure.core.identifiers import Institution, KeyId
@@ -100,6 +100,27 @@ def test_a_key_that_did_not_reach_the_shelf_is_not_handed_out(session: VaultSess
 
     with pytest.raises(Unavailable):
         VaultWrapper(session).mint(HERE, Shelf.STUDY)
+
+
+@pytest.mark.parametrize("reading", [False, True])
+@pytest.mark.parametrize("method", ["DELETE", "GET", "LIST"])
+def test_a_key_that_is_not_proven_gone_is_not_called_erased(
+    session: VaultSession, stub: StubVault, method: str, *, reading: bool
+) -> None:
+    key_id = KeyId(uuid4())
+    there: Answer = (200, {"data": {"keys": ["another", str(key_id)]}})
+    bad: dict[str, Answer] = {"DELETE": (400, {"errors": ["read-only"]}), "GET": there, "LIST": there}
+    stub.answer = lambda asked: (
+        bad[method] if asked.method == method else ((204, None) if asked.method == "DELETE" else (404, {"errors": []}))
+    )
+    eraser = VaultEraser(session, session if reading else None)
+
+    if method in {"DELETE", "GET" if reading else "LIST"}:
+        with pytest.raises(Unavailable):
+            eraser.erase(HERE, Shelf.LEDGER, [key_id])
+    else:
+        eraser.erase(HERE, Shelf.LEDGER, [key_id])
+    assert stub.asked[0].path == f"/v1/shelf/ledger/here/{key_id}"
 
 
 def test_a_canary_that_gets_back_something_else_does_not_sing(session: VaultSession, stub: StubVault) -> None:

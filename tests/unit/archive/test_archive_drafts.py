@@ -1,19 +1,21 @@
 """What the ledger will say of an act."""
 
 from datetime import UTC, datetime
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
 from pacs_secure.archive.drafts import Drafts, ground
-from pacs_secure.core.access import Action, Purpose, Safeguard
+from pacs_secure.core.access import Action, Purpose, Safeguard, StudyFacts
 from pacs_secure.core.audit import Outcome
+from pacs_secure.core.errors import Unavailable
+from pacs_secure.core.identifiers import KeyId
 from tests.builders import ELSEWHERE, HERE, decision, request, study_facts, subject
 from tests.world import World
 
 
 def drafts(world: World) -> Drafts:
-    return Drafts(world.archive.search.seals, lambda: datetime.now(UTC))
+    return Drafts(world.archive.search.seals, world.archive.ledger_keys, lambda: datetime.now(UTC))
 
 
 def test_a_person_has_one_pseudonym_wherever_the_entry_stands(world: World) -> None:
@@ -26,6 +28,44 @@ def test_a_person_has_one_pseudonym_wherever_the_entry_stands(world: World) -> N
     assert (here.institution, there.institution) == (HERE, ELSEWHERE)
     assert here.actor == there.actor == written.pseudonym(HERE, "somebody")
     assert written.pseudonym(ELSEWHERE, "somebody") != here.actor
+
+
+def test_details_about_a_patient_are_sealed_under_the_key_of_that_patient_and_year(world: World) -> None:
+    written, one, another = drafts(world), uuid4(), uuid4()
+    asked = request(Action.STUDY_READ)
+
+    def key(study: StudyFacts | None, patient: UUID | None = None) -> KeyId:
+        draft = written.of(asked, decision(), uuid4(), Outcome.BEGUN, {}, study, patient)
+        assert draft.details is not None
+        assert draft.patient_alias == (study.patient_alias if study else patient)
+        return draft.details.key_id
+
+    of_one = key(study_facts(patient_alias=one))
+    assert of_one == key(study_facts("1.2.3", patient_alias=one)) == key(None, one)
+    assert len({of_one, key(study_facts(patient_alias=another)), key(None)}) == 3
+    assert key(None) == key(None) != world.archive.search.seals.ledger_keys(HERE).ledger
+
+
+def test_each_year_has_keys_of_its_own(world: World) -> None:
+    study, keys = study_facts(), set()
+    for year in (2025, 2026):
+        at = datetime(year, 12, 31, 23, 59, tzinfo=UTC)
+        written = Drafts(world.archive.search.seals, world.archive.ledger_keys, lambda at=at: at)  # type: ignore[misc]
+        keys |= {written.of(request(), decision(), uuid4(), Outcome.BEGUN, {}, study).details for _ in range(2)}
+
+    assert len({details.key_id for details in keys if details}) == 2
+
+
+def test_a_refusal_keeps_its_actor_when_only_the_key_of_its_details_is_out_of_reach(world: World) -> None:
+    written = drafts(world)
+    pseudonym = written.pseudonym(HERE, "someone")
+    world.keyring.sealed = True
+
+    refused = written.of(request(), decision(), uuid4(), Outcome.REFUSED, {}, study_facts())
+
+    assert (refused.actor, refused.details) == (pseudonym, None)
+    with pytest.raises(Unavailable):
+        written.of(request(), decision(), uuid4(), Outcome.BEGUN, {}, study_facts())
 
 
 @pytest.mark.parametrize(

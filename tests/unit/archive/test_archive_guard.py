@@ -134,7 +134,7 @@ def test_an_entry_names_nobody_in_clear_and_everybody_to_the_holder_of_the_ledge
     (key,) = world.keyring.fetch(HERE, Shelf.LEDGER, [written.details.key_id]).values()
     seal = DetailsSeal(key.key)
     assert orjson.loads(seal.open(written.act, written.details.box)) == {"subject": "r.weber", "PatientName": "Doe"}
-    assert written.actor == seal.pseudonym(HERE, "r.weber")
+    assert written.actor == world.archive.search.seals.details(HERE).pseudonym(HERE, "r.weber")
 
 
 def test_one_subject_has_one_pseudonym_and_another_has_another(world: World) -> None:

@@ -86,6 +86,7 @@ def test_with_the_ledger_away_nothing_is_searched(world: World) -> None:
 
 def test_with_the_index_key_away_a_search_fails_and_that_is_on_record(world: World) -> None:
     store(world)
+    find(world, Query(Level.STUDY))
     world.keyring.sealed = True
     world.house.drop_keys()
 

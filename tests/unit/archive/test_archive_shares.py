@@ -162,6 +162,8 @@ class TestCreating:
             share(world, until=world.archive.sharing.invitations.now() + timedelta(days=days))
 
     def test_nobody_makes_an_institution_by_inviting_into_it(self, world: World) -> None:
+        with pytest.raises(Malformed):
+            share(world, invitee=Person(HERE, ""))
         minted = world.keyring.minted
         with pytest.raises(Malformed):
             share(world, invitee=Person(type(HERE)("nowhere"), "somebody"))

@@ -1,0 +1,206 @@
+"""Ledger keys: one a patient and year, kept briefly, fetched once, and forgotten for good."""
+
+import threading
+from dataclasses import replace
+from uuid import UUID, uuid4
+
+import pytest
+
+from pacs_secure.archive.ledger_keys import MOST_KEYS, OLDEST, LedgerKeys
+from pacs_secure.core.audit import SealedDetails
+from pacs_secure.core.errors import Unavailable
+from pacs_secure.core.identifiers import KeyId
+from pacs_secure.ports import KeyEraser, KeyUnwrapper, LedgerKey, Shelf
+from tests.builders import ELSEWHERE, HERE, draft, permit
+from tests.fakes import MemoryLedger, MemoryLedgerKeys
+from tests.fakes_keys import FakeKeyring
+
+PATIENT, YEAR = uuid4(), 2026
+
+
+class House:
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.ledger, self.keyring = MemoryLedger(), FakeKeyring()
+        self.list = MemoryLedgerKeys(self.ledger)
+        self.keys = self.process()
+
+    def process(self, *, may_unwrap: bool = True, may_erase: bool = True) -> LedgerKeys:
+        unwrapper: KeyUnwrapper | None = self.keyring if may_unwrap else None
+        eraser: KeyEraser | None = self.keyring if may_erase else None
+        return LedgerKeys(self.list, self.keyring, unwrapper, eraser, lambda: self.now)
+
+    def recorded(self, keys: LedgerKeys, patient: UUID | None = PATIENT, year: int = YEAR) -> KeyId:
+        """Seal for a patient and record it, as an entry would; return the key."""
+        key_id, _ = keys.seal(HERE, patient, year)
+        self.ledger.keys.setdefault(key_id, LedgerKey(key_id, HERE, patient, year))
+        return key_id
+
+    def on_shelf(self, *key_ids: KeyId) -> int:
+        return len(self.keyring.fetch(HERE, Shelf.LEDGER, key_ids))
+
+
+@pytest.fixture
+def house() -> House:
+    return House()
+
+
+def test_one_place_has_one_key_and_another_has_another(house: House) -> None:
+    places = [(HERE, PATIENT, YEAR), (HERE, PATIENT, YEAR + 1), (HERE, uuid4(), YEAR), (HERE, None, YEAR)]
+    places.append((ELSEWHERE, PATIENT, YEAR))
+
+    first = [house.keys.seal(*place) for place in places]
+
+    assert [house.keys.seal(*place) for place in places] == first
+    assert len({key_id for key_id, _ in first}) == len(places) == house.keyring.minted
+
+
+def test_what_one_process_seals_another_opens_with_the_same_key(house: House) -> None:
+    key_id = house.recorded(house.keys)
+    _, seal = house.keys.seal(HERE, PATIENT, YEAR)
+    act = uuid4()
+    box = seal.seal(act, b"details")
+
+    other_id, other = house.process().seal(HERE, PATIENT, YEAR)
+
+    assert (other_id, other.open(act, box)) == (key_id, b"details")
+    assert house.keyring.minted == 1
+
+
+def test_a_process_that_may_not_unwrap_makes_another_key(house: House) -> None:
+    first = house.recorded(house.keys)
+
+    assert house.process(may_unwrap=False).seal(HERE, PATIENT, YEAR)[0] != first
+    assert house.keyring.minted == 2
+
+
+def test_a_key_that_was_forgotten_elsewhere_serves_five_minutes_at_most(house: House) -> None:
+    forgotten = house.recorded(house.keys)
+    house.keyring.forget(forgotten)
+
+    house.now = OLDEST
+    assert house.keys.seal(HERE, PATIENT, YEAR)[0] == forgotten
+    house.now += 0.001
+    assert house.keys.seal(HERE, PATIENT, YEAR)[0] != forgotten
+
+
+def test_a_key_in_memory_serves_on_while_the_vault_is_away_and_is_asked_for_again_after_it(house: House) -> None:
+    held = house.recorded(house.keys)
+    house.keyring.sealed = True
+    house.now = 10 * OLDEST
+
+    assert house.keys.seal(HERE, PATIENT, YEAR)[0] == held
+    with pytest.raises(Unavailable):
+        house.keys.seal(HERE, uuid4(), YEAR)
+
+    house.keyring.sealed = False
+    fetched = house.keyring.fetched
+    same = [house.keys.seal(HERE, PATIENT, YEAR) for _ in range(2)]
+    assert {key_id for key_id, _ in same} == {held}
+    assert house.keyring.fetched == fetched + 1
+
+
+def test_however_many_wait_a_key_is_made_once(house: House) -> None:
+    got, together = [], threading.Barrier(8)
+
+    def ask() -> None:
+        together.wait(10)
+        got.append(house.keys.seal(HERE, PATIENT, YEAR)[0])
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+
+    assert (len(got), len(set(got)), house.keyring.minted) == (8, 1, 1)
+
+
+def test_memory_is_bounded_and_the_longest_unused_key_goes_first(house: House) -> None:
+    first, second = (house.recorded(house.keys, uuid4()) for _ in range(2))
+    places = {key.key_id: key.patient_alias for key in house.ledger.keys.values()}
+    for _ in range(MOST_KEYS - 2):
+        house.keys.seal(HERE, uuid4(), YEAR)
+    house.keys.seal(HERE, places[first], YEAR)
+    house.keys.seal(HERE, uuid4(), YEAR)
+    fetched = house.keyring.fetched
+
+    house.keys.seal(HERE, places[first], YEAR)
+    assert house.keyring.fetched == fetched
+    house.keys.seal(HERE, places[second], YEAR)
+    assert house.keyring.fetched == fetched + 1
+
+
+def test_a_key_made_beforehand_goes_to_the_next_new_patient_without_the_vault(house: House) -> None:
+    house.keys.expect(HERE)
+    house.keys.expect(HERE)
+    assert house.keyring.minted == 1
+    house.keys.seal(HERE, None, YEAR)
+    assert house.keyring.minted == 2  # one for nobody is not a patient's
+    house.keyring.sealed = True
+
+    house.keys.seal(HERE, PATIENT, YEAR)
+    with pytest.raises(Unavailable):
+        house.keys.seal(HERE, uuid4(), YEAR)
+
+
+def test_a_forgotten_patient_has_no_key_left_and_others_keep_theirs(house: House) -> None:
+    years = [house.recorded(house.keys, year=year) for year in (2024, 2025, 2026)]
+    other, nobody = house.recorded(house.keys, uuid4()), house.recorded(house.keys, None)
+
+    assert house.keys.forget(permit(), HERE, PATIENT) == 3
+
+    assert house.on_shelf(*years) == 0
+    assert house.on_shelf(other, nobody) == 2
+    assert house.list.of_patient(HERE, PATIENT) == []
+    assert house.keys.forget(permit(), HERE, PATIENT) == 0
+
+
+def test_only_the_years_that_are_named_are_forgotten(house: House) -> None:
+    years = [house.recorded(house.keys, year=year) for year in (2024, 2025, 2026)]
+
+    assert house.keys.forget(permit(), HERE, PATIENT, 2025) == 2
+    assert house.on_shelf(*years) == house.on_shelf(years[2]) == 1
+
+
+def test_after_forgetting_new_details_are_sealed_under_a_new_key(house: House) -> None:
+    forgotten = house.recorded(house.keys)
+    house.keys.forget(permit(), HERE, PATIENT)
+
+    assert house.keys.seal(HERE, PATIENT, YEAR)[0] != forgotten
+
+
+def test_keys_of_several_institutions_are_erased_in_one_go_and_again_harmlessly(house: House) -> None:
+    here, there = house.keys.seal(HERE, None, 2020)[0], house.keys.seal(ELSEWHERE, None, 2020)[0]
+    keys = [LedgerKey(here, HERE, None, 2020), LedgerKey(there, ELSEWHERE, None, 2020)]
+
+    assert [house.keys.erase(permit(), keys) for _ in range(2)] == [2, 2]
+    assert house.on_shelf(here) == len(house.keyring.fetch(ELSEWHERE, Shelf.LEDGER, [there])) == 0
+
+
+def test_whoever_was_not_given_the_right_forgets_nothing(house: House) -> None:
+    key_id = house.recorded(house.keys)
+    process = house.process(may_erase=False)
+
+    assert (process.may_forget, house.keys.may_forget) == (False, True)
+    with pytest.raises(Unavailable):
+        process.forget(permit(), HERE, PATIENT)
+    assert house.on_shelf(key_id) == 1
+
+
+def test_a_key_that_could_not_be_erased_stays_on_the_list(house: House) -> None:
+    house.recorded(house.keys)
+    house.keyring.sealed = True
+
+    with pytest.raises(Unavailable):
+        house.keys.forget(permit(), HERE, PATIENT)
+    assert len(house.list.of_patient(HERE, PATIENT)) == 1
+
+
+def test_the_list_knows_every_key_that_an_entry_names(house: House) -> None:
+    key_id, seal = house.keys.seal(HERE, None, YEAR)
+    written = draft()
+    sealed = SealedDetails(key_id, seal.seal(written.act, b"details"))
+    house.ledger.append(replace(written, details=sealed, patient_alias=None))
+
+    assert house.list.of(HERE, None, written.at.year) == [key_id]
