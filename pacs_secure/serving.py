@@ -8,13 +8,15 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
-from pacs_secure import identity
+from pacs_secure import __version__, identity, watchers
 from pacs_secure.adapters.list_files import ListFile
 from pacs_secure.adapters.vault_authority import VaultRevocations
 from pacs_secure.adapters.vault_keyring import VaultCanary, VaultSigner
 from pacs_secure.adapters.watching import FileWatch, Periodic
+from pacs_secure.archive import clock_watch, time_stamping
 from pacs_secure.archive.notary import Notary
 from pacs_secure.archive.readiness import Readiness
 from pacs_secure.bootstrap import Vault, open_house
@@ -47,8 +49,8 @@ def serve(settings: Settings) -> None:
 
     1. harden    no core dumps, no file for others
     2. open      the engines, with the newest approved policy
-    3. recover   what a crash left
-    4. attest    the ledger, from now on, and tell the officer what waits
+    3. recover   what a crash left, and say that the archive starts
+    4. attest    the ledger, from now on, before witnesses; tell the officer what waits
     5. listen    to the canary, then at the doors
     6. wait      and close in reverse
     """
@@ -64,9 +66,12 @@ def serve(settings: Settings) -> None:
         house.archive.policies.follow()
         _keep("policy", LOOK_AT_POLICIES, house.archive.policies.follow, stack)
         # 3 recover
-        _recover(house)
+        _recover(settings, house)
         # 4 attest
+        _start_witnessing(settings, house, stack)
         _start_notary(settings, house, vault, stack)
+        stack.callback(_say_that_it_stops, settings, house)
+        _start_watches(settings, house, stack)
         _start_notifiers(settings, house, stack)
         # 5 listen
         readiness = _start_readiness(settings, house, vault, stack)
@@ -78,11 +83,44 @@ def serve(settings: Settings) -> None:
         log.info("the archive closes")
 
 
-def _recover(house: House) -> None:
+def _recover(settings: Settings, house: House) -> None:
     house.engines.blobs.sweep_temporary(OLDEST_TEMPORARY)
     closed = house.archive.recovery.close_open_acts(datetime.now(UTC))
     if closed:
         log.warning("%s acts that a crash had left open were closed", closed)
+    facts: dict[str, str | int] = {"version": __version__, "closed": closed}
+    house.archive.guard.announce(institution(settings.institution), Action.SYSTEM_START, facts)
+
+
+def _say_that_it_stops(settings: Settings, house: House) -> None:
+    try:
+        house.archive.guard.announce(institution(settings.institution), Action.SYSTEM_STOP, {})
+    except Unavailable as error:
+        log.warning("the ledger does not know that the archive stops: %s", error)
+
+
+def _start_witnessing(settings: Settings, house: House, stack: ExitStack) -> None:
+    """Begin before the notary, so that the last checkpoint finds its witnesses too."""
+    engines = house.engines
+    asked = watchers.witnessing(settings, engines.ledger, engines.publisher, _alarm(settings, house))
+    if asked is None:
+        log.warning("nobody outside this house vouches for the ledger: [[ledger.witnesses]] names none")
+        return
+    asked.start()
+    stack.callback(asked.stop)
+
+
+def _start_watches(settings: Settings, house: House, stack: ExitStack) -> None:
+    alarm = _alarm(settings, house)
+    clock = watchers.clock_watch(settings, alarm)
+    _keep("clock", clock_watch.EVERY_SECONDS, clock.look, stack)
+    stamping = watchers.time_stamping(settings, house.engines.publisher, alarm)
+    if stamping is not None:
+        _keep("time-stamping", time_stamping.EVERY_SECONDS, stamping.look, stack)
+
+
+def _alarm(settings: Settings, house: House) -> watchers.Alarm:
+    return partial(house.archive.guard.alarm, institution(settings.institution))
 
 
 def _start_notary(settings: Settings, house: House, vault: Vault, stack: ExitStack) -> None:

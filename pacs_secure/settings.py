@@ -9,21 +9,16 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import parse_qs, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from pacs_secure.core.access import Role
+from pacs_secure.sections import Clock, Ledger, Section
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 HttpsUrl = Annotated[str, StringConstraints(pattern=r"^https://[!-~]+$")]
 Address = Annotated[str, StringConstraints(pattern=r"^[^@\s<>,;:\"]+@[^@\s<>,;:\"]+$", max_length=254)]
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
-
-
-class Section(BaseModel):
-    """One table of the file."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Vault(Section):
@@ -94,15 +89,6 @@ class Objects(Section):
     directory: Path
     least_free: Annotated[int, Field(ge=0)] = 256 << 20
     """Bytes of free space below which nothing is accepted (0xA700, 503)."""
-
-
-class Ledger(Section):
-    """Where checkpoints are published, and under which name."""
-
-    checkpoint_directory: Path
-    origin: str
-    public_key_file: Path
-    """PEM; what `ledger verify` trusts, so that it also works while the vault is away."""
 
 
 class Claims(Section):
@@ -266,6 +252,7 @@ class Settings(BaseSettings):
     identity: Identity
     access: Access = Access()
     notices: Notices = Notices()
+    clock: Clock = Clock()
     policy_directory: Path | None = None
     """None: the policy that ships with the package."""
 

@@ -289,7 +289,6 @@ class Witness:
             self._compare(log, old, proof, note, last, lines)
             line = self._cosign(note)
             self.memory.keep(log, note.size, f"{note.text}\n" + "".join(f"{one}\n" for one in (*lines, line)))
-        say(f"co-signed {note.origin} at size {note.size}")
         return f"{line}\n"
 
     def _compare(

@@ -372,6 +372,29 @@ class MemoryPublisher:
         self.entries: list[bytes] = []
         self.leaves: list[bytes] = []
         self.note: bytes | None = None
+        self.cosigned: dict[int, bytes] = {}
+        self.newest_witnessed: bytes | None = None
+        self.stamps: dict[int, bytes] = {}
+
+    def add_witnessed(self, size: int, note: bytes) -> None:
+        newest = self.witnessed()
+        first = self.cosigned.setdefault(size, note)
+        if parse_checkpoint(first).text != parse_checkpoint(note).text:
+            raise Tampered("another tree head of this size was witnessed before")
+        if newest is None or parse_checkpoint(newest).size <= size:
+            self.newest_witnessed = note
+
+    def witnessed(self) -> bytes | None:
+        self.checkpoint()
+        return self.newest_witnessed
+
+    def add_time_stamp(self, size: int, token: bytes) -> None:
+        self.checkpoint()
+        self.stamps.setdefault(size, token)
+
+    def time_stamp(self, size: int) -> bytes | None:
+        self.checkpoint()
+        return self.stamps.get(size)
 
     def publish(self, entries: Sequence[LedgerEntry], size: int, note: bytes) -> None:
         before = self.published()

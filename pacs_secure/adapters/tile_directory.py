@@ -2,6 +2,9 @@
 
     checkpoint               the newest note
     checkpoints/<size>       every note, its size in 20 digits
+    witnessed-checkpoint     the newest note that a quorum of witnesses has co-signed
+    witnessed/<size>         every such note, as it first was
+    timestamps/<size>.tsr    an RFC 3161 response over SHA-256 of checkpoints/<size>
     tile/entries/<N>[.p/<W>] 256 entries a bundle
     tile/<L>/<N>[.p/<W>]     256 hashes a tile
 
@@ -72,6 +75,37 @@ class TileDirectory:
     def checkpoint(self) -> bytes | None:
         """Return the newest published note, or None."""
         return self._read("checkpoint")
+
+    def add_witnessed(self, size: int, note: bytes) -> None:
+        """Keep a co-signed checkpoint; the first one of a size stays for ever.
+
+        Raises:
+            Tampered: another tree head of this size was witnessed before.
+            Unavailable: the directory cannot be written.
+        """
+        with self._locked():
+            path = f"witnessed/{size:020}"
+            first, newest = self._read(path), self.witnessed()
+            if first is None:
+                self._write(path, note)
+            elif parse_checkpoint(first).text != parse_checkpoint(note).text:
+                raise Tampered("another tree head of this size was witnessed before")
+            if newest is None or parse_checkpoint(newest).size <= size:
+                self._replace("witnessed-checkpoint", note)
+
+    def witnessed(self) -> bytes | None:
+        """Return the newest witnessed note, or None."""
+        return self._read("witnessed-checkpoint")
+
+    def add_time_stamp(self, size: int, token: bytes) -> None:
+        """Keep a time stamp; the first one of a size stays for ever. Raises `Unavailable` when that cannot be done."""
+        with self._locked():
+            if self.time_stamp(size) is None:
+                self._write(f"timestamps/{size:020}.tsr", token)
+
+    def time_stamp(self, size: int) -> bytes | None:
+        """Return the time stamp over the checkpoint of a size, or None."""
+        return self._read(f"timestamps/{size:020}.tsr")
 
     def leaf_hashes(self, start: int, stop: int) -> Iterator[bytes]:
         """Yield the published leaf hashes ``start <= index < stop``.

@@ -33,6 +33,7 @@ from pacs_secure.ports.sessions import (
     Sessions,
 )
 from pacs_secure.ports.sharing import Boards, Shares
+from pacs_secure.ports.witnesses import Clocks, Cosigned, SeenElsewhere, TimeStamps, Witness
 
 __all__ = [
     "Added",
@@ -45,6 +46,8 @@ __all__ = [
     "Boards",
     "CertificateAuthority",
     "ChangingPolicy",
+    "Clocks",
+    "Cosigned",
     "Device",
     "DeviceAuthenticator",
     "Devices",
@@ -72,6 +75,7 @@ __all__ = [
     "RevocationLists",
     "RevokedLogin",
     "RevokedPerson",
+    "SeenElsewhere",
     "SessionRow",
     "Sessions",
     "Shares",
@@ -79,5 +83,7 @@ __all__ = [
     "Signer",
     "StoredName",
     "Ties",
+    "TimeStamps",
     "UsedTokens",
+    "Witness",
 ]

@@ -195,6 +195,22 @@ class Publisher(Protocol):
     def leaf_hashes(self, start: int, stop: int) -> Iterator[bytes]:
         """Yield the published leaf hashes."""
 
+    def add_witnessed(self, size: int, note: bytes) -> None:
+        """Keep a checkpoint with the cosignatures of its witnesses; the first one of a size stays for ever.
+
+        Raises:
+            Tampered: another tree head of this size was witnessed before.
+        """
+
+    def witnessed(self) -> bytes | None:
+        """Return the newest witnessed note, or None."""
+
+    def add_time_stamp(self, size: int, token: bytes) -> None:
+        """Keep a time stamp over the checkpoint of a size (RFC 3161); the first one stays for ever."""
+
+    def time_stamp(self, size: int) -> bytes | None:
+        """Return the time stamp over the checkpoint of a size, or None."""
+
     def tile(self, level: int, number: int, width: int) -> Sequence[bytes]:
         """Return the first ``width`` hashes of a published tile; the full one stands for a partial one.
 

@@ -58,6 +58,11 @@ class Layout:
         return self.root / "ledger-public.pem"
 
     @property
+    def witnesses(self) -> dict[str, Path]:
+        """Names and directories of the sample witnesses."""
+        return {name: self.root / name for name in ("witness-1", "witness-2")}
+
+    @property
     def certificates(self) -> Path:
         """Certificates of server and devices."""
         return self.root / "certificates"
@@ -105,7 +110,7 @@ class Layout:
     @property
     def log_file(self) -> Path:
         """Log of the archive process."""
-        return self.root / "logs" / "archive.log"
+        return self.log_of("archive")
 
     @property
     def steps_file(self) -> Path:
@@ -134,6 +139,10 @@ class Layout:
                 raise Denied(f"{directory} belongs to somebody else")
             directory.chmod(0o700)
 
+    def log_of(self, process: str) -> Path:
+        """Log of one process."""
+        return self.root / "logs" / f"{process}.log"
+
     def device_certificate(self, ae_title: str) -> Path:
         """Certificate of a sample device."""
         return self.certificates / f"{ae_title}.pem"
@@ -153,18 +162,25 @@ class Ports:
     web: int
     workstation: int
     """Where the sample workstation would listen for C-MOVE."""
+    witness_1: int
+    witness_2: int
+
+    def of_witness(self, name: str) -> int:
+        """Return the port of a sample witness."""
+        return {"witness-1": self.witness_1, "witness-2": self.witness_2}[name]
 
 
 def ports(layout: Layout) -> Ports:
     """Return the ports of an earlier start, or choose free ones and keep them."""
-    if layout.ports_file.exists():
-        return Ports(**json.loads(layout.ports_file.read_text()))
-    names = tuple(Ports.__dataclass_fields__)
+    kept = json.loads(layout.ports_file.read_text()) if layout.ports_file.exists() else {}
+    names = [name for name in Ports.__dataclass_fields__ if name not in kept]
+    if not names:
+        return Ports(**kept)
     sockets = [socket.socket() for _ in names]
     try:
         for listener in sockets:
             listener.bind(("127.0.0.1", 0))
-        chosen = {name: listener.getsockname()[1] for name, listener in zip(names, sockets, strict=True)}
+        chosen = kept | {name: listener.getsockname()[1] for name, listener in zip(names, sockets, strict=True)}
     finally:
         for listener in sockets:
             listener.close()

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from pacs_secure import bootstrap
+from pacs_secure import bootstrap, witness
 from pacs_secure.adapters.openbao_server import HOST, OpenBaoServer, UnsealSecrets
 from pacs_secure.adapters.vault_keyring import VaultSigner
 from pacs_secure.adapters.vault_provisioning import (
@@ -27,6 +28,7 @@ from pacs_secure.core.access import DEFAULT_DEPARTMENT, Door, Role, Subject
 from pacs_secure.core.devices import Device, describe
 from pacs_secure.core.errors import Unavailable
 from pacs_secure.core.identifiers import institution
+from pacs_secure.crypto.tlog import log_verifier_key
 from pacs_secure.quickstart.layout import Json, Layout, Ports, write_json, write_secret
 from pacs_secure.settings import load
 
@@ -68,16 +70,17 @@ def open_vault(layout: Layout, server: OpenBaoServer) -> UnsealSecrets:
 
 
 def provision_archive(layout: Layout, ports: Ports, server: OpenBaoServer, secrets: UnsealSecrets) -> None:
-    """Bring mounts, roles, credentials, certificates, keys and configuration into being; keep what is good."""
+    """Bring mounts, roles, credentials, certificates, witnesses and configuration into being; keep what is good."""
     vault = administrator(server.address, server.ca_file, secrets.root_token)
     try:
         provision(vault, INSTITUTION)
         _write_credentials(layout, vault)
         _issue_certificate(layout, vault)
-        _write_ledger_key(layout, vault)
+        public_key = _write_ledger_key(layout, vault)
     finally:
         vault.close()
-    layout.config_file.write_text(_configuration(layout, ports, server), encoding="utf-8")
+    witnesses = make_witnesses(layout, ports, public_key)
+    layout.config_file.write_text(_configuration(layout, ports, server, witnesses), encoding="utf-8")
     layout.config_file.chmod(0o600)
 
 
@@ -135,12 +138,33 @@ def _good(certificate: Path) -> bool:
     return until - datetime.now(UTC) > RENEW_BEFORE
 
 
-def _write_ledger_key(layout: Layout, vault: VaultSession) -> None:
-    key = Ed25519PublicKey.from_public_bytes(VaultSigner(vault, INSTITUTION).public_key())
+def _write_ledger_key(layout: Layout, vault: VaultSession) -> bytes:
+    raw = VaultSigner(vault, INSTITUTION).public_key()
+    key = Ed25519PublicKey.from_public_bytes(raw)
     write_secret(layout.ledger_key, key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode())
+    return raw
 
 
-def _configuration(layout: Layout, ports: Ports, server: OpenBaoServer) -> str:
+def make_witnesses(layout: Layout, ports: Ports, public_key: bytes) -> list[Json]:
+    """Make the sample witnesses of the ledger, or find them made; return what is published of them."""
+    made: list[Json] = []
+    for name, directory in layout.witnesses.items():
+        witness.init(directory, f"{ORIGIN}/{name}", [log_verifier_key(ORIGIN, public_key)])
+        url, key = f"http://{HOST}:{ports.of_witness(name)}", witness.load(directory).verifier
+        made.append({"name": name, "url": url, "verifier_key": str(key), "directory": str(directory)})
+    return made
+
+
+def _witnesses(witnesses: Sequence[Json]) -> str:
+    """Write the tables of the witnesses; a TOML string is written like a JSON one."""
+    tables = [{name: one[name] for name in ("name", "url", "verifier_key")} for one in witnesses]
+    return "\n".join(
+        "[[ledger.witnesses]]\n" + "".join(f"{name} = {json.dumps(value)}\n" for name, value in table.items())
+        for table in tables
+    )
+
+
+def _configuration(layout: Layout, ports: Ports, server: OpenBaoServer, witnesses: Sequence[Json]) -> str:
     def quoted(value: object) -> str:
         return json.dumps(str(value))  # a TOML string is written like a JSON one
 
@@ -178,6 +202,8 @@ checkpoint_directory = {quoted(layout.checkpoints)}
 origin = {quoted(ORIGIN)}
 public_key_file = {quoted(layout.ledger_key)}
 
+# In a real archive each of them belongs to somebody else.
+{_witnesses(witnesses)}
 [access]
 # A production archive asks for a login not older than five minutes to break the glass.
 minutes_of_fresh_login = 30

@@ -39,7 +39,11 @@ def publish(layout: Layout, ports: Ports, server: OpenBaoServer, pids: Mapping[s
         "devices": {ae_title: _device(layout, ports, ae_title, operations) for ae_title, operations in DEVICES.items()},
         "users": _users(layout),
         "vault": {"address": server.address, "ca_file": str(server.ca_file)},
-        "ledger": {"checkpoint_dir": str(layout.checkpoints), "public_key": str(layout.ledger_key)},
+        "ledger": {
+            "checkpoint_dir": str(layout.checkpoints),
+            "public_key": str(layout.ledger_key),
+            "witnesses": _witnesses(layout),
+        },
         "config_file": str(layout.config_file),
     }
     write_json(layout.published_file, published)
@@ -53,6 +57,11 @@ def _device(layout: Layout, ports: Ports, ae_title: str, operations: tuple[str, 
         "allow": list(operations),
     }
     return device | {"listen_port": ports.workstation} if "move" in operations else device
+
+
+def _witnesses(layout: Layout) -> list[Json]:
+    configured = load(layout.config_file).ledger.witnesses
+    return [one.model_dump(exclude_none=True) | {"directory": str(layout.witnesses[one.name])} for one in configured]
 
 
 def _users(layout: Layout) -> Json:

@@ -3,11 +3,12 @@
 1. tidy       what an earlier supervisor that was killed has left running
 2. vault      start it, initialise it once, unseal it
 3. provision  mounts, roles, keys, certificates, configuration
-4. devices    enrol the sample devices
-5. archive    start it and wait until it says that it is ready
-6. samples    send them once, over TLS DICOM
-7. publish    quickstart.json
-8. watch      until told to end
+4. witnesses  start two that watch the ledger
+5. devices    enrol the sample devices
+6. archive    start it and wait until it says that it is ready
+7. samples    send them once, over TLS DICOM
+8. publish    quickstart.json
+9. watch      until told to end
 """
 
 import os
@@ -21,6 +22,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 
 from pacs_secure.adapters.openbao_server import HOST, OpenBaoServer, UnsealSecrets
 from pacs_secure.core.errors import Unavailable
@@ -79,9 +81,9 @@ class Supervisor:
             self.end()
 
     def end(self) -> None:
-        """End the archive, then the vault."""
+        """End the archive, then its witnesses and the vault."""
         withdraw(self.layout)
-        for name in ("archive", "openbao"):
+        for name in self._order:
             process = self._running.pop(name, None)
             if process is not None:
                 process.end()
@@ -100,17 +102,21 @@ class Supervisor:
         # 3 provision
         self.say("provisioning keys, roles and certificates")
         provision_archive(self.layout, self._ports, self._server, secrets)
-        # 4 devices
+        # 4 witnesses
+        self.say("starting two witnesses of the ledger; under one administration with it they prove little")
+        for name in self.layout.witnesses:
+            self._start_witness(name)
+        # 5 devices
         enrol_devices(self.layout)
-        # 5 archive
+        # 6 archive
         self.say("opening the archive")
         self._start_archive()
         self._wait_until_ready()
-        # 6 samples
+        # 7 samples
         if self.sample and not self.layout.samples_file.exists():
             self.say("storing sample studies over TLS DICOM")
             send_samples(self.layout, self._ports)
-        # 7 publish
+        # 8 publish
         self._publish()
 
     def _start_vault(self) -> UnsealSecrets:
@@ -121,8 +127,15 @@ class Supervisor:
         return open_vault(self.layout, self._server)
 
     def _start_archive(self) -> None:
-        command = [sys.executable, "-m", "pacs_secure.cli", "--config", str(self.layout.config_file), "serve"]
-        descriptor = os.open(self.layout.log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self._run("archive", "pacs_secure.cli", "--config", str(self.layout.config_file), "serve")
+
+    def _start_witness(self, name: str) -> None:
+        directory, port = str(self.layout.witnesses[name]), str(self._ports.of_witness(name))
+        self._run(name, "pacs_secure.witness", "serve", directory, "--host", HOST, "--port", port)
+
+    def _run(self, name: str, module: str, *arguments: str) -> None:
+        command = [sys.executable, "-m", module, *arguments]
+        descriptor = os.open(self.layout.log_of(name), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             started = subprocess.Popen(  # noqa: S603 - our own program
                 command, stdin=subprocess.DEVNULL, stdout=descriptor, stderr=descriptor, start_new_session=True
@@ -130,7 +143,7 @@ class Supervisor:
         finally:
             os.close(descriptor)
         started.returncode = 0  # reaped by `_reap`, so that the object does not warn when it goes
-        self._remember("archive", started.pid)
+        self._remember(name, started.pid)
 
     def _wait_until_ready(self) -> None:
         until = time.monotonic() + SECONDS_TO_OPEN
@@ -146,7 +159,9 @@ class Supervisor:
 
     def _revive(self) -> None:
         _reap()
-        for name, start in (("openbao", self._start_vault), ("archive", self._start_archive)):
+        starts: dict[str, Callable[[], object]] = {"openbao": self._start_vault, "archive": self._start_archive}
+        starts |= {name: partial(self._start_witness, name) for name in self.layout.witnesses}
+        for name, start in starts.items():
             if self._running[name].alive:
                 continue
             pause = self._pause.get(name, 0.0)
@@ -164,9 +179,14 @@ class Supervisor:
         pids = {name: process.pid for name, process in self._running.items()} | {"supervisor": os.getpid()}
         publish(self.layout, self._ports, self._server, pids)
 
+    @property
+    def _order(self) -> tuple[str, ...]:
+        """Return in which order processes are ended."""
+        return ("archive", *self.layout.witnesses, "openbao")
+
     def _remember(self, name: str, pid: int) -> None:
         self._running[name] = identify(name, pid)
-        order = [self._running[one] for one in ("archive", "openbao") if one in self._running]
+        order = [self._running[one] for one in self._order if one in self._running]
         processes.remember(self.layout, [identify("supervisor", os.getpid()), *order])
 
 

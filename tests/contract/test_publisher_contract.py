@@ -126,6 +126,46 @@ def test_another_note_of_the_published_size_is_tampering(publisher: Publisher, p
     assert publisher.checkpoint() == note(10)
 
 
+def witnessed(size: int, cosignature: int, entries: list[LedgerEntry] = CHAIN) -> bytes:
+    text = note(size, entries).rpartition(b"\n\n")[0] + b"\n"
+    return sign_note(text, "w.example", bytes(32), bytes([cosignature] * 64))
+
+
+def test_nothing_is_witnessed_or_stamped_at_first(publisher: Publisher) -> None:
+    assert (publisher.witnessed(), publisher.time_stamp(3)) == (None, None)
+
+
+def test_the_newest_witnessed_note_is_found_and_never_goes_back(publisher: Publisher) -> None:
+    for size, cosignature in [(3, 1), (5, 2), (5, 3), (4, 4)]:
+        publisher.add_witnessed(size, witnessed(size, cosignature))
+
+    assert publisher.witnessed() == witnessed(5, 3)
+
+
+def test_another_tree_head_of_a_witnessed_size_is_tampering(publisher: Publisher) -> None:
+    publisher.add_witnessed(5, witnessed(5, 1))
+
+    with pytest.raises(Tampered):
+        publisher.add_witnessed(5, witnessed(5, 2, chain(5)))
+    assert publisher.witnessed() == witnessed(5, 1)
+
+
+def test_the_first_time_stamp_of_a_size_stays(publisher: Publisher) -> None:
+    publisher.add_time_stamp(5, b"first")
+    publisher.add_time_stamp(5, b"second")
+
+    assert (publisher.time_stamp(5), publisher.time_stamp(6)) == (b"first", None)
+
+
+def test_the_first_witnessed_note_of_a_size_stays_in_its_file(tmp_path: Path) -> None:
+    directory = TileDirectory(tmp_path)
+    directory.add_witnessed(5, witnessed(5, 1))
+    directory.add_witnessed(5, witnessed(5, 2))
+
+    assert (tmp_path / "witnessed" / f"{5:020}").read_bytes() == witnessed(5, 1)
+    assert (tmp_path / "witnessed-checkpoint").read_bytes() == witnessed(5, 2)
+
+
 def test_many_small_steps_and_one_large_one_come_to_the_same(tmp_path: Path) -> None:
     steps, at_once = TileDirectory(tmp_path / "steps"), TileDirectory(tmp_path / "at-once")
     for size in (*range(1, 1300, 97), 1300):

@@ -2,11 +2,14 @@
 
 import json
 import stat
+import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from cryptography.x509 import SubjectAlternativeName, UniformResourceIdentifier, load_pem_x509_certificate
 
+from pacs_secure.crypto.tlog import parse_checkpoint, verify_cosignature, witness_key
 from pacs_secure.quickstart.processes import Process, identify
 from tests.quickstart_fixture import Running, command
 from tests.web_instances import part10, study_uid
@@ -37,7 +40,7 @@ def test_it_says_where_everything_is(running: Running) -> None:
 
     assert told["version"] == 1
     assert Path(told["data_dir"]) == running.directory
-    assert set(told["pids"]) == {"openbao", "archive", "supervisor"}
+    assert set(told["pids"]) == {"openbao", "archive", "supervisor", "witness-1", "witness-2"}
     assert set(told["users"]) == {
         "radiologist", "clinician", "referrer", "technologist", "researcher", "officer", "dpo", "admin",
     }  # fmt: skip
@@ -65,7 +68,7 @@ def test_its_secrets_are_for_their_owner_only(running: Running) -> None:
 
 def test_nothing_listens_beyond_loopback(running: Running) -> None:
     loopback = {"0100007F", "00000000000000000000000001000000"}
-    for name in ("openbao", "archive"):
+    for name in ("openbao", "archive", "witness-1", "witness-2"):
         addresses = listening(running.told["pids"][name])
         assert addresses
         assert addresses <= loopback
@@ -92,15 +95,34 @@ def test_status_shows_what_runs(running: Running) -> None:
     status = json.loads(shown.stdout)
     assert status["ready"] is True
     assert {name: one["running"] for name, one in status["processes"].items()} == {
-        "supervisor": True, "archive": True, "openbao": True,
+        "supervisor": True, "archive": True, "openbao": True, "witness-1": True, "witness-2": True,
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["archive", "openbao"])
+def test_two_witnesses_sign_what_is_published(running: Running) -> None:
+    keys = {one["name"]: one["verifier_key"] for one in running.told["ledger"]["witnesses"]}
+    published = Path(running.told["ledger"]["checkpoint_dir"])
+    size = parse_checkpoint((published / "checkpoint").read_bytes()).size
+
+    def newest() -> bytes:
+        file = published / "witnessed-checkpoint"
+        return file.read_bytes() if file.exists() else b""
+
+    until = time.monotonic() + 10
+    while not newest() or parse_checkpoint(newest()).size < size:
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    text, lines = parse_checkpoint(newest()).text, newest().decode().splitlines()[-2:]
+    assert sorted(keys) == ["witness-1", "witness-2"]
+    for line, key in zip(lines, keys.values(), strict=True):
+        assert abs(verify_cosignature(line, witness_key(key), text) - datetime.now(UTC)) < timedelta(minutes=10)
+
+
+@pytest.mark.parametrize("name", ["archive", "openbao", "witness-1"])
 def test_a_killed_process_comes_back_and_nothing_acknowledged_is_lost(
     running: Running, name: str, tmp_path: Path
 ) -> None:
-    number = ["archive", "openbao"].index(name) + 20
+    number = ["archive", "openbao", "witness-1"].index(name) + 20
     file = tmp_path / "one.dcm"
     file.write_bytes(part10(number))
     assert running.send([file]).stored == 1

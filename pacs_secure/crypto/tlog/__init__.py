@@ -1,5 +1,6 @@
 """The ledger's proof: entries that name their predecessor, one tree over all, signed tree heads, public tiles."""
 
+from pacs_secure.crypto.tlog.cosignature import WitnessKey, log_verifier_key, verify_cosignature, witness_key
 from pacs_secure.crypto.tlog.entry import LONGEST_ENTRY, NO_ENTRY, compose_entry, parse_entry, read_draft
 from pacs_secure.crypto.tlog.note import Checkpoint, checkpoint_text, key_id, parse_checkpoint, sign_note, verify_note
 from pacs_secure.crypto.tlog.proofs import Tiles, consistency_from_tiles, inclusion_from_tiles
@@ -24,6 +25,7 @@ __all__ = [
     "Checkpoint",
     "Frontier",
     "Tiles",
+    "WitnessKey",
     "checkpoint_text",
     "compose_entry",
     "consistency_from_tiles",
@@ -35,6 +37,7 @@ __all__ = [
     "inclusion_proof",
     "key_id",
     "leaf_hash",
+    "log_verifier_key",
     "node_hash",
     "parse_checkpoint",
     "parse_entry",
@@ -43,6 +46,8 @@ __all__ = [
     "sign_note",
     "tile_path",
     "verify_consistency",
+    "verify_cosignature",
     "verify_inclusion",
     "verify_note",
+    "witness_key",
 ]

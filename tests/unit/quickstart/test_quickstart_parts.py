@@ -38,6 +38,16 @@ def test_ports_are_chosen_once_and_kept(layout: Layout) -> None:
     assert len({chosen.vault, chosen.vault_cluster, chosen.dicom, chosen.web, chosen.workstation}) == 5
 
 
+def test_ports_that_an_earlier_version_did_not_know_are_added(layout: Layout) -> None:
+    chosen = ports(layout)
+    write_json(layout.ports_file, {"vault": 1, "vault_cluster": 2, "dicom": 3, "web": 4, "workstation": 5})
+
+    again = ports(layout)
+    assert (again.vault, again.workstation) == (1, 5)
+    assert again.witness_1 != again.witness_2
+    assert ports(layout) == again != chosen
+
+
 def test_only_one_supervisor_holds_a_directory(layout: Layout) -> None:
     with sole(layout) as first, sole(layout) as second:
         assert (first, second) == (True, False)
@@ -95,10 +105,15 @@ def test_a_vault_whose_share_is_gone_is_not_opened(layout: Layout, monkeypatch: 
 def test_the_configuration_that_is_written_is_one_that_is_read(layout: Layout) -> None:
     from pacs_secure.settings import load
 
-    text = provision._configuration(layout, ports(layout), OpenBaoServer(layout.vault, 8200, 8201))
+    witnesses = provision.make_witnesses(layout, ports(layout), bytes(32))
+    text = provision._configuration(layout, ports(layout), OpenBaoServer(layout.vault, 8200, 8201), witnesses)
     layout.config_file.write_text(text)
 
     assert load(layout.config_file).institution == provision.INSTITUTION
+    assert provision.make_witnesses(layout, ports(layout), bytes(32)) == witnesses
+    assert [one.verifier_key for one in load(layout.config_file).ledger.witnesses] == [
+        one["verifier_key"] for one in witnesses
+    ]
     assert json.loads(layout.ports_file.read_text())["web"] == load(layout.config_file).web.port
 
 

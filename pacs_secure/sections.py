@@ -1,0 +1,72 @@
+"""The tables of the configuration about the ledger and whoever outside the house vouches for it."""
+
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+Url = Annotated[str, StringConstraints(pattern=r"^https?://[!-~]+$")]
+"""https anywhere; http is refused beyond this machine when it is used."""
+
+
+class Section(BaseModel):
+    """One table of the file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class WitnessAt(Section):
+    """A witness of the ledger under another administration (C2SP tlog-witness)."""
+
+    name: Annotated[str, Field(pattern=r"^[a-zA-Z0-9._/-]{1,100}$")]
+    """What it is called here, in alarms too."""
+    url: Url
+    verifier_key: Annotated[str, Field(min_length=1)]
+    """As `pacs-witness key` prints it; got from its administration, not from its address."""
+    ca_file: Path | None = None
+    """The only authority trusted for it; None: those that the system trusts."""
+
+
+class TimeStamping(Section):
+    """A time-stamping authority (RFC 3161)."""
+
+    url: Url
+    ca_file: Path
+    """Root certificates of the authority's time stamps (PEM), of intermediate ones too when it sends none."""
+    tls_ca_file: Path | None = None
+    """The only authority trusted for its address; None: those that the system trusts."""
+    every_hours: Annotated[float, Field(gt=0, le=168)] = 1.0
+
+
+class Ledger(Section):
+    """Where checkpoints are published, under which name, and who vouches for them."""
+
+    checkpoint_directory: Path
+    origin: str
+    public_key_file: Path
+    """PEM; what `ledger verify` trusts, so that it also works while the vault is away."""
+    witnesses: tuple[WitnessAt, ...] = ()
+    witness_quorum: Annotated[int, Field(ge=1)] | None = None
+    """How many must sign before a checkpoint counts as witnessed; None: two, or the only one."""
+    time_stamping: TimeStamping | None = None
+
+    @property
+    def quorum(self) -> int:
+        """How many witnesses must sign."""
+        return self.witness_quorum or min(2, len(self.witnesses))
+
+    @model_validator(mode="after")
+    def _a_quorum_that_can_be_reached(self) -> Self:
+        if len({one.name for one in self.witnesses}) != len(self.witnesses):
+            raise ValueError("two witnesses have the same name")
+        if self.witness_quorum is not None and self.witness_quorum > len(self.witnesses):
+            raise ValueError("witness_quorum is larger than the number of [[ledger.witnesses]]")
+        return self
+
+
+class Clock(Section):
+    """Other clocks that ours is held against (IHE Consistent Time)."""
+
+    servers: tuple[Annotated[str, Field(pattern=r"^[!-~]{1,255}$")], ...] = ()
+    """NTP servers, ``host`` or ``host:port``; with none, only steps of our own clock are seen."""
+    every_seconds: Annotated[float, Field(gt=0, le=3600)] = 64.0

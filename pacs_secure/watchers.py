@@ -1,0 +1,50 @@
+"""Makes what watches over a running archive from outside the database, as the settings say."""
+
+from collections.abc import Callable, Mapping
+
+from pacs_secure.adapters.https_witness import HttpsWitness
+from pacs_secure.adapters.time_servers import TimeServers
+from pacs_secure.adapters.time_stamps import TimeStampAuthority
+from pacs_secure.archive.clock_watch import ClockWatch
+from pacs_secure.archive.time_stamping import TimeStamping
+from pacs_secure.archive.witnessing import Witnessing
+from pacs_secure.core.errors import Malformed
+from pacs_secure.crypto.tlog import witness_key
+from pacs_secure.ports import Ledger, Publisher
+from pacs_secure.settings import Settings
+
+Alarm = Callable[[str, Mapping[str, str | int]], object]
+
+
+def witnessing(settings: Settings, ledger: Ledger, publisher: Publisher, alarm: Alarm) -> Witnessing | None:
+    """Return what asks the configured witnesses, or None when there is none.
+
+    Raises:
+        Malformed: a verifier key is none, or two witnesses are one.
+        Unavailable: an authority cannot be read.
+    """
+    named = settings.ledger.witnesses
+    keys = {witness_key(one.verifier_key).public_key for one in named}
+    if len(keys) != len(named):
+        raise Malformed("two witnesses have the same key: they would be one witness that counts twice")
+    asked = [HttpsWitness(one.name, one.url, one.verifier_key, one.ca_file) for one in named]
+    return Witnessing(ledger, publisher, asked, settings.ledger.quorum, alarm) if asked else None
+
+
+def time_stamping(settings: Settings, publisher: Publisher, alarm: Alarm) -> TimeStamping | None:
+    """Return what stamps checkpoints, or None when no authority is configured; raises as `witnessing` does."""
+    told = settings.ledger.time_stamping
+    if told is None:
+        return None
+    authority = TimeStampAuthority(told.url, told.ca_file, told.tls_ca_file)
+    return TimeStamping(publisher, authority, told.every_hours * 3600, alarm)
+
+
+def clock_watch(settings: Settings, alarm: Alarm) -> ClockWatch:
+    """Return what watches our clock, with other clocks when some are configured.
+
+    Raises:
+        Malformed: an address is none.
+    """
+    told = settings.clock
+    return ClockWatch(TimeServers(told.servers) if told.servers else None, told.every_seconds, alarm)
