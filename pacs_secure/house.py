@@ -15,6 +15,7 @@ from pacs_secure.archive.break_glass import BreakGlass
 from pacs_secure.archive.care import CareTies
 from pacs_secure.archive.classification import Classify
 from pacs_secure.archive.details import Details
+from pacs_secure.archive.employee_questions import Questioning
 from pacs_secure.archive.enrolment import Enrolment
 from pacs_secure.archive.explain import Explain
 from pacs_secure.archive.facts import Facts
@@ -47,6 +48,7 @@ from pacs_secure.ports import (
     ChangingPolicy,
     Devices,
     Emergencies,
+    EmployeeQuestions,
     KeyEraser,
     KeyUnwrapper,
     KeyWrapper,
@@ -89,6 +91,7 @@ class Engines:
     shares: Shares
     boards: Boards
     ledger_keys: LedgerKeyList
+    questions: EmployeeQuestions
     eraser: KeyEraser | None = None
     """None: this process forgets nothing."""
     authority: CertificateAuthority = field(default_factory=lambda: VaultAuthority(None, None))
@@ -117,6 +120,7 @@ def furnish(engines: Engines, terms: Terms | None = None, session_terms: Session
     facts = Facts(guard, engines.records, seals)
     opener = Opener(keys, engines.blobs)
     invitations = Invitations(guard, facts, engines.records, seals, _now)
+    reading = LedgerReading(guard, engines.ledger, engines.patients, facts, seals, Details(engines.unwrapper))
     sealer = Sealer(keys, engines.blobs, _new_object_id)
 
     def drop_keys() -> None:
@@ -155,7 +159,8 @@ def furnish(engines: Engines, terms: Terms | None = None, session_terms: Session
         feed=LedgerFeed(guard, engines.ledger, engines.origin),
         ledger_keys=ledger_keys,
         policies=Policies(guard, engines.policy, engines.policies, seals, check_policy, _now),
-        ledger_reading=LedgerReading(guard, engines.ledger, engines.patients, facts, seals, Details(engines.unwrapper)),
+        ledger_reading=reading,
+        questioning=Questioning(guard, engines.questions, reading, seals, _now),
         ledger_proofs=LedgerProofs(guard, engines.ledger, engines.publisher, engines.origin, engines.public_key),
     )
     return House(archive, engines, drop_keys)

@@ -19,6 +19,7 @@ from pacs_secure.adapters.sql import (
     SqlBoards,
     SqlDevices,
     SqlEmergencies,
+    SqlEmployeeQuestions,
     SqlLedger,
     SqlLedgerKeys,
     SqlNotices,
@@ -43,6 +44,7 @@ from tests.fakes_blobs import MemoryBlobs
 from tests.fakes_emergencies import MemoryEmergencies, MemoryNotices, MemoryPatients
 from tests.fakes_keys import FakeKeyring
 from tests.fakes_policies import MemoryPolicies
+from tests.fakes_questions import MemoryEmployeeQuestions
 from tests.fakes_sessions import MemorySessions
 from tests.fakes_sharing import MemoryBoards, MemoryShares
 
@@ -66,6 +68,7 @@ class World:
     publisher: MemoryPublisher
     notary: Notary
     authority: MemoryAuthority
+    questions: MemoryEmployeeQuestions
 
     @property
     def archive(self) -> Archive:
@@ -98,6 +101,7 @@ def memory_world() -> World:
     authority = MemoryAuthority()
     sessions = MemorySessions(ledger)
     policies = MemoryPolicies(ledger)
+    questions = MemoryEmployeeQuestions(ledger)
     engines = Engines(
         shipped_policy(),
         policies,
@@ -120,6 +124,7 @@ def memory_world() -> World:
         boards=MemoryBoards(ties),
         ledger_keys=MemoryLedgerKeys(ledger),
         eraser=keyring,
+        questions=questions,
     )
     notary = Notary(ledger, publisher, keyring, ORIGIN)
     return World(
@@ -135,6 +140,7 @@ def memory_world() -> World:
         publisher,
         notary,
         authority,
+        questions,
     )
 
 
@@ -205,6 +211,7 @@ def disk_world(
         authority=authority or MemoryAuthority(),
         shares=SqlShares(database),
         boards=SqlBoards(database),
+        questions=SqlEmployeeQuestions(database),
         used_tokens=SqlUsedTokens(database),
         ledger_keys=SqlLedgerKeys(database),
         eraser=eraser,

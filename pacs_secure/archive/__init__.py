@@ -6,6 +6,7 @@ from pacs_secure.archive.boards import Convening
 from pacs_secure.archive.break_glass import BreakGlass
 from pacs_secure.archive.care import CareTies
 from pacs_secure.archive.classification import Classify
+from pacs_secure.archive.employee_questions import Questioning
 from pacs_secure.archive.enrolment import Enrolment
 from pacs_secure.archive.explain import Explain
 from pacs_secure.archive.facts import Facts
@@ -50,3 +51,4 @@ class Archive:
     ledger_reading: LedgerReading
     ledger_proofs: LedgerProofs
     ledger_keys: LedgerKeys
+    questioning: Questioning

@@ -117,8 +117,8 @@ class LedgerReading:
             _demand_answerable(wanted)
             sought = self._sought(permit, wanted)
         grant = self.guard.grant(permit, 0)
-        with self._failing(grant):
-            page = self._page(sought, wanted)
+        with self.failing(grant):
+            page = self.page(grant, sought, wanted.after, wanted.limit, opened=wanted.opened)
         self.guard.finish(grant, Outcome.COMPLETED, {"results": len(page.entries)})
         return page
 
@@ -132,7 +132,7 @@ class LedgerReading:
         """
         told = {**details, "ledger": str(index), "details": "opened" if opened else "shut"}
         grant = self.guard.admit(AccessRequest(subject, Action.LEDGER_READ, purpose, details=told))
-        with self._failing(grant):
+        with self.failing(grant):
             for entry in self.ledger.entries(index, index + 1) if 0 <= index <= _LARGEST_INDEX else ():
                 draft = read_draft(entry.content)
                 if draft.institution == subject.institution:
@@ -142,6 +142,29 @@ class LedgerReading:
                 raise NotFound("no such object")
         self.guard.finish(grant, Outcome.COMPLETED, {"results": 1})
         return read
+
+    def page(
+        self,
+        grant: Grant,  # noqa: ARG002 - the Grant is the proof
+        sought: Sought,
+        after: int | None,
+        limit: int,
+        *,
+        opened: bool = False,
+    ) -> ReadPage:
+        """Return one page of entries that whoever holds the Grant may read; raises as `search` does."""
+        found = list(islice(self._fitting(sought, after), limit + 1))
+        entries = found[:limit]
+        return ReadPage(self._read(entries, opened=opened), entries[-1].index if len(found) > limit else None)
+
+    @contextmanager
+    def failing(self, grant: Grant) -> Iterator[None]:
+        """Record that a reading failed."""
+        try:
+            yield
+        except ArchiveError as error:
+            self.guard.finish(grant, Outcome.FAILED, {"error": type(error).__name__})
+            raise
 
     def _sought(self, permit: Permit, wanted: Wanted) -> Sought:
         """Resolve who and what is named to random names."""
@@ -164,12 +187,6 @@ class LedgerReading:
                 return replace(sought, patients=frozenset())
             sought = replace(sought, study=study.alias)
         return sought
-
-    def _page(self, sought: Sought, wanted: Wanted) -> ReadPage:
-        found = list(islice(self._fitting(sought, wanted.after), wanted.limit + 1))
-        entries = found[: wanted.limit]
-        more = entries[-1].index if len(found) > wanted.limit else None
-        return ReadPage(self._read(entries, opened=wanted.opened), more)
 
     def _fitting(self, sought: Sought, after: int | None) -> Iterator[LedgerEntry]:
         for entry in self.ledger.find(sought, after):
@@ -197,14 +214,11 @@ class LedgerReading:
             self.guard.refuse(request, {"error": type(error).__name__})
             raise
 
-    @contextmanager
-    def _failing(self, grant: Grant) -> Iterator[None]:
-        """Record that a reading failed."""
-        try:
-            yield
-        except ArchiveError as error:
-            self.guard.finish(grant, Outcome.FAILED, {"error": type(error).__name__})
-            raise
+
+def demand_page(limit: int) -> None:
+    """Refuse a page of no entries, or of too many; raise `Malformed`."""
+    if not 0 < limit <= MOST_AT_ONCE:
+        raise Malformed(f"a page has 1 to {MOST_AT_ONCE} entries")
 
 
 def _demand_answerable(wanted: Wanted) -> None:
@@ -212,8 +226,7 @@ def _demand_answerable(wanted: Wanted) -> None:
         raise Denied("what an employee did is a question that a second person has to approve")
     if wanted.opened and wanted.whom is None and not wanted.study_instance_uid:
         raise Denied("details are opened for one patient, one study or one entry at a time")
-    if not 0 < wanted.limit <= MOST_AT_ONCE:
-        raise Malformed(f"a page has 1 to {MOST_AT_ONCE} entries")
+    demand_page(wanted.limit)
     if wanted.since is not None and wanted.until is not None and wanted.since >= wanted.until:
         raise Malformed("the period ends before it begins")
 

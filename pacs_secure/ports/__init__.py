@@ -22,6 +22,7 @@ from pacs_secure.ports.people import (
     UsedTokens,
 )
 from pacs_secure.ports.policies import ChangingPolicy, PolicyHistory
+from pacs_secure.ports.questions import EmployeeQuestions
 from pacs_secure.ports.sessions import (
     AtProvider,
     Attempt,
@@ -52,6 +53,7 @@ __all__ = [
     "DeviceAuthenticator",
     "Devices",
     "Emergencies",
+    "EmployeeQuestions",
     "ForgettableKey",
     "Identified",
     "InstitutionKeys",

@@ -21,6 +21,7 @@ from pacs_secure.web import (
     api_ledger_reading,
     api_notices,
     api_policy,
+    api_questions,
     api_sessions,
     api_shares,
     health,
@@ -89,6 +90,7 @@ def create_app(
         api_ledger_reading,
         api_notices,
         api_policy,
+        api_questions,
         api_sessions,
         api_shares,
     ):

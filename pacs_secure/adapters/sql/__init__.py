@@ -9,6 +9,7 @@ from pacs_secure.adapters.sql.ledger_keys import SqlLedgerKeys
 from pacs_secure.adapters.sql.notices import SqlNotices
 from pacs_secure.adapters.sql.patients import SqlPatients
 from pacs_secure.adapters.sql.policies import SqlPolicies
+from pacs_secure.adapters.sql.questions import SqlEmployeeQuestions
 from pacs_secure.adapters.sql.records import SqlRecords
 from pacs_secure.adapters.sql.sessions import SqlSessions
 from pacs_secure.adapters.sql.shares import SqlShares
@@ -20,6 +21,7 @@ __all__ = [
     "SqlBoards",
     "SqlDevices",
     "SqlEmergencies",
+    "SqlEmployeeQuestions",
     "SqlLedger",
     "SqlLedgerKeys",
     "SqlNotices",

@@ -4,12 +4,14 @@ import json
 from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from pacs_secure.adapters.vault_keyring import VaultSigner
 from pacs_secure.adapters.vault_provisioning import VaultRole
+from pacs_secure.archive.employee_questions import Asking
 from pacs_secure.archive.notary import Notary
 from pacs_secure.bootstrap import assemble
 from pacs_secure.cli import ledger_reading
@@ -24,6 +26,8 @@ from tests.unit.cli.test_cli import config, run
 from tests.vault_fixture import RunningVault
 
 __all__ = ["config"]
+
+DAY = timedelta(days=1)
 
 pytestmark = pytest.mark.real
 
@@ -59,3 +63,28 @@ def test_a_proof_is_written_that_anybody_can_check(filled: Path) -> None:
     assert proof["checkpoint"].splitlines()[:3] == [load(filled).ledger.origin, "2", proof["root"]]
     assert verify_inclusion(leaf, 1, 2, path, b64decode(proof["root"]))
     assert run("--config", filled, "ledger", "proof", "99")[0] == 1
+
+
+def test_questions_about_employees_are_listed_without_a_name(filled: Path) -> None:
+    of, now = load(filled).institution, datetime.now(UTC)
+    dpo, asking = (
+        subject(Role.DPO, of=of),
+        Asking("r.weber", now - DAY, now + DAY, "a neighbour is said to have looked"),
+    )
+    with house_of(filled) as house:
+        asked, other = (house.archive.questioning.ask(dpo, None, asking, details={}).question for _ in range(2))
+        officer = subject(Role.OFFICER, identifier="o.amt", of=of)
+        house.archive.questioning.rule(officer, None, str(asked.question_id), approved=True, said="", details={})
+
+    code, written = run("--config", filled, "ledger", "questions")
+    _, as_json = run("--config", filled, "ledger", "questions", "--json")
+
+    assert code == 0
+    assert [line.split()[:2] for line in written.splitlines()] == [
+        [str(other.question_id), "waiting"],
+        [str(asked.question_id), "approved"],
+    ]
+    waiting, approved = json.loads(as_json)
+    assert (waiting["ruled_at"], waiting["answered_until"]) == (None, None)
+    assert datetime.fromisoformat(approved["answered_until"]) - datetime.fromisoformat(approved["ruled_at"]) == 7 * DAY
+    assert not [name for name in ("weber", "neighbour", "someone") if name in written + as_json]
