@@ -103,58 +103,20 @@ class Authority:
         return self.folder / "root.pem"
 
     def make(self) -> None:
-        """Issue roots and signers."""
+        """Issue two roots, an issuer between, and a signer below each."""
         (self.folder / "serial").write_text("01\n")
-        usage = self.folder / "usage.cnf"
-        usage.write_text("extendedKeyUsage=critical,timeStamping\nkeyUsage=critical,digitalSignature\n")
-        for root, signer in (("root", "tsa"), ("other", "stranger")):
-            self._openssl(
-                "req",
-                "-x509",
-                "-newkey",
-                "rsa:2048",
-                "-nodes",
-                "-days",
-                "2",
-                "-subj",
-                f"/CN={root}",
-                "-keyout",
-                f"{root}.key",
-                "-out",
-                f"{root}.pem",
-                "-addext",
-                "keyUsage=critical,keyCertSign",
-            )
-            self._openssl(
-                "req",
-                "-new",
-                "-newkey",
-                "rsa:2048",
-                "-nodes",
-                "-subj",
-                f"/CN={signer}",
-                "-keyout",
-                f"{signer}.key",
-                "-out",
-                f"{signer}.csr",
-            )
-            self._openssl(
-                "x509",
-                "-req",
-                "-in",
-                f"{signer}.csr",
-                "-CA",
-                f"{root}.pem",
-                "-CAkey",
-                f"{root}.key",
-                "-CAcreateserial",
-                "-days",
-                "2",
-                "-extfile",
-                str(usage),
-                "-out",
-                f"{signer}.pem",
-            )
+        (self.folder / "signer.cnf").write_text("extendedKeyUsage=critical,timeStamping\n")
+        (self.folder / "issuer.cnf").write_text("basicConstraints=critical,CA:true\n")
+        for root in ("root", "other"):
+            self._say(f"req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN={root} -keyout {root}.key -out {root}.pem")
+        self._issue("between", "root", "issuer")
+        for signer, issuer in (("tsa", "root"), ("stranger", "other"), ("distant", "between")):
+            self._issue(signer, issuer, "signer")
+
+    def _issue(self, name: str, issuer: str, kind: str) -> None:
+        self._say(f"req -new -newkey rsa:2048 -nodes -subj /CN={name} -keyout {name}.key -out {name}.csr")
+        by = f"-CA {issuer}.pem -CAkey {issuer}.key -CAcreateserial -extfile {kind}.cnf"
+        self._say(f"x509 -req -in {name}.csr -days 2 -out {name}.pem {by}")
 
     def reply(self, query: bytes) -> bytes:
         self.asked.append(query)
@@ -170,6 +132,9 @@ class Authority:
         files = ("-in", str(token), "-data", str(content), "-CAfile", "root.pem")
         told = self._openssl("ts", "-verify", *files, check=False)
         return "Verification: OK" in told.stdout + told.stderr
+
+    def _say(self, line: str) -> None:
+        self._openssl(*line.split())
 
     def _openssl(self, *arguments: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
         command = ["openssl", *arguments]

@@ -36,6 +36,16 @@ def test_a_time_stamp_is_over_the_content_and_openssl_agrees(authority: Authorit
     assert not authority.verifies(tmp_path / "token.tsr", tmp_path / "other")
 
 
+def test_an_issuer_between_is_named_beside_its_root(authority: Authority, tmp_path: Path) -> None:
+    authority.signer = "distant"
+    both = tmp_path / "both.pem"
+    both.write_bytes(authority.root.read_bytes() + (authority.folder / "between.pem").read_bytes())
+
+    assert TimeStampAuthority(authority.url, both).stamp(CONTENT)
+    with pytest.raises(Tampered):
+        TimeStampAuthority(authority.url, authority.root).stamp(CONTENT)
+
+
 def test_a_time_stamp_by_a_stranger_is_not_believed(authority: Authority) -> None:
     authority.signer = "stranger"
 
