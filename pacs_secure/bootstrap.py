@@ -17,6 +17,7 @@ from pacs_secure.adapters.policy_files import read_folder
 from pacs_secure.adapters.sql import (
     Database,
     SqlBoards,
+    SqlBookmarks,
     SqlDevices,
     SqlEmergencies,
     SqlEmployeeQuestions,
@@ -129,6 +130,7 @@ def open_house(settings: Settings, stack: ExitStack, vault: Vault) -> House:
             authority=VaultAuthority(vault.session_if_given("enroller"), vault.session_if_given("revoker")),
             shares=SqlShares(database),
             boards=SqlBoards(database),
+            bookmarks=SqlBookmarks(database),
             ledger_keys=SqlLedgerKeys(database),
             eraser=_eraser(vault),
             questions=SqlEmployeeQuestions(database),

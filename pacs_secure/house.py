@@ -44,6 +44,7 @@ from pacs_secure.dicom.header import Limits
 from pacs_secure.ports import (
     Blobs,
     Boards,
+    Bookmarks,
     CertificateAuthority,
     ChangingPolicy,
     Devices,
@@ -90,6 +91,7 @@ class Engines:
     notices: Notices
     shares: Shares
     boards: Boards
+    bookmarks: Bookmarks
     ledger_keys: LedgerKeyList
     questions: EmployeeQuestions
     eraser: KeyEraser | None = None

@@ -1,13 +1,18 @@
-"""Makes what carries notices out of the house, as the settings say; none at all when they say nothing."""
+"""Makes what carries notices and audit messages out of the house, as the settings say: nothing by default."""
 
 from collections.abc import Callable
 from datetime import datetime
 
 from pacs_secure.adapters.mail_messenger import MailMessenger, MailRoute, Security
+from pacs_secure.adapters.syslog_repository import SyslogRepository
 from pacs_secure.adapters.webhook_messenger import WebhookMessenger
+from pacs_secure.archive.feed import LedgerFeed
+from pacs_secure.archive.forwarder import Forwarder
 from pacs_secure.archive.notifier import Notifier
+from pacs_secure.core.access import Door, Role, Subject
 from pacs_secure.core.identifiers import institution
-from pacs_secure.ports import Messenger, Notices
+from pacs_secure.messages import syslog
+from pacs_secure.ports import Bookmarks, Messenger, Notices
 from pacs_secure.settings import Settings
 
 
@@ -40,3 +45,16 @@ def notifiers(settings: Settings, notices: Notices, now: Callable[[], datetime])
     """Return a notifier for each way out, not started yet; raises as `messengers` does."""
     of = institution(settings.institution)
     return [Notifier(notices, messenger, of, now) for messenger in messengers(settings)]
+
+
+def forwarders(
+    settings: Settings, feed: LedgerFeed, bookmarks: Bookmarks, now: Callable[[], datetime]
+) -> list[Forwarder]:
+    """Return a forwarder for each repository of audit messages, not started yet."""
+    told = settings.ledger.syslog
+    if told is None:
+        return []
+    repository = SyslogRepository(told.host, told.port, told.ca_file, told.certificate_file, told.key_file)
+    # The archive passes entries on because whoever runs the machine configured it: it acts as that hand.
+    archive = Subject("archive", Role.OPERATOR, institution(settings.institution), "", Door.JOB, "")
+    return [Forwarder(feed, bookmarks, repository, syslog.frame, archive, now)]

@@ -5,6 +5,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+Port = Annotated[int, Field(ge=1, le=65535)]
 Url = Annotated[str, StringConstraints(pattern=r"^https?://[!-~]+$")]
 """https anywhere; http is refused beyond this machine when it is used."""
 
@@ -38,8 +39,25 @@ class TimeStamping(Section):
     every_hours: Annotated[float, Field(gt=0, le=168)] = 1.0
 
 
+class Syslog(Section):
+    """Who gets every entry as audit message, by syslog over TLS (RFC 5425, IHE ITI-20)."""
+
+    host: Annotated[str, Field(min_length=1, max_length=255)]
+    port: Port = 6514
+    ca_file: Path
+    """The only authority trusted for the receiver."""
+    certificate_file: Path | None = None
+    key_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if (self.certificate_file is None) != (self.key_file is None):
+            raise ValueError("a client certificate needs certificate_file and key_file")
+        return self
+
+
 class Ledger(Section):
-    """Where checkpoints are published, under which name, and who vouches for them."""
+    """Where checkpoints are published, under which name, who vouches for them, and who hears of every entry."""
 
     checkpoint_directory: Path
     origin: str
@@ -49,6 +67,7 @@ class Ledger(Section):
     witness_quorum: Annotated[int, Field(ge=1)] | None = None
     """How many must sign before a checkpoint counts as witnessed; None: two, or the only one."""
     time_stamping: TimeStamping | None = None
+    syslog: Syslog | None = None
 
     @property
     def quorum(self) -> int:

@@ -27,7 +27,7 @@ from pacs_secure.dimse.credentials import Credentials, TlsFiles
 from pacs_secure.dimse.household import People
 from pacs_secure.dimse.server import DicomServer
 from pacs_secure.house import House
-from pacs_secure.messengers import notifiers
+from pacs_secure.messengers import forwarders, notifiers
 from pacs_secure.ports import RevocationLists
 from pacs_secure.settings import Settings
 from pacs_secure.web.app import create_app
@@ -50,7 +50,7 @@ def serve(settings: Settings) -> None:
     1. harden    no core dumps, no file for others
     2. open      the engines, with the newest approved policy
     3. recover   what a crash left, and say that the archive starts
-    4. attest    the ledger, from now on, before witnesses; tell the officer what waits
+    4. attest    the ledger, from now on, before witnesses; tell the officer what waits, pass entries on
     5. listen    to the canary, then at the doors
     6. wait      and close in reverse
     """
@@ -73,6 +73,7 @@ def serve(settings: Settings) -> None:
         stack.callback(_say_that_it_stops, settings, house)
         _start_watches(settings, house, stack)
         _start_notifiers(settings, house, stack)
+        _start_forwarders(settings, house, stack)
         # 5 listen
         readiness = _start_readiness(settings, house, vault, stack)
         readiness.check()  # no door opens where keys or ledger do not work (ACC-11)
@@ -137,6 +138,12 @@ def _start_notifiers(settings: Settings, house: House, stack: ExitStack) -> None
         stack.callback(notifier.stop)
     if not started:
         log.warning("nobody is told at once of a broken glass: [notices] names no way out; they are listed only")
+
+
+def _start_forwarders(settings: Settings, house: House, stack: ExitStack) -> None:
+    for forwarder in forwarders(settings, house.archive.feed, house.engines.bookmarks, lambda: datetime.now(UTC)):
+        forwarder.start()
+        stack.callback(forwarder.stop)
 
 
 def _start_readiness(settings: Settings, house: House, vault: Vault, stack: ExitStack) -> Readiness:

@@ -13,9 +13,8 @@ from pydantic import Field, StringConstraints, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from pacs_secure.core.access import Role
-from pacs_secure.sections import Clock, Ledger, Section
+from pacs_secure.sections import Clock, Ledger, Port, Section
 
-Port = Annotated[int, Field(ge=1, le=65535)]
 HttpsUrl = Annotated[str, StringConstraints(pattern=r"^https://[!-~]+$")]
 Address = Annotated[str, StringConstraints(pattern=r"^[^@\s<>,;:\"]+@[^@\s<>,;:\"]+$", max_length=254)]
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})

@@ -17,6 +17,7 @@ from pacs_secure.adapters.disk_blobs import DiskBlobs
 from pacs_secure.adapters.sql import (
     Database,
     SqlBoards,
+    SqlBookmarks,
     SqlDevices,
     SqlEmergencies,
     SqlEmployeeQuestions,
@@ -42,6 +43,7 @@ from tests.fakes import MemoryDevices, MemoryLedger, MemoryLedgerKeys, MemoryPub
 from tests.fakes_authority import MemoryAuthority
 from tests.fakes_blobs import MemoryBlobs
 from tests.fakes_emergencies import MemoryEmergencies, MemoryNotices, MemoryPatients
+from tests.fakes_feeds import MemoryBookmarks
 from tests.fakes_keys import FakeKeyring
 from tests.fakes_policies import MemoryPolicies
 from tests.fakes_questions import MemoryEmployeeQuestions
@@ -122,6 +124,7 @@ def memory_world() -> World:
         authority=authority,
         shares=MemoryShares(ties),
         boards=MemoryBoards(ties),
+        bookmarks=MemoryBookmarks(),
         ledger_keys=MemoryLedgerKeys(ledger),
         eraser=keyring,
         questions=questions,
@@ -212,6 +215,7 @@ def disk_world(
         shares=SqlShares(database),
         boards=SqlBoards(database),
         questions=SqlEmployeeQuestions(database),
+        bookmarks=SqlBookmarks(database),
         used_tokens=SqlUsedTokens(database),
         ledger_keys=SqlLedgerKeys(database),
         eraser=eraser,

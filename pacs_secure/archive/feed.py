@@ -20,21 +20,29 @@ MOST_AT_ONCE = 500
 """Entries read for one page."""
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What comes next, and where the page after it begins."""
+
+    entries: tuple[Occurrence, ...]
+    """Empty when nothing is left, or when all of it was another institution's."""
+    next_place: int
+
+
 class Feeding:
-    """How far one reader has come."""
+    """How far one reader has come: a page is passed on only once the reader says so."""
 
     def __init__(self, ledger: Ledger, origin: str, institution: Institution, start: int) -> None:
         self.place = start
         """Index of the next entry to read."""
-        self.given = 0
-        """Entries that were passed on."""
         self._ledger = ledger
         self._origin = origin
         self._institution = institution
+        self._given = 0
         self._range: tuple[int, int] | None = None
 
-    def page(self) -> list[Occurrence]:
-        """Return what comes next; none when nothing is left, or when all of it was another institution's.
+    def page(self) -> Page:
+        """Return what comes next.
 
         Raises:
             Tampered: an entry is none of this build's; nothing behind it is passed on.
@@ -47,11 +55,14 @@ class Feeding:
             place = entry.index + 1
             if one.draft.institution == self._institution:
                 found.append(one)
-        self.place = place
-        if found:
-            self._range = (self._range or (found[0].index, 0))[0], found[-1].index
-            self.given += len(found)
-        return found
+        return Page(tuple(found), place)
+
+    def passed_on(self, page: Page) -> None:
+        """Go on behind a page that was taken."""
+        self.place = page.next_place
+        if page.entries:
+            self._range = (self._range or (page.entries[0].index, 0))[0], page.entries[-1].index
+            self._given += len(page.entries)
 
     def size(self) -> int:
         """Return how many entries there are."""
@@ -60,7 +71,7 @@ class Feeding:
     def account(self) -> dict[str, int]:
         """Say what was passed on: how many entries, and from which to which."""
         reach = {} if self._range is None else dict(zip(("first", "last"), self._range, strict=True))
-        return {"entries": self.given, **reach}
+        return {"entries": self._given, **reach}
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,11 +58,12 @@ def _write(feeding: Feeding, render: Callable[[Occurrence], str], stop: int | No
     """Write pages until the ledger was read to ``stop``; None: until interrupted, which is the end that was meant."""
     with suppress(KeyboardInterrupt):
         while stop is None or feeding.place < stop:
-            before = feeding.place
-            for one in feeding.page():
-                sys.stdout.write(render(one) + "\n")
-            sys.stdout.flush()
-            if feeding.place == before:
+            page = feeding.page()
+            if page.next_place == feeding.place:
                 if stop is not None:
                     return
                 time.sleep(LOOK_AGAIN)
+            for one in page.entries:
+                sys.stdout.write(render(one) + "\n")
+            sys.stdout.flush()
+            feeding.passed_on(page)

@@ -7,6 +7,7 @@ library ever passes. Each port has one contract suite that every adapter and its
 from pacs_secure.core.devices import Device
 from pacs_secure.ports.certificates import CertificateAuthority, IssuedCertificate, RevocationLists
 from pacs_secure.ports.emergencies import Emergencies, Patients
+from pacs_secure.ports.feeds import Bookmarks, Repository
 from pacs_secure.ports.index import Added, InstitutionKeys, Ledger, Publisher, Records, Ties
 from pacs_secure.ports.keys import ForgettableKey, KeyCanary, KeyEraser, KeyUnwrapper, KeyWrapper, Shelf, Signer
 from pacs_secure.ports.ledger_keys import LedgerKey, LedgerKeys
@@ -45,6 +46,7 @@ __all__ = [
     "Blob",
     "Blobs",
     "Boards",
+    "Bookmarks",
     "CertificateAuthority",
     "ChangingPolicy",
     "Clocks",
@@ -74,6 +76,7 @@ __all__ = [
     "PolicyHistory",
     "Publisher",
     "Records",
+    "Repository",
     "RevocationLists",
     "RevokedLogin",
     "RevokedPerson",

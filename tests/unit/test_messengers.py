@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from pacs_secure.archive.forwarder import Forwarder
 from pacs_secure.core.errors import Unavailable
-from pacs_secure.messengers import messengers, notifiers
+from pacs_secure.messengers import forwarders, messengers, notifiers
 from pacs_secure.settings import load
 from tests.certificates import Authority
 from tests.settings_file import WHOLE, written
@@ -76,3 +77,35 @@ def test_each_way_has_a_notifier(tmp_path: Path, world: World) -> None:
     made = notifiers(settings, world.house.engines.notices, lambda: datetime.now(UTC))
 
     assert [notifier.deliver() for notifier in made] == [0, 0]
+
+
+SYSLOG = """
+[ledger.syslog]
+host = "127.0.0.1"
+ca_file = "ca.pem"
+"""
+
+
+def test_entries_are_passed_on_to_whom_the_settings_name_and_nobody_else(tmp_path: Path, world: World) -> None:
+    def carriers(text: str) -> list[Forwarder]:
+        settings = load(written(tmp_path, WHOLE + text))
+        return forwarders(settings, world.archive.feed, world.house.engines.bookmarks, lambda: datetime.now(UTC))
+
+    assert carriers("") == []
+    (carrier,) = carriers(SYSLOG)
+    assert carrier.standing().place == 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        SYSLOG + 'certificate_file = "client.pem"',
+        SYSLOG + 'key_file = "client.key"',
+        SYSLOG.replace('ca_file = "ca.pem"', ""),
+        SYSLOG.replace("127.0.0.1", ""),
+        SYSLOG + "port = 0",
+    ],
+)
+def test_a_repository_that_is_half_described_is_no_configuration(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ValueError, match="syslog"):
+        load(written(tmp_path, WHOLE + text))

@@ -1,6 +1,7 @@
 """The index and the ledger in one SQL database: SQLite on one machine, written so that PostgreSQL can follow."""
 
 from pacs_secure.adapters.sql.boards import SqlBoards
+from pacs_secure.adapters.sql.bookmarks import SqlBookmarks
 from pacs_secure.adapters.sql.devices import SqlDevices
 from pacs_secure.adapters.sql.emergencies import SqlEmergencies
 from pacs_secure.adapters.sql.engine import Database
@@ -19,6 +20,7 @@ from pacs_secure.adapters.sql.used_tokens import SqlUsedTokens
 __all__ = [
     "Database",
     "SqlBoards",
+    "SqlBookmarks",
     "SqlDevices",
     "SqlEmergencies",
     "SqlEmployeeQuestions",

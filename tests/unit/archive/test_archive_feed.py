@@ -18,8 +18,9 @@ HOW = {"format": "fhir"}
 def fed(world: World, start: int = 0, somebody: Subject = OPERATOR) -> list[Occurrence]:
     found: list[Occurrence] = []
     with world.archive.feed.begin(somebody, None, start, HOW) as feeding:
-        while page := feeding.page():
-            found += page
+        while (page := feeding.page()).next_place != feeding.place:
+            found += page.entries
+            feeding.passed_on(page)
     return found
 
 
@@ -51,7 +52,13 @@ def test_it_reads_page_by_page(world: World, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(feed, "MOST_AT_ONCE", 2)
 
     with world.archive.feed.begin(OPERATOR, None, 0, HOW) as feeding:
-        assert [len(feeding.page()) for _ in range(3)] == [2, 1, 0]
+        lengths = []
+        for _ in range(3):
+            page = feeding.page()
+            assert page == feeding.page()
+            lengths.append(len(page.entries))
+            feeding.passed_on(page)
+        assert lengths == [2, 1, 0]
         assert feeding.place == feeding.size() == 3
 
 
