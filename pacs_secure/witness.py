@@ -50,6 +50,8 @@ MOST_PROOF_LINES = 63
 SECONDS_OF_SILENCE = 5.0
 SECONDS_OF_A_CONNECTION = 15.0
 MOST_CONNECTIONS = 64
+SECONDS_OF_A_SIGNATURE = 10.0
+"""For so long the same note gets the same signature."""
 MOST_AGAINST = 1000
 """Contradicting notes kept for one log; one is enough to prove its fault."""
 HASH = 32
@@ -267,6 +269,8 @@ class Witness:
         self._key = key
         self._trusted = logs
         self._one_at_a_time = threading.Lock()
+        self._latest: dict[str, tuple[str, str, float]] = {}
+        """What this process has just co-signed for each log: text, line and when."""
 
     def add(self, body: bytes) -> str:
         """Co-sign a submitted checkpoint and return the signature line; it is durable before.
@@ -287,8 +291,12 @@ class Witness:
             seen = self.memory.newest(log)
             last = read_note(seen.decode()) if seen else None
             self._compare(log, old, proof, note, last, lines)
-            line = self._cosign(note)
-            self.memory.keep(log, note.size, f"{note.text}\n" + "".join(f"{one}\n" for one in (*lines, line)))
+            text, line, since = self._latest.get(log, ("", "", 0.0))
+            # Anybody may send the newest note again and again: that must neither fill nor wear out a disk.
+            if text != note.text or time.monotonic() - since > SECONDS_OF_A_SIGNATURE:
+                line = self._cosign(note)
+                self.memory.keep(log, note.size, f"{note.text}\n" + "".join(f"{one}\n" for one in (*lines, line)))
+                self._latest[log] = (note.text, line, time.monotonic())
         return f"{line}\n"
 
     def _compare(

@@ -11,14 +11,25 @@ from typing import Annotated
 
 import typer
 
-from pacs_secure.cli import devices, facts, ledger, ledger_feed, ledger_reading, one_machine, policy, sending, sessions
+from pacs_secure.cli import (
+    devices,
+    facts,
+    ledger,
+    ledger_feed,
+    ledger_reading,
+    ledger_witnesses,
+    one_machine,
+    policy,
+    sending,
+    sessions,
+)
 from pacs_secure.cli.house import err
 from pacs_secure.core.errors import ArchiveError
 
 app = typer.Typer(help="A DICOM archive that seals, decides, records and gives back.", no_args_is_help=True)
 for _commands in (one_machine, sending, ledger):
     app.add_typer(_commands.app)
-LEDGER = (ledger_feed, ledger_reading)
+LEDGER = (ledger_feed, ledger_reading, ledger_witnesses)
 """Modules whose commands stand below ``ledger``, where each registers its own."""
 app.add_typer(devices.device_app, name="device")
 app.add_typer(policy.policy_app, name="policy")

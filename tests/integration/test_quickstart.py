@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from cryptography.x509 import SubjectAlternativeName, UniformResourceIdentifier, load_pem_x509_certificate
 
-from pacs_secure.crypto.tlog import parse_checkpoint, verify_cosignature, witness_key
+from pacs_secure.adapters.tile_directory import TileDirectory
+from pacs_secure.core.access import Action
+from pacs_secure.crypto.tlog import parse_checkpoint, read_draft, verify_cosignature, witness_key
 from pacs_secure.quickstart.processes import Process, identify
 from tests.quickstart_fixture import Running, command
 from tests.web_instances import part10, study_uid
@@ -179,5 +181,10 @@ def test_stop_ends_everything_and_takes_back_the_tokens(tmp_path: Path) -> None:
 
     assert stopped.returncode == 0
     assert not any(process.alive for process in pids)
+    published = TileDirectory(Path(archive.told["ledger"]["checkpoint_dir"]))
+    size = published.published()
+    actions = [read_draft(published.content(index, size)).action for index in range(size)]
+    assert (actions.count(Action.SYSTEM_START), actions[-1]) == (1, Action.SYSTEM_STOP)
+    assert parse_checkpoint(published.witnessed() or b"").size == size, "witnesses have seen the end too"
     assert archive.told["pids"] == archive.told["users"] == {}
     assert command("status", "--data", archive.directory).returncode == 1

@@ -117,8 +117,19 @@ def test_a_log_that_only_grows_is_co_signed_and_kept(tmp_path: Path) -> None:
             assert one.newest()[::2] == (200, notes[size])
     (history,) = (tmp_path / "notes" / DIRECTORY).glob("*.jsonl")
     kept = [json.loads(line) for line in history.read_text().splitlines()]
-    assert [one["size"] for one in kept] == [1, 1, 4, 9, 256, 300]
+    assert [one["size"] for one in kept] == [1, 4, 9, 256, 300]
     assert {one["size"]: one["note"] for one in kept} == notes
+
+
+def test_the_same_note_gets_the_same_signature_for_a_while_and_fills_no_disk(tmp_path: Path) -> None:
+    make(tmp_path)
+    with running(tmp_path, before="w.SECONDS_OF_A_SIGNATURE = 1.5") as one:
+        first = one.submit(submission(leaves(3), 0))
+        assert {one.submit(submission(leaves(3), 3)) for _ in range(5)} == {first}
+        time.sleep(2.1)
+        assert one.submit(submission(leaves(3), 3))[2] != first[2]
+    (history,) = (tmp_path / "notes" / DIRECTORY).glob("*.jsonl")
+    assert len(history.read_text().splitlines()) == 2
 
 
 def test_a_log_may_begin_with_nothing(tmp_path: Path) -> None:
