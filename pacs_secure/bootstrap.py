@@ -40,7 +40,7 @@ from pacs_secure.archive.enrolment import certified
 from pacs_secure.archive.guard import Terms
 from pacs_secure.core.devices import describe
 from pacs_secure.core.errors import Unavailable
-from pacs_secure.core.identifiers import Institution
+from pacs_secure.core.identifiers import Institution, institution
 from pacs_secure.house import Engines, House, furnish
 from pacs_secure.ports import Device
 from pacs_secure.settings import Settings
@@ -110,6 +110,7 @@ def open_house(settings: Settings, stack: ExitStack, vault: Vault) -> House:
     stack.callback(blobs.close)
     return furnish(
         Engines(
+            home=institution(settings.institution),
             policy=CasbinPolicy(policy_directory(settings)),
             policies=SqlPolicies(database),
             records=SqlRecords(database),

@@ -39,7 +39,7 @@ from pacs_secure.archive.sessions import Sessions, SessionTerms
 from pacs_secure.archive.shares import Sharing
 from pacs_secure.archive.study_keys import StudyKeys
 from pacs_secure.archive.verify import Verify
-from pacs_secure.core.identifiers import ObjectId, object_id
+from pacs_secure.core.identifiers import Institution, ObjectId, object_id
 from pacs_secure.dicom.header import Limits
 from pacs_secure.ports import (
     Blobs,
@@ -60,6 +60,7 @@ from pacs_secure.ports import (
     Publisher,
     Records,
     Shares,
+    Shelf,
     Ties,
     UsedTokens,
 )
@@ -71,6 +72,8 @@ from pacs_secure.ports import Sessions as SessionStore
 class Engines:
     """One adapter for each port that the verbs need."""
 
+    home: Institution
+    """Whose key the ledger's writers have theirs wrapped under."""
     policy: ChangingPolicy
     policies: PolicyHistory
     records: Records
@@ -116,6 +119,7 @@ def furnish(engines: Engines, terms: Terms | None = None, session_terms: Session
     """Give the engines to the verbs."""
     seals = InstitutionSeals(engines.records, engines.wrapper, engines.unwrapper, time.monotonic)
     engines = replace(engines, devices=ProvenDevices(engines.devices, seals))
+    engines.ledger.author(lambda: engines.wrapper.mint(engines.home, Shelf.LEDGER))
     keys = StudyKeys(engines.wrapper, engines.unwrapper, time.monotonic)
     ledger_keys = LedgerKeys(engines.ledger_keys, engines.wrapper, engines.unwrapper, engines.eraser, time.monotonic)
     guard = Guard(engines.policy, engines.ledger, engines.ties, seals, ledger_keys, _now, uuid4, terms)
@@ -144,6 +148,8 @@ def furnish(engines: Engines, terms: Terms | None = None, session_terms: Session
             engines.blobs,
             opener,
             seals,
+            engines.home,
+            engines.unwrapper,
             engines.origin,
             engines.public_key,
             _now,

@@ -26,7 +26,7 @@ from pacs_secure.core.access import (
     Tie,
     Viewer,
 )
-from pacs_secure.core.audit import Draft, Outcome, SealedDetails
+from pacs_secure.core.audit import Draft, LedgerEntry, Outcome, SealedDetails
 from pacs_secure.core.boards import Board, Case, Seat
 from pacs_secure.core.identifiers import KeyId, ObjectId, institution, object_id, uid
 from pacs_secure.core.instance import (
@@ -41,7 +41,7 @@ from pacs_secure.core.instance import (
 )
 from pacs_secure.core.sharing import Share
 from pacs_secure.core.warrant import WARRANT
-from pacs_secure.ports import Device
+from pacs_secure.ports import Device, Ledger
 
 HERE = institution("north")
 ELSEWHERE = institution("south")
@@ -201,6 +201,13 @@ def draft(
         facts=dict(facts or {}),
         details=None if details is None else SealedDetails(KeyId(UUID(int=7)), details),
     )
+
+
+def appended(ledger: Ledger, written: Draft) -> LedgerEntry:
+    """Append and return the entry that came of it, when nobody else appends."""
+    ledger.append(written)
+    (entry,) = ledger.entries(ledger.size() - 1, ledger.size())
+    return entry
 
 
 def new_object_id() -> ObjectId:

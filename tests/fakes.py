@@ -6,15 +6,15 @@ from datetime import datetime
 from uuid import UUID, uuid4
 
 from pacs_secure.core.access import Grant, Permit, Relation, Scope, StoredFacts, StudyFacts, Tie, Viewer
-from pacs_secure.core.audit import Draft, LedgerEntry, Outcome
-from pacs_secure.core.errors import Conflict, Denied, NotFound, Tampered, Unavailable
+from pacs_secure.core.audit import Draft, LedgerEntry, Outcome, Statement
+from pacs_secure.core.errors import Conflict, Denied, NotFound, OverLimit, Tampered, Unavailable
 from pacs_secure.core.identifiers import Institution, KeyId, Uid
 from pacs_secure.core.instance import IndexedInstance, InstanceRow, SealedHit
 from pacs_secure.core.notices import KeptNotice, Notice
 from pacs_secure.core.query import Narrowing
 from pacs_secure.core.seeking import Sought
-from pacs_secure.crypto.tlog import NO_ENTRY, WIDTH, compose_entry, parse_checkpoint, read_draft, root
-from pacs_secure.ports import Added, Device, InstitutionKeys, LedgerKey
+from pacs_secure.crypto.tlog import NO_ENTRY, WIDTH, Author, compose_entry, parse_checkpoint, read_draft, root, state
+from pacs_secure.ports import Added, Device, ForgettableKey, InstitutionKeys, LedgerKey
 from tests.fake_matching import FakeSeries, FakeStudy, hits_of, in_order, numbered, plain, same, study_fits
 
 
@@ -30,14 +30,33 @@ class MemoryLedger:
         self.keys: dict[KeyId, LedgerKey] = {}
         self._notes: dict[int, bytes] = {}
         self._lock = threading.RLock()
+        self._mint: Callable[[], ForgettableKey] | None = None
+        self._author: Author | None = None
 
-    def append(self, draft: Draft, notice: Notice | None = None) -> LedgerEntry:
+    def author(self, mint: Callable[[], ForgettableKey]) -> None:
+        self._mint = mint
+
+    def _said(self, draft: Draft) -> Statement:
+        statement = state(draft)
+        if self._mint is None:
+            return statement
+        if self._author is None:
+            try:
+                first = self._mint()
+            except Unavailable:
+                if draft.actor:
+                    raise
+                return statement
+            self._author = Author(first.key_id, first.key)
+        return self._author.sign(statement)
+
+    def append(self, draft: Draft, notice: Notice | None = None) -> None:
         if notice is not None and notice.institution != draft.institution:
             raise Denied("institutions are strictly apart")
         with self._lock:
             self._reach()
             previous = self.kept[-1].leaf_hash if self.kept else NO_ENTRY
-            entry = compose_entry(draft, len(self.kept), previous)
+            entry = self._composed(draft, previous)
             self.kept.append(entry)
             self.studies.append((draft.study_alias, draft.actor))
             if draft.details is not None:
@@ -49,7 +68,15 @@ class MemoryLedger:
                 self.open.pop(draft.act, None)
             else:
                 self.open.setdefault(draft.act, entry)
-            return entry
+
+    def _composed(self, draft: Draft, previous: bytes) -> LedgerEntry:
+        mark = self._author.mark if self._author else None
+        try:
+            return compose_entry(self._said(draft), len(self.kept), previous)
+        except OverLimit:
+            if self._author and mark:
+                self._author.rewind(mark)
+            raise
 
     def follow(self, draft: Draft) -> None:
         self.append(draft)

@@ -35,6 +35,7 @@ from pacs_secure.adapters.sql import (
 from pacs_secure.adapters.tile_directory import TileDirectory
 from pacs_secure.archive import Archive
 from pacs_secure.archive.notary import Notary
+from pacs_secure.core.audit import LedgerEntry
 from pacs_secure.core.identifiers import Institution
 from pacs_secure.house import Engines, House, furnish
 from pacs_secure.ports import CertificateAuthority, KeyEraser, KeyUnwrapper, KeyWrapper, Signer
@@ -52,6 +53,13 @@ from tests.fakes_sharing import MemoryBoards, MemoryShares
 
 POLICIES = Path(__file__).parents[1] / "policies"
 ORIGIN = "tests.example/ledger"
+
+
+def told(entry: LedgerEntry) -> dict[str, Any]:
+    """Return what an entry says, its place and time among it."""
+    envelope: dict[str, Any] = json.loads(entry.content)
+    said: dict[str, Any] = envelope.pop("said")
+    return {**said, **envelope}
 
 
 @dataclass
@@ -82,7 +90,7 @@ class World:
 
     def entries(self) -> list[dict[str, Any]]:
         """Return the content of every ledger entry, oldest first."""
-        return [json.loads(entry.content) for entry in self.ledger.kept]
+        return [told(entry) for entry in self.ledger.kept]
 
 
 @cache
@@ -105,6 +113,7 @@ def memory_world() -> World:
     policies = MemoryPolicies(ledger)
     questions = MemoryEmployeeQuestions(ledger)
     engines = Engines(
+        HERE,
         shipped_policy(),
         policies,
         records,
@@ -176,7 +185,7 @@ class DiskWorld:
         """Return the content of every ledger entry, oldest first, once what follows is committed."""
         self.database.write(lambda _: None)
         ledger = self.house.engines.ledger
-        return [json.loads(entry.content) for entry in ledger.entries(0, ledger.size())]
+        return [told(entry) for entry in ledger.entries(0, ledger.size())]
 
 
 @contextmanager
@@ -187,6 +196,7 @@ def disk_world(
     signer: Signer,
     authority: CertificateAuthority | None = None,
     eraser: KeyEraser | None = None,
+    home: Institution = HERE,
 ) -> Iterator[DiskWorld]:
     """Build an archive below a directory, with the policy that ships; closed in the end."""
     database = Database(directory / "index.db")
@@ -195,6 +205,7 @@ def disk_world(
     ledger = SqlLedger(database)
     public_key: Callable[[], bytes] = signer.public_key
     engines = Engines(
+        home,
         shipped_policy(),
         SqlPolicies(database),
         SqlRecords(database),

@@ -5,21 +5,34 @@ that follow. Each divergence is said once, at its first position.
 """
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 
+from pacs_secure.archive.writer_check import WriterCheck
 from pacs_secure.core.audit import Finding, LedgerEntry
 from pacs_secure.core.errors import ArchiveError, Tampered
-from pacs_secure.crypto.tlog import NO_ENTRY, Frontier, leaf_hash, parse_checkpoint, parse_entry, verify_note
+from pacs_secure.crypto.tlog import (
+    NO_ENTRY,
+    Frontier,
+    ParsedEntry,
+    leaf_hash,
+    parse_checkpoint,
+    parse_entry,
+    verify_note,
+)
 from pacs_secure.ports import Publisher
 
 MOST_FINDINGS = 100
+TOLERATED = timedelta(minutes=5)
+"""How far an entry may be dated before the one in front of it."""
 
 
 class LedgerCheck:
     """Takes checkpoints, then entries in order; what is wrong stands in ``findings``."""
 
-    def __init__(self, origin: str, public_key: bytes) -> None:
+    def __init__(self, origin: str, public_key: bytes, writers: WriterCheck) -> None:
         self.findings: list[Finding] = []
+        self._writers = writers
         self._origin = origin
         self._public_key = public_key
         self._roots: dict[int, bytes] = {}
@@ -33,6 +46,10 @@ class LedgerCheck:
         self._parted = False
         """Whether the entry before was another than was published."""
         self._unproven = False
+        self._at = datetime.min.replace(tzinfo=UTC)
+        """The time of the entry before."""
+        self._found_at = -1
+        """The position of the last finding about an entry."""
         """Whether a root was missed already: all later ones are missed with it."""
 
     def published(self, publisher: Publisher) -> None:
@@ -59,12 +76,16 @@ class LedgerCheck:
             self._miss(entry.index)
         position, actual, published = self._position, leaf_hash(entry.content), next(self._published, None)
         parted = published is not None and published != actual
+        parsed = _parsed(entry)
+        continues = self._continues(entry, parsed)
         if actual != entry.leaf_hash:
             self._find("entry", position, "the entry does not match its leaf hash")
-        elif not self._continues(entry):
+        elif not continues:
             self._find("chain", position, "the entry does not continue the one before it")
         elif parted and not self._parted:
             self._find("tree", position, "the entry is not the one that was published")
+        if parsed is not None:
+            self._look_closer(parsed)
         # After an edit the next entry may still name what was published here: one change, one finding.
         self._prev = frozenset({entry.leaf_hash, published or actual})
         self._parted = parted
@@ -79,18 +100,27 @@ class LedgerCheck:
             missing = signed - self._position
             self._find("tree", self._position, f"{missing} entries that a checkpoint covers are missing")
 
-    def _continues(self, entry: LedgerEntry) -> bool:
+    def _continues(self, entry: LedgerEntry, parsed: ParsedEntry | None) -> bool:
         """Whether an entry's own bytes carry its place and its predecessor."""
-        try:
-            content = parse_entry(entry.content)
-        except ArchiveError:
+        if parsed is None:
             return False
-        index = content.get("index")
-        shift = index - self._position if type(index) is int else None
         # Behind an entry that was put in or taken out every index is off by one: that is said once.
-        shifted, self._shift = shift != self._shift, self._shift if shift is None else shift
+        shift = parsed.index - self._position
+        shifted, self._shift = shift != self._shift, shift
         known = self._prev is None or entry.prev_hash in self._prev
-        return not shifted and known and content.get("prev") == entry.prev_hash.hex()
+        return not shifted and known and parsed.prev_hash == entry.prev_hash
+
+    def _look_closer(self, parsed: ParsedEntry) -> None:
+        """Hold an entry against its writer and the clock, unless it was found wanting here or just before."""
+        position, statement = self._position, parsed.statement
+        told = 0 <= self._found_at >= position - 1
+        problem = self._writers.problem(statement, position, resume=told)
+        if problem and not told:
+            self._find("writer", position, problem)
+        at = _moment(statement.at)
+        if not told and (at is None or self._at - at > TOLERATED):
+            self._find("time", position, "the entry is dated back before the one in front of it, or not at all")
+        self._at = at or self._at
 
     def _miss(self, until: int) -> None:
         """Go on behind a gap; no root above it can be built any more."""
@@ -101,7 +131,7 @@ class LedgerCheck:
         self._unproven = True
         before = [*islice(self._published, until - self._position)]
         self._prev = frozenset(before[-1:]) or None
-        self._position = until
+        self._position = self._found_at = until
 
     def _compare_root(self) -> None:
         expected = self._roots.get(self._position)
@@ -116,5 +146,21 @@ class LedgerCheck:
             self._find("tree", None, str(error))
 
     def _find(self, place: str, position: int | None, problem: str) -> None:
+        if place != "checkpoint" and position is not None:
+            self._found_at = position
         if len(self.findings) < MOST_FINDINGS:
             self.findings.append(Finding(place, position, problem))
+
+
+def _parsed(entry: LedgerEntry) -> ParsedEntry | None:
+    try:
+        return parse_entry(entry.content)
+    except ArchiveError:
+        return None
+
+
+def _moment(at: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(at)
+    except ValueError:
+        return None

@@ -4,7 +4,7 @@ The verifier inside the house is for the quiet night; the stand-alone `pacs-audi
 neither this code nor its database.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,13 +17,14 @@ from pacs_secure.archive.institutions import InstitutionSeals
 from pacs_secure.archive.ledger_check import MOST_FINDINGS, LedgerCheck
 from pacs_secure.archive.proofs import demand_study, demand_tie
 from pacs_secure.archive.seals import Opener
+from pacs_secure.archive.writer_check import WriterCheck
 from pacs_secure.core.access import AccessRequest, Action, Grant, Subject
 from pacs_secure.core.audit import Finding, Outcome, Verdict
 from pacs_secure.core.errors import ArchiveError, NotFound, Tampered, Unavailable
-from pacs_secure.core.identifiers import Institution, ObjectId
+from pacs_secure.core.identifiers import Institution, KeyId, ObjectId
 from pacs_secure.core.instance import InstanceRow
 from pacs_secure.crypto.index_seal import IndexSeal
-from pacs_secure.ports import Blobs, Ledger, Publisher, Records, Ties
+from pacs_secure.ports import Blobs, KeyUnwrapper, Ledger, Publisher, Records, Shelf, Ties
 
 DEAD_AFTER = timedelta(days=1)
 """Ciphertext that no row names is swept when older: a crash left it, nobody was told Success."""
@@ -48,6 +49,8 @@ class Verify:
     blobs: Blobs
     opener: Opener
     seals: InstitutionSeals
+    home: Institution
+    unwrapper: KeyUnwrapper
     origin: str
     public_key: Callable[[], bytes]
     now: Callable[[], datetime]
@@ -59,7 +62,8 @@ class Verify:
         """
         grant = self.guard.admit(AccessRequest(subject, Action.LEDGER_VERIFY, None))
         with self._recorded(grant):
-            check = LedgerCheck(self.origin, self.public_key())
+            writers = WriterCheck(self._writer_key)
+            check = LedgerCheck(self.origin, self.public_key(), writers)
             size = self.ledger.size()
             check.published(self.publisher)
             for note in self.ledger.checkpoints():
@@ -68,7 +72,12 @@ class Verify:
                 check.entry(entry)
                 progress(1)
             check.end()
-            return self._finish(grant, Verdict(size, tuple(check.findings)), {})
+            signatures = "verified" if writers.signatures else "not verified: the vault is away"
+            return self._finish(grant, Verdict(size, tuple(check.findings)), {"signatures": signatures})
+
+    def _writer_key(self, writer: KeyId) -> bytes | None:
+        found = self.unwrapper.fetch(self.home, Shelf.LEDGER, [writer]).get(writer)
+        return None if found is None else found.key
 
     def check_archive(self, subject: Subject, *, deep: bool, progress: Progress = lambda _: None) -> Verdict:
         """Verify that every row has its object; ``deep``: that each object opens, and that every fact has its proof.
@@ -158,7 +167,7 @@ class Verify:
             self.guard.finish_later(grant, Outcome.FAILED, {"error": type(error).__name__})
             raise
 
-    def _finish(self, grant: Grant, verdict: Verdict, facts: dict[str, int]) -> Verdict:
+    def _finish(self, grant: Grant, verdict: Verdict, facts: Mapping[str, str | int]) -> Verdict:
         counts = {"checked": verdict.checked, "findings": len(verdict.findings)}
         self.guard.finish(grant, Outcome.COMPLETED, {**counts, **facts})
         return verdict

@@ -57,8 +57,32 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True)
+class Authorship:
+    """Which writer said it, as its how manieth word: dense numbers, so that nothing is left out unnoticed."""
+
+    writer: KeyId
+    """Also the id of the key on the shelf that its signatures begin with."""
+    number: int
+    """Dense for each writer, from 0."""
+    mac: bytes
+    """16 bytes under a key that the writer forgot at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What a draft says, written down for good, before a sequencer gives it its place."""
+
+    at: str
+    """UTC, ``YYYY-MM-DDThh:mm:ss.ffffffZ``."""
+    said: bytes
+    """RFC 8785 JSON."""
+    authorship: Authorship | None = None
+    """None: nobody could sign, because the vault was away."""
+
+
+@dataclass(frozen=True, slots=True)
 class LedgerEntry:
-    """A draft in its place: the exact bytes that the chain and the tree commit to."""
+    """A statement in its place: the exact bytes that the chain and the tree commit to."""
 
     index: int
     """Dense, from 0."""

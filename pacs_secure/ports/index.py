@@ -14,6 +14,7 @@ from pacs_secure.core.instance import IndexedInstance, InstanceRow, SealedHit
 from pacs_secure.core.notices import Notice
 from pacs_secure.core.query import Narrowing
 from pacs_secure.core.seeking import Sought
+from pacs_secure.ports.keys import ForgettableKey
 
 
 class Added(StrEnum):
@@ -132,7 +133,13 @@ class Ties(Protocol):
 class Ledger(Protocol):
     """The append-only record of every act."""
 
-    def append(self, draft: Draft, notice: Notice | None = None) -> LedgerEntry:
+    def author(self, mint: Callable[[], ForgettableKey]) -> None:
+        """Sign every entry from now on, as a new writer whose first key is made so when it is first needed.
+
+        While no key is to be had, an entry that names an actor is refused with `Unavailable`.
+        """
+
+    def append(self, draft: Draft, notice: Notice | None = None) -> None:
         """Give the draft its place, and the notice of it with it when there is one; durable on return.
 
         Concurrent callers share a commit.

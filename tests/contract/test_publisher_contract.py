@@ -8,7 +8,7 @@ import pytest
 from pacs_secure.adapters.tile_directory import TileDirectory
 from pacs_secure.core.audit import LedgerEntry
 from pacs_secure.core.errors import Conflict, Tampered
-from pacs_secure.crypto.tlog import NO_ENTRY, checkpoint_text, compose_entry, root, sign_note
+from pacs_secure.crypto.tlog import NO_ENTRY, checkpoint_text, compose_entry, root, sign_note, state
 from pacs_secure.ports import Publisher
 from tests.builders import draft
 from tests.fakes import MemoryPublisher
@@ -17,7 +17,7 @@ from tests.fakes import MemoryPublisher
 def chain(length: int) -> list[LedgerEntry]:
     entries: list[LedgerEntry] = []
     for index in range(length):
-        entries.append(compose_entry(draft(), index, entries[-1].leaf_hash if entries else NO_ENTRY))
+        entries.append(compose_entry(state(draft()), index, entries[-1].leaf_hash if entries else NO_ENTRY))
     return entries
 
 

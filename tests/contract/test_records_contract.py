@@ -21,7 +21,7 @@ from pacs_secure.core.errors import Conflict, Denied, Malformed, Unavailable
 from pacs_secure.core.identifiers import Institution, KeyId, Uid, uid
 from pacs_secure.core.instance import FrameIndex, IndexedInstance, SealedHit
 from pacs_secure.core.query import Level, Narrowing
-from pacs_secure.crypto.tlog import parse_entry
+from pacs_secure.crypto.tlog import read_draft
 from pacs_secure.ports import Added, InstitutionKeys, Ledger, Records
 from tests.builders import (
     ELSEWHERE,
@@ -170,7 +170,7 @@ class TestAdding:
         assert facts == index.facts(STUDY)
         assert (facts.institution, facts.study_instance_uid, facts.department) == (HERE, STUDY, "surgery")
         (entry,) = index.ledger.entries(0, 9)
-        assert parse_entry(entry.content)["study"] == str(facts.alias)
+        assert read_draft(entry.content).study_alias == facts.alias
 
     def test_when_the_beginning_fails_nothing_is_added(self, index: Index) -> None:
         def fail(_: StudyFacts) -> Draft:

@@ -29,6 +29,7 @@ from pacs_secure.quickstart.processes import identify
 from pacs_secure.settings import load
 from tests.quickstart_fixture import Running
 from tests.web_instances import part10, study_uid
+from tests.world import told
 
 pytestmark = pytest.mark.real
 
@@ -116,7 +117,7 @@ def seconds_until_ended(association: Any) -> float:
 def reasons(running: Running) -> list[str]:
     """Return why associations were refused or ended, as recorded."""
     with bootstrap.assemble(load(running.config)) as house:
-        entries = [json.loads(entry.content) for entry in house.engines.ledger.entries(0, 1_000_000)]
+        entries = [told(entry) for entry in house.engines.ledger.entries(0, 1_000_000)]
     return [entry["facts"]["reason"] for entry in entries if entry["action"] == "association:open"]
 
 

@@ -30,7 +30,7 @@ from tests.fakes_keys import FakeKeyring
 from tests.web_client import WebClient
 from tests.web_house import MULTIPART, WebHouse
 from tests.web_instances import instance_uid, part10, related, series_uid, study_uid
-from tests.world import DiskWorld, disk_world
+from tests.world import DiskWorld, disk_world, told
 
 HIDDEN = {"of another department": 11, "labelled and restricted": 12, "of another institution": 13}
 MISSING = 19
@@ -209,7 +209,7 @@ class Watched:
         answer = ask()
         self.world.database.write(lambda _: None)  # what follows an answer is committed before this is
         took = list(self.statements), list(self.keyring.asked)
-        entries = [json.loads(one.content) for one in ledger.entries(before, ledger.size())]
+        entries = [told(one) for one in ledger.entries(before, ledger.size())]
         return Cost(answer, [(one["action"], one["outcome"]) for one in entries], *took)
 
 

@@ -16,7 +16,7 @@ from pacs_secure.adapters.sql.records import SqlRecords
 from pacs_secure.core.audit import Outcome
 from pacs_secure.core.query import Level, Narrowing
 from pacs_secure.crypto.tlog import NO_ENTRY, leaf_hash, read_draft
-from tests.builders import NOW, draft, grant, indexed_instance, permit, scope
+from tests.builders import NOW, appended, draft, grant, indexed_instance, permit, scope
 
 ROOT = Path(__file__).parents[2]
 KILLS = 10
@@ -137,7 +137,7 @@ def test_what_was_under_way_is_known_and_the_next_entry_continues_the_chain(
     drafts = [read_draft(entry.content) for entry in ledger.entries(0, ledger.size())]
     ended = {one.act for one in drafts if one.outcome is not Outcome.BEGUN}
     left = list(records.open_acts(NOW.replace(year=2100)))
-    next_index = ledger.append(draft()).index
+    next_index = appended(ledger, draft()).index
     added = records.add(permit(), indexed_instance(), None)
     database.close()
 

@@ -29,6 +29,7 @@ from pacs_secure.crypto.index_seal import DetailsSeal, IndexSeal
 from pacs_secure.crypto.tlog import (
     NO_ENTRY,
     checkpoint_text,
+    Author,
     compose_entry,
     consistency_proof,
     encode_bundle,
@@ -36,6 +37,7 @@ from pacs_secure.crypto.tlog import (
     inclusion_proof,
     root,
     sign_note,
+    state,
     tile_path,
 )
 
@@ -225,8 +227,11 @@ def draft(number: int) -> Draft:
 def ledgers() -> dict[str, object]:
     """A small log, its roots at every size, one proof of each kind, one signed checkpoint, some paths."""
     entries, prev = [], NO_ENTRY
+    author = Author(KEY_ID, stream("writer key", 32))
     for number in range(11):
-        entry = compose_entry(draft(number), number, prev)
+        said = state(draft(number))
+        # Number 5 was recorded while the vault was away: nobody signed it.
+        entry = compose_entry(said if number == 5 else author.sign(said), number, prev)
         entries.append(entry)
         prev = entry.leaf_hash
     leaves = [entry.leaf_hash for entry in entries]
@@ -234,6 +239,7 @@ def ledgers() -> dict[str, object]:
     public = private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
     text = checkpoint_text(ORIGIN, len(leaves), root(leaves))
     return {
+        "writer": {"id": str(KEY_ID), "key": stream("writer key", 32).hex()},
         "entries": [entry.content.decode() for entry in entries],
         "roots": [root(leaves[:size]).hex() for size in range(len(leaves) + 1)],
         "inclusion": [[node.hex() for node in inclusion_proof(leaves, index)] for index in range(len(leaves))],

@@ -14,6 +14,7 @@ from uuid import UUID
 from sqlalchemy import Select, bindparam, delete, func, insert, select, text
 from sqlalchemy.engine import Connection
 
+from pacs_secure.adapters.sql.authorship import Mint, sign
 from pacs_secure.adapters.sql.emergency_tables import notices
 from pacs_secure.adapters.sql.engine import Database
 from pacs_secure.adapters.sql.ledger_index_tables import index_in
@@ -22,7 +23,7 @@ from pacs_secure.adapters.sql.ledger_search import found
 from pacs_secure.adapters.sql.rows import AnyRow
 from pacs_secure.adapters.sql.tables import checkpoints, ledger, ledger_studies, open_acts
 from pacs_secure.core.audit import Draft, LedgerEntry, Outcome
-from pacs_secure.core.errors import Conflict, Denied
+from pacs_secure.core.errors import Conflict, Denied, Tampered
 from pacs_secure.core.notices import Notice
 from pacs_secure.core.seeking import Sought
 from pacs_secure.crypto.tlog import NO_ENTRY, compose_entry
@@ -60,6 +61,11 @@ def append_in(connection: Connection, draft: Draft, notice: Notice | None = None
     """Append inside a write that is under way, so that change, record and notice share the commit.
 
     An entry that begins an act leaves the act open; any other outcome closes it.
+
+    Raises:
+        Denied: the notice is another institution's.
+        Tampered: the database does not keep what it is given.
+        Unavailable: the entry cannot be signed.
     """
     if notice is not None and notice.institution != draft.institution:
         raise Denied("institutions are strictly apart")
@@ -67,8 +73,8 @@ def append_in(connection: Connection, draft: Draft, notice: Notice | None = None
         connection.execute(_hold_head)
     head = connection.execute(_head).first()
     index, prev_hash = (0, NO_ENTRY) if head is None else (head.entry_index + 1, head.leaf_hash)
-    entry = compose_entry(draft, index, prev_hash)
-    connection.execute(
+    entry = compose_entry(sign(connection, draft), index, prev_hash)
+    kept = connection.execute(
         _append,
         {
             "entry_index": entry.index,
@@ -77,6 +83,8 @@ def append_in(connection: Connection, draft: Draft, notice: Notice | None = None
             "prev_hash": entry.prev_hash,
         },
     )
+    if kept.rowcount != 1:
+        raise Tampered("the database does not keep what it is given")
     note_key_in(connection, draft)
     if draft.study_alias is not None:
         connection.execute(
@@ -98,9 +106,13 @@ class SqlLedger:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def append(self, draft: Draft, notice: Notice | None = None) -> LedgerEntry:
+    def author(self, mint: Mint) -> None:
+        """Sign every entry from now on, whichever adapter of this database appends it."""
+        self._database.author(mint)
+
+    def append(self, draft: Draft, notice: Notice | None = None) -> None:
         """Give the draft its place, and the notice of it with it when there is one; durable on return."""
-        return self._database.write(lambda connection: append_in(connection, draft, notice))
+        self._database.write(lambda connection: append_in(connection, draft, notice))
 
     def follow(self, draft: Draft) -> None:
         """Append with the next commit, without waiting: only for outcomes of acts already recorded.

@@ -26,7 +26,7 @@ from sqlalchemy.types import TypeDecorator
 
 from pacs_secure.core.errors import Tampered
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """What this build reads and writes; a database of any other version is refused."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -17,6 +17,7 @@ from sqlalchemy import Engine
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, ProgrammingError, SQLAlchemyError
 
+from pacs_secure.adapters.sql.authorship import Authorship
 from pacs_secure.core.errors import Malformed, Unavailable
 
 log = logging.getLogger(__name__)
@@ -54,7 +55,7 @@ class _Item(Generic[T]):
         self._work = work
         self._settle: Callable[[], None] = self.fail
 
-    def run(self, connection: Connection) -> None:
+    def run(self, connection: Connection, authorship: Authorship) -> None:
         """Run the work in a savepoint: what fails takes only itself back.
 
         Whatever found a place free that somebody has taken meanwhile looks again.
@@ -65,19 +66,21 @@ class _Item(Generic[T]):
         self._settle = self.fail
         for tries_left in reversed(range(_TRIES)):
             connection.exec_driver_sql("SAVEPOINT item")
-            again = self._run_once(connection)
+            again = self._run_once(connection, authorship)
             connection.exec_driver_sql("RELEASE SAVEPOINT item")
             if not (again and tries_left):
                 return
 
-    def _run_once(self, connection: Connection) -> bool:
+    def _run_once(self, connection: Connection, authorship: Authorship) -> bool:
         """Run the work and say whether it met somebody else's, who came first."""
+        mark = authorship.mark()
         try:
             answer = self._work(connection)
         except BaseException as error:  # every caller must hear of the end, whatever it was
             if isinstance(error, DBAPIError) and not isinstance(error, _SPOILS_ONLY_ITSELF):
                 raise
             connection.exec_driver_sql("ROLLBACK TO SAVEPOINT item")
+            authorship.rewind(mark)
             if isinstance(error, (*UNSTORABLE, DataError)):
                 self._settle = _later(self.future.set_exception, Malformed("a value cannot be stored"))
             elif not isinstance(error, SQLAlchemyError):
@@ -99,6 +102,7 @@ class Writer:
     """The writing thread and the queue in front of it."""
 
     def __init__(self, engine: Engine) -> None:
+        self.authorship = Authorship()
         self._engine = engine
         self._process = os.getpid()
         self._changed = threading.Condition()
@@ -156,17 +160,23 @@ class Writer:
             return batch
 
     def _commit(self, batch: list[_Item[Any]], tries_left: int = _TRIES) -> None:
+        mark = self.authorship.mark()
         try:
-            with self._engine.begin() as connection:
-                for item in batch:
-                    item.run(connection)
+            with self._engine.connect() as connection:
+                self.authorship.lend(connection)
+                with connection.begin():
+                    for item in batch:
+                        item.run(connection, self.authorship)
         except BaseException as error:  # noqa: BLE001 - the thread must outlive any failure, and answer
             if tries_left and isinstance(error, DBAPIError) and _state(error) in _STOPPED:
                 # Whoever commits alone holds fewer rows that others wait for.
+                self.authorship.rewind(mark)
                 for item in batch:
                     self._commit([item], tries_left - 1)
                 return
             log.warning("a commit of %d failed: %s", len(batch), type(error).__name__)
+            # Whether a commit that failed was kept, nobody knows: its numbers are never used again.
+            self.authorship.abandon()
             # A descriptor whose fsync failed is not to be trusted again.
             self._engine.dispose()
             for item in batch:

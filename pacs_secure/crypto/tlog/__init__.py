@@ -1,7 +1,16 @@
 """The ledger's proof: entries that name their predecessor, one tree over all, signed tree heads, public tiles."""
 
+from pacs_secure.crypto.tlog.author import Author, AuthorCheck
 from pacs_secure.crypto.tlog.cosignature import WitnessKey, log_verifier_key, verify_cosignature, witness_key
-from pacs_secure.crypto.tlog.entry import LONGEST_ENTRY, NO_ENTRY, compose_entry, parse_entry, read_draft
+from pacs_secure.crypto.tlog.entry import (
+    LONGEST_ENTRY,
+    NO_ENTRY,
+    ParsedEntry,
+    compose_entry,
+    parse_entry,
+    read_draft,
+    state,
+)
 from pacs_secure.crypto.tlog.note import Checkpoint, checkpoint_text, key_id, parse_checkpoint, sign_note, verify_note
 from pacs_secure.crypto.tlog.proofs import Tiles, consistency_from_tiles, inclusion_from_tiles
 from pacs_secure.crypto.tlog.tiles import WIDTH, decode_bundle, encode_bundle, entries_path, tile_path
@@ -22,9 +31,12 @@ __all__ = [
     "LONGEST_ENTRY",
     "NO_ENTRY",
     "WIDTH",
+    "Author",
+    "AuthorCheck",
     "Checkpoint",
     "Frontier",
     "Tiles",
+    "ParsedEntry",
     "WitnessKey",
     "checkpoint_text",
     "compose_entry",
@@ -44,6 +56,7 @@ __all__ = [
     "read_draft",
     "root",
     "sign_note",
+    "state",
     "tile_path",
     "verify_consistency",
     "verify_cosignature",

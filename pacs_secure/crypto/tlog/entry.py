@@ -1,7 +1,16 @@
-"""One ledger entry as bytes: canonical JSON that names its place and its predecessor."""
+"""One ledger entry as bytes: what its writer said, in an envelope that names its place and its predecessor.
+
+    {"at":…,"index":…,"mac":…,"prev":…,"said":{…},"seq":…,"v":2,"writer":…}
+
+The whole is RFC 8785 JSON, and so is ``said``. Whoever gives places need not read what was said, only set it
+between two pieces of text; and whoever verifies cuts it out as it was written. ``mac``, ``seq`` and ``writer``
+are missing together where nobody could sign.
+"""
 
 import json
+import re
 from base64 import b64decode, b64encode
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -9,7 +18,7 @@ from uuid import UUID
 import rfc8785
 
 from pacs_secure.core.access import Action, Door, Purpose, Role
-from pacs_secure.core.audit import Draft, LedgerEntry, Outcome, SealedDetails
+from pacs_secure.core.audit import Authorship, Draft, LedgerEntry, Outcome, SealedDetails, Statement
 from pacs_secure.core.errors import Malformed, OverLimit
 from pacs_secure.core.identifiers import Institution, KeyId
 from pacs_secure.crypto.box import tampered
@@ -21,21 +30,32 @@ LONGEST_ENTRY = 0xFFFF
 NO_ENTRY = bytes(32)
 """What the first entry names as its predecessor's leaf hash."""
 
-VERSION = 1
+VERSION = 2
+
+_ENVELOPE = re.compile(
+    rb'\{"at":"(?P<at>[0-9T:.\-]{26}Z)","index":(?P<index>0|[1-9][0-9]{0,18}),(?:"mac":"(?P<mac>[0-9a-f]{32})",)?'
+    rb'"prev":"(?P<prev>[0-9a-f]{64})","said":(?P<said>\{.*\})(?:,"seq":(?P<seq>0|[1-9][0-9]{0,18}))?,"v":2'
+    rb'(?:,"writer":"(?P<writer>[0-9a-f\-]{36})")?\}',
+    re.DOTALL,
+)
 
 
-def compose_entry(draft: Draft, index: int, prev_hash: bytes) -> LedgerEntry:
-    """Give a draft its place: RFC 8785 bytes with dense index and the leaf hash of the entry before.
+@dataclass(frozen=True, slots=True)
+class ParsedEntry:
+    """An entry taken apart: its place, and what was said there."""
+
+    index: int
+    prev_hash: bytes
+    statement: Statement
+
+
+def state(draft: Draft) -> Statement:
+    """Write down what a draft says, for a writer to sign and for a sequencer to give its place.
 
     Raises:
         Malformed: a fact cannot be written as canonical JSON, or the time has no offset.
-        OverLimit: the entry is longer than `LONGEST_ENTRY`.
     """
     content = {
-        "v": VERSION,
-        "index": index,
-        "prev": prev_hash.hex(),
-        "at": _instant(draft.at),
         "act": str(draft.act),
         "action": draft.action.value,
         "outcome": draft.outcome.value,
@@ -51,59 +71,92 @@ def compose_entry(draft: Draft, index: int, prev_hash: bytes) -> LedgerEntry:
         **_present(draft),
     }
     try:
-        written = rfc8785.dumps(content)
+        return Statement(_instant(draft.at), rfc8785.dumps(content))
     except (rfc8785.CanonicalizationError, UnicodeEncodeError):
         raise Malformed("a ledger entry holds a value that canonical JSON cannot") from None
+
+
+def compose_entry(statement: Statement, index: int, prev_hash: bytes) -> LedgerEntry:
+    """Give a statement its place: dense index, and the leaf hash of the entry before.
+
+    Raises:
+        OverLimit: the entry is longer than `LONGEST_ENTRY`.
+    """
+    by = statement.authorship
+    mac, seq, writer = (
+        (b"", b"", b"")
+        if by is None
+        else (
+            b'"mac":"%s",' % by.mac.hex().encode(),
+            b',"seq":%d' % by.number,
+            b',"writer":"%s"' % str(by.writer).encode(),
+        )
+    )
+    written = b'{"at":"%s","index":%d,%s"prev":"%s","said":%s%s,"v":2%s}' % (
+        statement.at.encode(),
+        index,
+        mac,
+        prev_hash.hex().encode(),
+        statement.said,
+        seq,
+        writer,
+    )
     if len(written) > LONGEST_ENTRY:
         raise OverLimit("a ledger entry is too long")
     return LedgerEntry(index, written, leaf_hash(written), prev_hash)
 
 
-def parse_entry(content: bytes) -> dict[str, object]:
-    """Read an entry's fields from its bytes, which stay the only thing that is ever verified.
+def parse_entry(content: bytes) -> ParsedEntry:
+    """Take an entry apart; its bytes stay the only thing that is ever verified.
 
     Raises:
         Tampered: the bytes are no entry of a version that is known.
     """
-    if len(content) > LONGEST_ENTRY:
+    found = _ENVELOPE.fullmatch(content) if len(content) <= LONGEST_ENTRY else None
+    if found is None:
         raise tampered()
-    try:
-        parsed = json.loads(content, object_pairs_hook=_once_each)
-    except (ValueError, RecursionError):
-        raise tampered() from None
-    if not isinstance(parsed, dict) or parsed.get("v") != VERSION:
+    mac, seq, writer = found.group("mac", "seq", "writer")
+    authorship = None
+    if mac is not None and seq is not None and writer is not None:
+        try:
+            authorship = Authorship(KeyId(UUID(writer.decode())), int(seq), bytes.fromhex(mac.decode()))
+        except ValueError:
+            raise tampered() from None
+    elif mac is not None or seq is not None or writer is not None:
         raise tampered()
-    return parsed
+    said = Statement(found["at"].decode(), found["said"], authorship)
+    return ParsedEntry(int(found["index"]), bytes.fromhex(found["prev"].decode()), said)
 
 
 def read_draft(content: bytes) -> Draft:
-    """Read back the draft that `compose_entry` gave its place, so that a later entry may continue its act.
+    """Read back the draft whose statement got its place here.
 
     Raises:
         Tampered: the bytes are no entry, or hold a word this build does not know.
     """
-    parsed: dict[str, Any] = parse_entry(content)
+    statement = parse_entry(content).statement
     try:
+        said: dict[str, Any] = json.loads(statement.said, object_pairs_hook=_once_each)
         return Draft(
-            at=datetime.fromisoformat(parsed["at"]),
-            act=UUID(parsed["act"]),
-            action=Action(parsed["action"]),
-            outcome=Outcome(parsed["outcome"]),
-            institution=Institution(parsed["institution"]),
-            actor=parsed["actor"],
-            role=Role(parsed["role"]),
-            department=parsed["department"],
-            door=Door(parsed["door"]),
-            address=parsed["address"],
-            purpose=Purpose(parsed["purpose"]) if "purpose" in parsed else None,
-            rule=parsed["rule"],
-            policy_version=parsed["policy"],
-            study_alias=UUID(parsed["study"]) if "study" in parsed else None,
-            patient_alias=UUID(parsed["patient"]) if "patient" in parsed else None,
-            facts=dict(parsed["facts"]),
-            details=_read_details(parsed["details"]) if "details" in parsed else None,
+            at=datetime.fromisoformat(statement.at),
+            act=UUID(said["act"]),
+            action=Action(said["action"]),
+            outcome=Outcome(said["outcome"]),
+            institution=Institution(said["institution"]),
+            actor=said["actor"],
+            role=Role(said["role"]),
+            department=said["department"],
+            door=Door(said["door"]),
+            address=said["address"],
+            purpose=Purpose(said["purpose"]) if "purpose" in said else None,
+            rule=said["rule"],
+            policy_version=said["policy"],
+            study_alias=UUID(said["study"]) if "study" in said else None,
+            patient_alias=UUID(said["patient"]) if "patient" in said else None,
+            facts=dict(said["facts"]),
+            details=_read_details(said["details"]) if "details" in said else None,
         )
-    except (KeyError, ValueError, TypeError, AttributeError):
+    except (KeyError, ValueError, TypeError, AttributeError, RecursionError):
         raise tampered() from None
 
 

@@ -15,7 +15,16 @@ from pacs_secure import audit_verify
 from pacs_secure.adapters.tile_directory import TileDirectory
 from pacs_secure.core.audit import LedgerEntry
 from pacs_secure.core.errors import Tampered, Unavailable
-from pacs_secure.crypto.tlog import NO_ENTRY, checkpoint_text, compose_entry, encode_bundle, leaf_hash, root, sign_note
+from pacs_secure.crypto.tlog import (
+    NO_ENTRY,
+    checkpoint_text,
+    compose_entry,
+    encode_bundle,
+    leaf_hash,
+    root,
+    sign_note,
+    state,
+)
 from tests.builders import draft
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -26,7 +35,7 @@ LOG = "log.example.org"
 def _chain(length: int) -> list[LedgerEntry]:
     entries: list[LedgerEntry] = []
     for index in range(length):
-        entries.append(compose_entry(draft(), index, entries[-1].leaf_hash if entries else NO_ENTRY))
+        entries.append(compose_entry(state(draft()), index, entries[-1].leaf_hash if entries else NO_ENTRY))
     return entries
 
 

@@ -1,6 +1,5 @@
 """Breaking the glass: for one patient, for a reason, for hours; told at once, judged by somebody else, once."""
 
-import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,6 +17,7 @@ from pacs_secure.core.notices import NoticeKind
 from tests.builders import ELSEWHERE, HERE, subject
 from tests.unit.archive.instances import acts, data_set, store, study_uid
 from tests.world import World
+from tests.world import told as entry_told
 
 WHY = "Unconscious after a fall, allergies unknown."
 ERIKA = Whom(patient_id="ERIKA")
@@ -89,7 +89,7 @@ class TestOpening:
         made = opened(glass).emergency
 
         (kept,) = world.ledger.notices.values()
-        entry = json.loads(world.ledger.kept[kept.number].content)
+        entry = entry_told(world.ledger.kept[kept.number])
         assert (kept.notice.kind, kept.notice.about) == (NoticeKind.BREAK_GLASS, made.emergency_id)
         assert (entry["action"], entry["outcome"]) == ("break-glass:open", "completed")
         assert (entry["purpose"], entry["patient"]) == ("BTG", str(made.patient_alias))

@@ -148,7 +148,7 @@ def test_whoever_may_not_store_is_denied_before_anything_is_sealed(world: World)
         reception.store(received())
 
     assert not world.blobs.stored
-    assert world.keyring.minted == 3  # the institution's own keys and one for the record's details
+    assert world.keyring.minted == 4  # the institution's own keys, one for the record's details, and its writer's
     assert acts(world) == [("study:create", "refused")]
 
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from uuid import uuid4
 
 import pytest
 import rfc8785
@@ -10,10 +11,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pacs_secure.archive.ledger_check import MOST_FINDINGS, LedgerCheck
-from pacs_secure.core.audit import Finding, LedgerEntry
-from pacs_secure.core.errors import Tampered
-from pacs_secure.crypto.tlog import Frontier, checkpoint_text, leaf_hash, sign_note
-from tests.builders import draft
+from pacs_secure.archive.writer_check import WriterCheck, WriterKey
+from pacs_secure.core.audit import Authorship, Finding, LedgerEntry
+from pacs_secure.core.errors import Tampered, Unavailable
+from pacs_secure.core.identifiers import KeyId
+from pacs_secure.crypto.tlog import (
+    NO_ENTRY,
+    Frontier,
+    checkpoint_text,
+    compose_entry,
+    leaf_hash,
+    parse_entry,
+    sign_note,
+    state,
+)
+from pacs_secure.ports import Shelf
+from tests.builders import HERE, draft
 from tests.fakes import MemoryLedger, MemoryPublisher
 from tests.fakes_keys import FakeKeyring
 from tests.world import ORIGIN
@@ -30,11 +43,12 @@ class Log:
     """A ledger of 300 entries, six checkpoints over it, the last of them published."""
 
     def __init__(self) -> None:
+        self.keyring = FakeKeyring()
         ledger = MemoryLedger()
+        ledger.author(lambda: self.keyring.mint(HERE, Shelf.LEDGER))
         for _ in range(SIZE):
             ledger.append(draft())
         self.true: Entries = ledger.kept
-        self.keyring = FakeKeyring()
         self.notes = {size: self.note(size) for size in SIGNED}
         self.publisher = MemoryPublisher()
         self.publisher.publish(self.true[:PUBLISHED], PUBLISHED, self.notes[PUBLISHED])
@@ -46,13 +60,18 @@ class Log:
         text = checkpoint_text(origin, size, frontier.root())
         return sign_note(text, origin, self.keyring.public_key(), self.keyring.sign(text))
 
+    def writer_key(self, writer: KeyId) -> bytes | None:
+        found = self.keyring.fetch(HERE, Shelf.LEDGER, [writer]).get(writer)
+        return found.key if found else None
+
     def check(
         self,
         entries: Entries,
         notes: list[bytes] | None = None,
         publisher: MemoryPublisher | None = None,
+        key_of: WriterKey | None = None,
     ) -> list[Finding]:
-        check = LedgerCheck(ORIGIN, self.keyring.public_key())
+        check = LedgerCheck(ORIGIN, self.keyring.public_key(), WriterCheck(key_of or self.writer_key))
         check.published(publisher or self.publisher)
         for note in list(self.notes.values()) if notes is None else notes:
             check.kept(note)
@@ -71,7 +90,11 @@ def places(findings: list[Finding]) -> list[tuple[str, int | None]]:
 
 
 def renamed(content: bytes, **changed: str | int) -> bytes:
-    return rfc8785.dumps({**json.loads(content), **changed})
+    """Write an entry anew with fields of its envelope changed, or its address."""
+    fields = json.loads(content)
+    if "address" in changed:
+        fields["said"]["address"] = changed.pop("address")
+    return rfc8785.dumps({**fields, **changed})
 
 
 def entry_of(content: bytes, place: int, prev: bytes) -> LedgerEntry:
@@ -189,14 +212,14 @@ def test_without_anything_published_signatures_alone_find_a_rewrite() -> None:
     entries = list(LOG.true)
     rewrite_from(120)(entries)
 
-    assert places(LOG.check(entries, publisher=NOWHERE)) == [("checkpoint", 200)]
+    assert places(LOG.check(entries, publisher=NOWHERE)) == [("writer", 120), ("checkpoint", 200)]
 
 
 def test_without_any_signature_the_chain_alone_finds_an_edit() -> None:
     entries = list(LOG.true)
     edit_with_hash(120)(entries)
 
-    assert places(LOG.check(entries, [], NOWHERE)) == [("chain", 121)]
+    assert places(LOG.check(entries, [], NOWHERE)) == [("writer", 120), ("chain", 121)]
 
 
 def test_behind_an_unpublished_gap_the_chain_is_taken_up_where_it_goes_on() -> None:
@@ -206,6 +229,108 @@ def test_behind_an_unpublished_gap_the_chain_is_taken_up_where_it_goes_on() -> N
     (finding,) = LOG.check(entries)
     assert (finding.place, finding.position) == ("chain", 255)
     assert finding.problem == "entries 255 to 258 are missing"
+
+
+# --- writers and time ---------------------------------------------------------------------------
+
+
+def left_out(at: int, more: int = 1) -> Entries:
+    """Drop entries before they get their place: everything behind them is chained as if they had never been."""
+    entries = LOG.true[:at]
+    for entry in LOG.true[at + more :]:
+        said = parse_entry(entry.content).statement
+        entries.append(compose_entry(said, len(entries), entries[-1].leaf_hash if entries else NO_ENTRY))
+    return entries
+
+
+def test_an_entry_left_out_before_it_got_its_place_is_found_by_its_writers_numbers() -> None:
+    (finding,) = LOG.check(left_out(120), [], NOWHERE)
+    assert (finding.place, finding.position) == ("writer", 120)
+    assert finding.problem == "1 entries that its writer made before it are missing"
+    assert places(LOG.check(left_out(0, 7), [], NOWHERE)) == [("writer", 0)]
+
+
+def test_an_entry_given_two_places_is_found() -> None:
+    entries = LOG.true[:120]
+    for entry in (LOG.true[119], *LOG.true[120:130]):
+        entries.append(compose_entry(parse_entry(entry.content).statement, len(entries), entries[-1].leaf_hash))
+
+    (finding,) = LOG.check(entries, [], NOWHERE)
+    assert (finding.place, finding.position) == ("writer", 120)
+    assert "used its number before" in finding.problem
+
+
+def forged(at: int, by: Authorship | None) -> Entries:
+    """Append one entry in somebody's name, chained as any other."""
+    return [*LOG.true[:at], compose_entry(replace(state(draft()), authorship=by), at, LOG.true[at - 1].leaf_hash)]
+
+
+def test_an_entry_that_no_writer_signed_is_found() -> None:
+    own = parse_entry(LOG.true[200].content).statement.authorship
+    assert own is not None
+    stranger = replace(own, writer=KeyId(uuid4()), number=0)
+
+    for by, problem in (
+        (replace(own, mac=bytes(16)), "not what its writer signed"),
+        (stranger, "has no key on the shelf"),
+        (None, "nobody signed the entry, though it names an actor"),
+    ):
+        (finding,) = LOG.check(forged(200, by), [], NOWHERE)
+        assert (finding.place, finding.position) == ("writer", 200)
+        assert problem in finding.problem
+
+
+def test_what_nobody_signed_is_borne_where_it_accuses_nobody() -> None:
+    said = state(replace(draft(), actor=""))
+    entries = [*LOG.true[:200], compose_entry(said, 200, LOG.true[199].leaf_hash)]
+
+    assert LOG.check(entries, [], NOWHERE) == []
+
+
+def test_without_the_vault_numbers_are_verified_and_signatures_are_not() -> None:
+    own = parse_entry(LOG.true[200].content).statement.authorship
+    assert own is not None
+
+    def away(_: KeyId) -> bytes:
+        raise Unavailable("the vault is away")
+
+    assert LOG.check(LOG.true, key_of=away) == []
+    assert LOG.check(forged(200, replace(own, mac=bytes(16))), [], NOWHERE, away) == []
+    assert places(LOG.check(left_out(120), [], NOWHERE, away)) == [("writer", 120)]
+
+
+def test_a_writers_key_that_was_changed_on_the_shelf_is_found() -> None:
+    def changed(_: KeyId) -> bytes:
+        raise Tampered("does not unwrap")
+
+    check = LedgerCheck(ORIGIN, LOG.keyring.public_key(), WriterCheck(changed))
+    check.entry(LOG.true[0])
+    assert places(check.findings) == [("writer", 0)]
+
+
+def test_from_the_middle_on_a_writer_is_taken_at_its_number() -> None:
+    writers = WriterCheck(LOG.writer_key, from_the_start=False)
+    numbers = [writers.problem(parse_entry(entry.content).statement, entry.index) for entry in LOG.true[50:60]]
+    assert numbers == [""] * 10
+    assert "missing" in writers.problem(parse_entry(LOG.true[70].content).statement, 70)
+    assert WriterCheck(None).problem(parse_entry(LOG.true[0].content).statement, 0) == ""
+
+
+@pytest.mark.parametrize(
+    ("at", "found"),
+    [
+        ("2026-03-01T11:54:00.000000Z", [("time", 200)]),
+        ("2026-99-01T11:54:00.000000Z", [("time", 200)]),
+        ("2026-03-01T11:58:00.000000Z", []),
+    ],
+)
+def test_an_entry_dated_back_is_found_and_clocks_that_differ_a_little_are_borne(
+    at: str, found: list[tuple[str, int]]
+) -> None:
+    said = replace(state(replace(draft(), actor="")), at=at)
+    entries = [*LOG.true[:200], compose_entry(said, 200, LOG.true[199].leaf_hash)]
+
+    assert places(LOG.check(entries, [], NOWHERE)) == found
 
 
 def test_a_gap_costs_no_more_for_being_claimed_to_be_endless() -> None:

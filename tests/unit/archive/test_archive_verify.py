@@ -37,7 +37,7 @@ def test_reading_the_ledger_is_recorded_before_it_is_read(world: World) -> None:
     assert (verdict.checked, verdict.findings) == (3, ())
     assert steps == [1, 1, 1]
     assert acts(world)[2:] == [("ledger:verify", "begun"), ("ledger:verify", "completed")]
-    assert world.entries()[-1]["facts"] == {"checked": 3, "findings": 0}
+    assert world.entries()[-1]["facts"] == {"checked": 3, "findings": 0, "signatures": "verified"}
 
 
 @pytest.mark.parametrize("role", [Role.RADIOLOGIST, Role.ADMIN, Role.CLINICIAN])

@@ -34,7 +34,7 @@ from tests.settings_file import WHOLE
 from tests.unit.archive.instances import received, study_uid
 from tests.unit.test_bootstrap import certificate
 from tests.vault_fixture import RunningVault
-from tests.world import POLICIES, shipped_policy
+from tests.world import POLICIES, shipped_policy, told
 
 
 @pytest.fixture
@@ -293,7 +293,7 @@ def test_a_person_and_a_login_are_revoked_on_record(config: Path) -> None:
     assert run(*revoke, "a-token", "--login", "--reason", "it was in a log") == (0, "revoked\n")
     assert run(*revoke, "r.weber")[0] == 2
     with bootstrap.assemble(load(config)) as house:
-        said = [json.loads(entry.content) for entry in house.engines.ledger.entries(0, 9)]
+        said = [told(entry) for entry in house.engines.ledger.entries(0, 9)]
     assert [(entry["action"], entry["facts"]["revoked"]) for entry in said] == [
         ("session:revoke", "person"),
         ("session:revoke", "login"),

@@ -22,7 +22,7 @@ from pacs_secure.crypto import stream
 from pacs_secure.crypto.envelope import open_metadata
 from pacs_secure.crypto.index_seal import DetailsSeal, IndexSeal
 from pacs_secure.crypto.stream import BODY_HEADER, RangeOpener, final_chunk
-from pacs_secure.crypto.tlog import decode_bundle, parse_checkpoint, verify_inclusion
+from pacs_secure.crypto.tlog import decode_bundle, parse_checkpoint, read_draft, verify_inclusion
 from tests.vectors import generate
 
 PUBLISHED = [
@@ -208,12 +208,29 @@ def test_the_ledger_follows_from_sha_256() -> None:
         content = json.loads(entry)
         assert (content["index"], content["prev"]) == (index, prev.hex())
         assert json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode() == entry
+        assert read_draft(entry) == generate.draft(index)
         proof = [bytes.fromhex(node) for node in given["inclusion"][index]]
         assert verify_inclusion(leaves[index], index, len(leaves), proof, tree(leaves))
         prev = leaves[index]
     bundle = b"".join(struct.pack(">H", len(entry)) + entry for entry in entries)
     assert hashlib.sha256(bundle).hexdigest() == given["bundle_sha256"]
     assert decode_bundle(bundle) == entries
+
+
+def test_entries_are_signed_by_their_writer_under_keys_that_follow_from_one_another() -> None:
+    given = vectors("ledger.json")
+    key = hkdf(bytes.fromhex(given["writer"]["key"]), b"ledger/writer")
+    number = 0
+    for index, text in enumerate(given["entries"]):
+        entry = json.loads(text)
+        if index == 5:
+            assert not {"mac", "seq", "writer"} & set(entry)
+            continue
+        said = text[text.index('"said":') + 7 : text.rindex(',"seq"')].encode()
+        message = struct.pack(">Q", number) + entry["at"].encode() + b"\0" + said
+        assert (entry["seq"], entry["writer"]) == (number, given["writer"]["id"])
+        assert hmac.digest(key, message, "sha256")[:16].hex() == entry["mac"]
+        key, number = hmac.digest(key, b"next", "sha256"), number + 1
 
 
 def test_the_checkpoint_is_signed_over_its_text() -> None:

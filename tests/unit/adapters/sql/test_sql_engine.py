@@ -21,7 +21,7 @@ from pacs_secure.adapters.sql.records import SqlRecords
 from pacs_secure.adapters.sql.tables import APPEND_ONLY, metadata
 from pacs_secure.core.errors import Malformed, Unavailable
 from pacs_secure.core.query import Level, Narrowing
-from tests.builders import HERE, ROOT, draft, indexed_instance, permit, scope
+from tests.builders import HERE, ROOT, appended, draft, indexed_instance, permit, scope
 
 STUDY = f"{ROOT}.1"
 KEYS = (PrimaryKeyConstraint, UniqueConstraint)
@@ -71,7 +71,7 @@ class TestOpening:
 
     def test_it_opens_again_as_it_was_left(self, path: Path) -> None:
         with closing(Database(path)) as database:
-            entry = SqlLedger(database).append(draft())
+            entry = appended(SqlLedger(database), draft())
         with closing(Database(f"sqlite:///{path}")) as database:
             assert list(SqlLedger(database).entries(0, 9)) == [entry]
 
@@ -128,10 +128,10 @@ class TestOpening:
     @pytest.mark.parametrize(
         ("statement", "message"),
         [
-            ("UPDATE schema_version SET version = 99", "schema version 99; this build needs 2"),
-            ("INSERT INTO schema_version VALUES (7)", "schema version 2, 7; this build needs 2"),
-            ("DELETE FROM schema_version", "schema version none; this build needs 2"),
-            ("DROP TABLE schema_version", "schema version none; this build needs 2"),
+            ("UPDATE schema_version SET version = 99", "schema version 99; this build needs 3"),
+            ("INSERT INTO schema_version VALUES (7)", "schema version 3, 7; this build needs 3"),
+            ("DELETE FROM schema_version", "schema version none; this build needs 3"),
+            ("DROP TABLE schema_version", "schema version none; this build needs 3"),
         ],
     )
     def test_a_schema_of_another_version_is_refused(self, path: Path, statement: str, message: str) -> None:
@@ -221,7 +221,7 @@ class TestTrouble:
             assert ledger.size() == 1
             other.execute("ROLLBACK")
 
-            assert ledger.append(draft()).index == 1
+            assert appended(ledger, draft()).index == 1
 
     def test_a_database_that_turned_read_only_refuses_until_it_is_writable(self, database: Database) -> None:
         ledger = SqlLedger(database)
@@ -240,7 +240,7 @@ class TestTrouble:
         event.remove(writing, "connect", protect)
         writing.dispose()
 
-        assert ledger.append(draft()).index == 1
+        assert appended(ledger, draft()).index == 1
 
     def test_pages_that_turned_to_noise_are_unavailable_and_come_back_with_the_file(self, path: Path) -> None:
         with closing(Database(path)) as database:
@@ -289,7 +289,7 @@ import resource, sys
 from pathlib import Path
 from pacs_secure.adapters.sql import Database, SqlLedger
 from pacs_secure.core.errors import Unavailable
-from tests.builders import draft
+from tests.builders import appended, draft
 
 database = Database(Path(sys.argv[1]))
 ledger = SqlLedger(database)

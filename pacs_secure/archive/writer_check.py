@@ -1,0 +1,63 @@
+"""Holds what each writer said against its numbers and, with the vault at hand, against its signatures."""
+
+from collections.abc import Callable
+
+from pacs_secure.core.audit import Statement
+from pacs_secure.core.errors import ArchiveError, Unavailable
+from pacs_secure.core.identifiers import KeyId
+from pacs_secure.crypto.tlog import AuthorCheck
+
+WriterKey = Callable[[KeyId], bytes | None]
+"""Returns a writer's first key, None when it has none on the shelf; raises `Unavailable`."""
+
+_NOBODY = b'"actor":"",'
+
+
+class WriterCheck:
+    """Takes the statements of a ledger in order, from any number of writers."""
+
+    def __init__(self, key_of: WriterKey | None, *, from_the_start: bool = True) -> None:
+        self.signatures = key_of is not None
+        """Whether signatures are looked at, and not only numbers: the vault can be asked."""
+        self._key_of = key_of
+        self._from_the_start = from_the_start
+        self._expected: dict[KeyId, int] = {}
+        self._checks: dict[KeyId, AuthorCheck | None] = {}
+
+    def problem(self, statement: Statement, index: int, *, resume: bool = False) -> str:
+        """Return what is wrong with the entry at ``index``, or ""; ``resume`` takes its number as it is."""
+        by = statement.authorship
+        if by is None:
+            # What nobody signed accuses nobody (`adapters.sql.authorship`).
+            return "" if _NOBODY in statement.said else "nobody signed the entry, though it names an actor"
+        known = by.writer in self._expected
+        expected = self._expected.get(by.writer, 0)
+        self._expected[by.writer] = by.number + 1
+        if by.number != expected and not resume and (known or self._from_the_start):
+            missing = by.number - expected
+            return (
+                f"{missing} entries that its writer made before it are missing"
+                if missing > 0
+                else "its writer has used its number before"
+            )
+        return self._signature_problem(by.writer, statement, index)
+
+    def _signature_problem(self, writer: KeyId, statement: Statement, index: int) -> str:
+        if not self.signatures:
+            return ""
+        try:
+            check = self._check(writer)
+        except Unavailable:
+            self.signatures = False
+            return ""
+        except ArchiveError:
+            return "the key of its writer was changed on the shelf"
+        if check is None:
+            return "its writer has no key on the shelf"
+        return "" if check.holds(statement, index) else "the entry is not what its writer signed"
+
+    def _check(self, writer: KeyId) -> AuthorCheck | None:
+        if writer not in self._checks:
+            key = self._key_of(writer) if self._key_of else None
+            self._checks[writer] = None if key is None else AuthorCheck(key)
+        return self._checks[writer]
