@@ -190,7 +190,9 @@ def hospital_below(directory: Path, keys: Keys) -> Iterator[Hospital]:
     with ExitStack() as stack:
         stack.enter_context(_logging_to(inside / "archive.log"))
         pki = MemoryAuthority(authority)
-        world = stack.enter_context(disk_world(inside, keys.wrapper, keys.unwrapper, keys.signer, pki, keys.institution))
+        world = stack.enter_context(
+            disk_world(inside, keys.wrapper, keys.unwrapper, keys.signer, pki, keys.institution)
+        )
         readiness = Readiness(keys.canary, world.house.engines.ledger, world.house.drop_keys)
         readiness.start()
         stack.callback(readiness.stop)

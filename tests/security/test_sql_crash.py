@@ -13,9 +13,10 @@ import pytest
 from pacs_secure.adapters.sql.engine import Database
 from pacs_secure.adapters.sql.ledger import SqlLedger
 from pacs_secure.adapters.sql.records import SqlRecords
+from pacs_secure.archive.writer_check import WriterCheck
 from pacs_secure.core.audit import Outcome
 from pacs_secure.core.query import Level, Narrowing
-from pacs_secure.crypto.tlog import NO_ENTRY, leaf_hash, read_draft
+from pacs_secure.crypto.tlog import NO_ENTRY, leaf_hash, parse_entry, read_draft
 from tests.builders import NOW, appended, draft, grant, indexed_instance, permit, scope
 
 ROOT = Path(__file__).parents[2]
@@ -27,9 +28,12 @@ from pathlib import Path
 from uuid import UUID
 from pacs_secure.adapters.sql import Database, SqlLedger, SqlRecords
 from pacs_secure.core.audit import Outcome
+from pacs_secure.core.identifiers import KeyId
+from pacs_secure.ports import ForgettableKey
 from tests.builders import ROOT, draft, indexed_instance, instance_row, permit
 
 database = Database(Path(sys.argv[1]))
+database.author(lambda: ForgettableKey(KeyId(UUID(int=int(sys.argv[2]))), bytes(32)))
 run, records, ledger = sys.argv[2], SqlRecords(database), SqlLedger(database)
 speaking = threading.Lock()
 
@@ -47,7 +51,8 @@ def write(thread):
         added = records.add(proof, indexed_instance(row=row), begun)
         say(instance=instance, added=added)
         if number % 2:
-            say(index=ledger.append(draft(Outcome.COMPLETED, act=proof.act)).index)
+            ledger.append(draft(Outcome.COMPLETED, act=proof.act))
+            say(completed=str(proof.act))
         else:
             ledger.follow(draft(Outcome.COMPLETED, act=proof.act))
 
@@ -82,14 +87,28 @@ def test_everything_acknowledged_is_there(survived: tuple[Path, list[dict[str, o
     path, said = survived
     database = Database(path)
     rows = {row.identity.sop_instance_uid for row in SqlRecords(database).every_instance(grant())}
-    size = SqlLedger(database).size()
+    ledger = SqlLedger(database)
+    drafts = [read_draft(entry.content) for entry in ledger.entries(0, ledger.size())]
     database.close()
 
     told = [one["instance"] for one in said if "instance" in one]
     assert len(told) > KILLS
     assert {one["added"] for one in said if "added" in one} == {"new"}
     assert set(told) <= rows
-    assert all(isinstance(one["index"], int) and one["index"] < size for one in said if "index" in one)
+    completed = {str(one.act) for one in drafts if one.outcome is Outcome.COMPLETED}
+    assert len({one["completed"] for one in said if "completed" in one}) > KILLS
+    assert {one["completed"] for one in said if "completed" in one} <= completed
+
+
+def test_no_writer_left_a_gap_and_every_signature_holds(survived: tuple[Path, list[dict[str, object]]]) -> None:
+    database = Database(survived[0])
+    ledger = SqlLedger(database)
+    entries = [(entry.index, parse_entry(entry.content).statement) for entry in ledger.entries(0, ledger.size())]
+    database.close()
+
+    check = WriterCheck(lambda _: bytes(32))
+    assert [problem for index, said in entries if (problem := check.problem(said, index))] == []
+    assert len({said.authorship.writer for _, said in entries if said.authorship}) == KILLS
 
 
 def test_the_chain_is_dense_and_sound(survived: tuple[Path, list[dict[str, object]]]) -> None:

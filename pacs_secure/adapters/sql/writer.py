@@ -160,10 +160,11 @@ class Writer:
             return batch
 
     def _commit(self, batch: list[_Item[Any]], tries_left: int = _TRIES) -> None:
-        mark = self.authorship.mark()
+        mark = None
         try:
             with self._engine.connect() as connection:
                 self.authorship.lend(connection)
+                mark = self.authorship.mark()
                 with connection.begin():
                     for item in batch:
                         item.run(connection, self.authorship)
