@@ -191,7 +191,7 @@ def hospital_below(directory: Path, keys: Keys) -> Iterator[Hospital]:
         stack.enter_context(_logging_to(inside / "archive.log"))
         pki = MemoryAuthority(authority)
         world = stack.enter_context(
-            disk_world(inside, keys.wrapper, keys.unwrapper, keys.signer, pki, keys.institution)
+            disk_world(inside, keys.wrapper, keys.unwrapper, keys.signer, pki, home=keys.institution)
         )
         readiness = Readiness(keys.canary, world.house.engines.ledger, world.house.drop_keys)
         readiness.start()

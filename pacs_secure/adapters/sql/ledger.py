@@ -32,7 +32,7 @@ _AT_ONCE = 500
 
 _head = select(ledger.c.entry_index, ledger.c.leaf_hash).order_by(ledger.c.entry_index.desc()).limit(1)
 _hold_head = text("SELECT pg_advisory_xact_lock(8098984016428361833)")
-_append = insert(ledger)
+_append = insert(ledger).execution_options(preserve_rowcount=True)
 _notify = insert(notices)
 _note_study = insert(ledger_studies)
 _about = (
