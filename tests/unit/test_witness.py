@@ -16,6 +16,8 @@ from pathlib import Path
 import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from pacs_secure import witness
 from pacs_secure.crypto.tlog import consistency_proof, root
@@ -47,6 +49,15 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningWitness]
     with running(directory) as one:
         assert one.submit(submission(leaves(5), 0))[0] == 200
         yield one
+
+
+def mutated(body: bytes) -> st.SearchStrategy[bytes]:
+    """Return bodies that are nearly this one: a few bytes put in the place of others."""
+
+    def put(at: int, length: int, new: bytes) -> bytes:
+        return body[:at] + new + body[at + length :]
+
+    return st.builds(put, st.integers(0, len(body)), st.integers(0, 40), st.binary(max_size=8))
 
 
 def verified(line: str, verifier: str, note: bytes) -> int:
@@ -231,6 +242,19 @@ def test_only_two_paths_are_there_and_bodies_are_bounded(shared: RunningWitness)
     assert shared.ask("POST", "/add-checkpoint", b"", **{"Content-Length": str(1 << 20)})[0] == 400
     assert shared.ask("POST", "/add-checkpoint", b"", **{"Content-Length": "x"})[0] == 400
     assert shared.ask("POST", "/add-checkpoint", b"0\r\n\r\n", **{"Transfer-Encoding": "chunked"})[0] == 400
+
+
+@settings(max_examples=300, deadline=None)
+@example(b"old 0\n\n\n\n")
+@given(st.one_of(st.binary(max_size=300), mutated(submission(leaves(6), 5))))
+def test_no_body_whatever_does_anything_but_be_taken_apart_or_refused(body: bytes) -> None:
+    try:
+        old, proof, note = read_submission(body)
+    except Refused as refused:
+        assert refused.status == 400
+    else:
+        assert old <= note.size
+        assert all(len(one) == 32 for one in proof)
 
 
 # --- proofs -------------------------------------------------------------------------------------
