@@ -10,6 +10,7 @@ import sys
 import time
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -248,11 +249,8 @@ def test_only_two_paths_are_there_and_bodies_are_bounded(shared: RunningWitness)
 @example(b"old 0\n\n\n\n")
 @given(st.one_of(st.binary(max_size=300), mutated(submission(leaves(6), 5))))
 def test_no_body_whatever_does_anything_but_be_taken_apart_or_refused(body: bytes) -> None:
-    try:
+    with suppress(Refused):
         old, proof, note = read_submission(body)
-    except Refused as refused:
-        assert refused.status == 400
-    else:
         assert old <= note.size
         assert all(len(one) == 32 for one in proof)
 
