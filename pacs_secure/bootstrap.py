@@ -9,7 +9,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
-from pacs_secure import identity
+from pacs_secure import __version__, identity
 from pacs_secure.adapters.casbin_policy import CasbinPolicy
 from pacs_secure.adapters.disk_blobs import DiskBlobs
 from pacs_secure.adapters.policy_check import check_policy
@@ -34,13 +34,14 @@ from pacs_secure.adapters.sql import (
 )
 from pacs_secure.adapters.tile_directory import TileDirectory
 from pacs_secure.adapters.vault_authority import VaultAuthority
-from pacs_secure.adapters.vault_keyring import VaultEraser, VaultUnwrapper, VaultWrapper
+from pacs_secure.adapters.vault_keyring import VaultEraser, VaultSigner, VaultUnwrapper, VaultWrapper
 from pacs_secure.adapters.vault_session import AppRole, VaultSession
 from pacs_secure.archive.enrolment import certified
 from pacs_secure.archive.guard import Terms
 from pacs_secure.core.devices import describe
 from pacs_secure.core.errors import Unavailable
 from pacs_secure.core.identifiers import Institution, institution
+from pacs_secure.core.reports import Installation, Point, Thresholds
 from pacs_secure.house import Engines, House, furnish
 from pacs_secure.ports import Device
 from pacs_secure.settings import Settings
@@ -108,6 +109,7 @@ def open_house(settings: Settings, stack: ExitStack, vault: Vault) -> House:
     stack.callback(database.close)
     blobs = DiskBlobs(settings.objects.directory, settings.objects.least_free)
     stack.callback(blobs.close)
+    signer = vault.session_if_given("signer")
     return furnish(
         Engines(
             home=institution(settings.institution),
@@ -135,6 +137,8 @@ def open_house(settings: Settings, stack: ExitStack, vault: Vault) -> House:
             ledger_keys=SqlLedgerKeys(database),
             eraser=_eraser(vault),
             questions=SqlEmployeeQuestions(database),
+            signer=None if signer is None else VaultSigner(signer, institution(settings.institution)),
+            installation=installation(settings),
         ),
         _terms(settings),
         identity.session_terms(settings),
@@ -145,6 +149,20 @@ def _eraser(vault: Vault) -> VaultEraser | None:
     """Return what forgets keys, when this process was given the role."""
     session = vault.session_if_given("eraser")
     return None if session is None else VaultEraser(session, vault.session_if_given("reader"))
+
+
+def installation(settings: Settings) -> Installation:
+    """Return what reports say of the house itself."""
+    report, access, login = settings.ledger.report, settings.access, settings.identity.login
+    measures = [
+        Point("break-glass", {"minutes": access.minutes_of_fresh_login, "hours": access.hours_of_emergency}),
+        Point("invitations", {"days": access.days_of_invitation}),
+        Point("after-treatment", {"days": access.days_after_treatment}),
+    ]
+    if login is not None:
+        measures.append(Point("login", {"minutes": login.idle_minutes, "hours": login.longest_hours}))
+    thresholds = Thresholds(**report.model_dump(exclude={"time_zone"}))
+    return Installation(__version__, report.time_zone, thresholds, tuple(measures))
 
 
 def policy_directory(settings: Settings) -> Path:

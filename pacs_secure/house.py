@@ -7,7 +7,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from uuid import uuid4
 
+from pacs_secure import __version__
 from pacs_secure.adapters.policy_check import check_policy
+from pacs_secure.adapters.printing.printer import PagePrinter
 from pacs_secure.adapters.vault_authority import VaultAuthority
 from pacs_secure.archive import Archive
 from pacs_secure.archive.boards import Convening
@@ -21,17 +23,21 @@ from pacs_secure.archive.explain import Explain
 from pacs_secure.archive.facts import Facts
 from pacs_secure.archive.feed import LedgerFeed
 from pacs_secure.archive.guard import Guard, Terms
+from pacs_secure.archive.incident import IncidentReport
 from pacs_secure.archive.ingest import Ingest
 from pacs_secure.archive.institutions import InstitutionSeals
 from pacs_secure.archive.invitations import Invitations
 from pacs_secure.archive.ledger_keys import LedgerKeys
 from pacs_secure.archive.ledger_proofs import LedgerProofs
 from pacs_secure.archive.ledger_reading import LedgerReading
+from pacs_secure.archive.ledger_report import LedgerReport
 from pacs_secure.archive.notices import NoticeBook
 from pacs_secure.archive.opened_boards import BoardPages
 from pacs_secure.archive.policies import Policies
 from pacs_secure.archive.proven_devices import ProvenDevices
 from pacs_secure.archive.recovery import Recovery
+from pacs_secure.archive.report.appendix import Appendix
+from pacs_secure.archive.report.reading import WholeReading
 from pacs_secure.archive.retrieve import Retrieve
 from pacs_secure.archive.seals import Opener, Sealer
 from pacs_secure.archive.search import Search
@@ -40,6 +46,7 @@ from pacs_secure.archive.shares import Sharing
 from pacs_secure.archive.study_keys import StudyKeys
 from pacs_secure.archive.verify import Verify
 from pacs_secure.core.identifiers import Institution, ObjectId, object_id
+from pacs_secure.core.reports import Installation
 from pacs_secure.dicom.header import Limits
 from pacs_secure.ports import (
     Blobs,
@@ -59,8 +66,10 @@ from pacs_secure.ports import (
     PolicyHistory,
     Publisher,
     Records,
+    ReportPrinter,
     Shares,
     Shelf,
+    Signer,
     Ties,
     UsedTokens,
 )
@@ -101,6 +110,11 @@ class Engines:
     """None: this process forgets nothing."""
     authority: CertificateAuthority = field(default_factory=lambda: VaultAuthority(None, None))
     """By default none: devices are enrolled by certificates of others."""
+    printer: ReportPrinter = field(default_factory=PagePrinter)
+    signer: Signer | None = None
+    """None: this process may not sign reports."""
+    installation: Installation = field(default_factory=lambda: Installation(__version__))
+    """What reports say of the house."""
     used_tokens: UsedTokens | None = None
     """None: nobody can prove to the DICOM door that they stand behind a device."""
 
@@ -128,6 +142,12 @@ def furnish(engines: Engines, terms: Terms | None = None, session_terms: Session
     invitations = Invitations(guard, facts, engines.records, seals, _now)
     reading = LedgerReading(guard, engines.ledger, engines.patients, facts, seals, Details(engines.unwrapper))
     sealer = Sealer(keys, engines.blobs, _new_object_id)
+    whole = WholeReading(
+        engines.ledger,
+        engines.publisher,
+        engines.origin,
+        lambda: archive.verify.new_check(),  # noqa: PLW0108 - the archive is only made below
+    )
 
     def drop_keys() -> None:
         keys.flush()
@@ -154,6 +174,15 @@ def furnish(engines: Engines, terms: Terms | None = None, session_terms: Session
             engines.public_key,
             _now,
         ),
+        report=LedgerReport(
+            guard,
+            whole,
+            Appendix(engines.policy, engines.devices, engines.installation),
+            engines.printer,
+            engines.signer,
+            _now,
+        ),
+        incident=IncidentReport(guard, facts, whole, engines.installation, engines.printer, engines.signer, _now),
         enrolment=Enrolment(guard, engines.devices, engines.authority, _now),
         recovery=Recovery(guard, engines.records, engines.ledger),
         break_glass=BreakGlass(guard, engines.emergencies, engines.patients, engines.ledger, seals, _now, uuid4),

@@ -3,7 +3,10 @@
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+
+from pacs_secure.core.access import Role
+from pacs_secure.core.reports import zone
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Url = Annotated[str, StringConstraints(pattern=r"^https?://[!-~]+$")]
@@ -56,6 +59,42 @@ class Syslog(Section):
         return self
 
 
+class LedgerReport(Section):
+    """Whose days reports count by, and from when on an access is flagged as unusual in them."""
+
+    time_zone: str = "UTC"
+    """IANA name, such as Europe/Berlin."""
+    patients_a_day: Annotated[int, Field(gt=0)] = 150
+    """Patients of one person on one day, whatever they usually do."""
+    times_own_median: Annotated[int, Field(gt=0)] = 3
+    """How many times a person's own median day is too much …"""
+    least_patients: Annotated[int, Field(gt=0)] = 20
+    """… from so many patients a day on …"""
+    least_days: Annotated[int, Field(gt=0)] = 5
+    """… for a person with so many days of work in the period."""
+    night_begins: Annotated[int, Field(ge=12, le=24)] = 22
+    night_ends: Annotated[int, Field(ge=0, le=12)] = 6
+    night_patients: Annotated[int, Field(gt=0)] = 10
+    """Patients of one person in the night hours of one day."""
+    weekend_patients: Annotated[int, Field(gt=0)] = 30
+    """Patients of one person on one Saturday or Sunday."""
+    refusals_a_day: Annotated[int, Field(gt=0)] = 10
+    """Refused acts of one person on one day."""
+    outside_department_patients: Annotated[int, Field(gt=0)] = 1
+    """Patients of another department of one person in the whole period."""
+    house_wide_roles: frozenset[Role] = frozenset({Role.RADIOLOGIST})
+    """Whose work spans all departments."""
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        try:
+            zone(name)
+        except (KeyError, OSError, ValueError):
+            raise ValueError("time_zone is none that this machine knows") from None
+        return name
+
+
 class Ledger(Section):
     """Where checkpoints are published, under which name, who vouches for them, and who hears of every entry."""
 
@@ -63,6 +102,7 @@ class Ledger(Section):
     origin: str
     public_key_file: Path
     """PEM; what `ledger verify` trusts, so that it also works while the vault is away."""
+    report: LedgerReport = LedgerReport()
     witnesses: tuple[WitnessAt, ...] = ()
     witness_quorum: Annotated[int, Field(ge=1)] | None = None
     """How many must sign before a checkpoint counts as witnessed; None: two, or the only one."""

@@ -415,6 +415,10 @@ class MemoryPublisher:
         self.checkpoint()
         return self.newest_witnessed
 
+    def witnessed_from(self, size: int) -> bytes | None:
+        self.checkpoint()
+        return min(((kept, note) for kept, note in self.cosigned.items() if kept >= size), default=(0, None))[1]
+
     def add_time_stamp(self, size: int, token: bytes) -> None:
         self.checkpoint()
         self.stamps.setdefault(size, token)

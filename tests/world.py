@@ -137,6 +137,7 @@ def memory_world() -> World:
         ledger_keys=MemoryLedgerKeys(ledger),
         eraser=keyring,
         questions=questions,
+        signer=keyring,
     )
     notary = Notary(ledger, publisher, keyring, ORIGIN)
     return World(
@@ -227,6 +228,7 @@ def disk_world(
         boards=SqlBoards(database),
         questions=SqlEmployeeQuestions(database),
         bookmarks=SqlBookmarks(database),
+        signer=signer,
         used_tokens=SqlUsedTokens(database),
         ledger_keys=SqlLedgerKeys(database),
         eraser=eraser,

@@ -97,6 +97,17 @@ class TileDirectory:
         """Return the newest witnessed note, or None."""
         return self._read("witnessed-checkpoint")
 
+    def witnessed_from(self, size: int) -> bytes | None:
+        """Return the first witnessed note that covers so many entries, as it first was, or None."""
+        try:
+            names = (path.name for path in (self._directory / "witnessed").iterdir() if path.name >= f"{size:020}")
+            first = min((name for name in names if name.isdecimal()), default=None)
+        except FileNotFoundError:
+            return None
+        except OSError:
+            raise Unavailable("the published ledger cannot be read") from None
+        return None if first is None else self._read(f"witnessed/{first}")
+
     def add_time_stamp(self, size: int, token: bytes) -> None:
         """Keep a time stamp; the first one of a size stays for ever. Raises `Unavailable` when that cannot be done."""
         with self._locked():

@@ -12,10 +12,12 @@ from pacs_secure.archive.explain import Explain
 from pacs_secure.archive.facts import Facts
 from pacs_secure.archive.feed import LedgerFeed
 from pacs_secure.archive.guard import Guard
+from pacs_secure.archive.incident import IncidentReport
 from pacs_secure.archive.ingest import Ingest
 from pacs_secure.archive.ledger_keys import LedgerKeys
 from pacs_secure.archive.ledger_proofs import LedgerProofs
 from pacs_secure.archive.ledger_reading import LedgerReading
+from pacs_secure.archive.ledger_report import LedgerReport
 from pacs_secure.archive.notices import NoticeBook
 from pacs_secure.archive.policies import Policies
 from pacs_secure.archive.recovery import Recovery
@@ -52,3 +54,5 @@ class Archive:
     ledger_proofs: LedgerProofs
     ledger_keys: LedgerKeys
     questioning: Questioning
+    report: LedgerReport
+    incident: IncidentReport

@@ -111,10 +111,12 @@ class Drafts:
 
 
 def _told(request: AccessRequest, study: StudyFacts | None) -> dict[str, str]:
-    """Return what an entry says beyond the act: the device, the labels, and from where across institutions."""
+    """Return what an entry says beyond the act: the device, the labels, and across which border it goes."""
     told = {}
     if request.device is not None:
         told["device"] = request.device.identifier
+    if study is not None and request.subject.department not in {"", study.department}:
+        told["of_department"] = study.department
     if study is not None and (labels := study.safeguards & LABELS):
         told["protected"] = " ".join(sorted(labels))
     if study is not None and study.institution != request.subject.institution:

@@ -75,6 +75,10 @@ class Verify:
             signatures = "verified" if writers.signatures else "not verified: the vault is away"
             return self._finish(grant, Verdict(size, tuple(check.findings)), {"signatures": signatures})
 
+    def new_check(self) -> LedgerCheck:
+        """Return a check that has seen nothing yet, for whoever reads the ledger under a grant of their own."""
+        return LedgerCheck(self.origin, self.public_key(), WriterCheck(self._writer_key))
+
     def _writer_key(self, writer: KeyId) -> bytes | None:
         found = self.unwrapper.fetch(self.home, Shelf.LEDGER, [writer]).get(writer)
         return None if found is None else found.key

@@ -14,9 +14,11 @@ import typer
 from pacs_secure.cli import (
     devices,
     facts,
+    incident,
     ledger,
     ledger_feed,
     ledger_reading,
+    ledger_report,
     ledger_witnesses,
     one_machine,
     policy,
@@ -29,13 +31,14 @@ from pacs_secure.core.errors import ArchiveError
 app = typer.Typer(help="A DICOM archive that seals, decides, records and gives back.", no_args_is_help=True)
 for _commands in (one_machine, sending, ledger):
     app.add_typer(_commands.app)
-LEDGER = (ledger_feed, ledger_reading, ledger_witnesses)
+LEDGER = (ledger_feed, ledger_reading, ledger_report, ledger_witnesses)
 """Modules whose commands stand below ``ledger``, where each registers its own."""
 app.add_typer(devices.device_app, name="device")
 app.add_typer(policy.policy_app, name="policy")
 app.add_typer(facts.study_app, name="study")
 app.add_typer(facts.care_app, name="care")
 app.add_typer(sessions.session_app, name="session")
+app.add_typer(incident.incident_app, name="incident")
 
 
 @app.callback()

@@ -24,6 +24,7 @@ from pacs_secure.ports.people import (
 )
 from pacs_secure.ports.policies import ChangingPolicy, PolicyHistory
 from pacs_secure.ports.questions import EmployeeQuestions
+from pacs_secure.ports.reports import ReportPrinter
 from pacs_secure.ports.sessions import (
     AtProvider,
     Attempt,
@@ -76,6 +77,7 @@ __all__ = [
     "PolicyHistory",
     "Publisher",
     "Records",
+    "ReportPrinter",
     "Repository",
     "RevocationLists",
     "RevokedLogin",

@@ -212,6 +212,9 @@ class Publisher(Protocol):
     def witnessed(self) -> bytes | None:
         """Return the newest witnessed note, or None."""
 
+    def witnessed_from(self, size: int) -> bytes | None:
+        """Return the first witnessed note that covers so many entries, as it first was, or None."""
+
     def add_time_stamp(self, size: int, token: bytes) -> None:
         """Keep a time stamp over the checkpoint of a size (RFC 3161); the first one stays for ever."""
 

@@ -89,12 +89,14 @@ class Api:
         query: type[Body] | None = None,
         answer: Any = None,
         status: HTTPStatus = HTTPStatus.OK,
+        download: Sequence[str] = (),
     ) -> None:
         """Route one endpoint; ``action`` is what a request that cannot be read is recorded under.
 
-        ``answer`` is the model of what is answered, or a list of one; None answers 204 without a body.
+        ``answer`` is the model of what is answered, or a list of one; None answers 204 without a body,
+        unless there is something to ``download``: its media types.
         """
-        status = HTTPStatus.NO_CONTENT if answer is None else status
+        status = HTTPStatus.NO_CONTENT if answer is None and not download else status
 
         async def endpoint(request: Request) -> Response:
             caller = await run_in_threadpool(self._identification.identify, request)
@@ -117,7 +119,7 @@ class Api:
             summary=(inspect.getdoc(handler) or "").partition("\n")[0],
             name=handler.__name__,
             operation_id=f"{method.lower()}{path}".translate(str.maketrans("/-", "__", "{}")),
-            responses=_responses(status, answer),
+            responses=_responses(status, answer, download),
             openapi_extra=_described(path, body, query),
         )
 
@@ -199,12 +201,14 @@ def _respond(found: Answer, status: HTTPStatus) -> Response:
     return Response(orjson.dumps([one.model_dump(mode="json") for one in found]), status, media_type=JSON)
 
 
-def _responses(status: HTTPStatus, answer: Any) -> dict[int | str, dict[str, Any]]:
+def _responses(status: HTTPStatus, answer: Any, download: Sequence[str]) -> dict[int | str, dict[str, Any]]:
     problems: dict[int | str, dict[str, Any]] = {
         int(problem): {"description": problem.phrase, "content": {MEDIA_TYPE: {"schema": PROBLEM}}}
         for problem in _PROBLEMS
     }
-    told = {"description": status.phrase}
+    told: dict[str, Any] = {"description": status.phrase}
+    if download:
+        told["content"] = {media_type: {} for media_type in download}
     return {int(status): told if answer is None else {**told, "model": answer}, **problems}
 
 

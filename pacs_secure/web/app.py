@@ -22,6 +22,7 @@ from pacs_secure.web import (
     api_notices,
     api_policy,
     api_questions,
+    api_reports,
     api_sessions,
     api_shares,
     health,
@@ -91,6 +92,7 @@ def create_app(
         api_notices,
         api_policy,
         api_questions,
+        api_reports,
         api_sessions,
         api_shares,
     ):

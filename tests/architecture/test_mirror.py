@@ -6,7 +6,18 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "pacs_secure"
 
-_COMMANDS = ("devices", "facts", "files", "ledger", "one_machine", "policy", "sending", "sessions")
+_COMMANDS = (
+    "devices",
+    "facts",
+    "files",
+    "incident",
+    "ledger",
+    "ledger_report",
+    "one_machine",
+    "policy",
+    "sending",
+    "sessions",
+)
 
 ELSEWHERE: dict[str, str] = {
     **{f"pacs_secure.cli.{name}": "tests/unit/cli/test_cli.py runs its commands" for name in _COMMANDS},

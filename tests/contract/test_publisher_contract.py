@@ -142,6 +142,18 @@ def test_the_newest_witnessed_note_is_found_and_never_goes_back(publisher: Publi
     assert publisher.witnessed() == witnessed(5, 3)
 
 
+def test_the_first_witnessed_note_behind_a_size_is_found(publisher: Publisher) -> None:
+    assert publisher.witnessed_from(0) is None
+    for size, cosignature in [(3, 1), (5, 2), (5, 3)]:
+        publisher.add_witnessed(size, witnessed(size, cosignature))
+
+    assert [publisher.witnessed_from(size) for size in (1, 3, 4, 5, 6)] == [
+        *[witnessed(3, 1)] * 2,
+        *[witnessed(5, 2)] * 2,
+        None,
+    ]
+
+
 def test_another_tree_head_of_a_witnessed_size_is_tampering(publisher: Publisher) -> None:
     publisher.add_witnessed(5, witnessed(5, 1))
 

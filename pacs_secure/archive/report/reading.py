@@ -1,0 +1,104 @@
+"""Reads the ledger from end to end, once: every entry is verified as it passes, and given on as a draft."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from pacs_secure.archive.ledger_check import LedgerCheck
+from pacs_secure.core.audit import Draft, Finding
+from pacs_secure.core.errors import Tampered, TooOften
+from pacs_secure.core.reports import Integrity, Table
+from pacs_secure.crypto.tlog import parse_checkpoint
+from pacs_secure.crypto.tlog.skim import skim
+from pacs_secure.ports import Ledger, Publisher
+
+Progress = Callable[[int], None]
+NOTHING = -1
+_STEP = 1000
+_WAIT_SECONDS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class WholeReading:
+    """One reading at a time: each takes a core for as long as the ledger is long."""
+
+    ledger: Ledger
+    publisher: Publisher
+    origin: str
+    new_check: Callable[[], LedgerCheck]
+    busy: threading.Lock = field(default_factory=threading.Lock)
+
+    def read(
+        self, begins_at: datetime, ends_at: datetime, take: Callable[[Draft], None], progress: Progress
+    ) -> Integrity:
+        """Verify every entry and give those on that can be read; say how the verification came out.
+
+        Details stay sealed: drafts come without them.
+
+        Raises:
+            TooOften: somebody else's report is being made.
+            Unavailable: ledger or key are out of reach; that says nothing of what they hold.
+        """
+        with self._alone():
+            check = self.new_check()
+            size = self.ledger.size()
+            check.published(self.publisher)
+            for note in self.ledger.checkpoints():
+                check.kept(note)
+            first, last, unreadable = NOTHING, NOTHING, 0
+            for entry in self.ledger.entries(0, size):
+                check.entry(entry)
+                try:
+                    draft = skim(entry.content)
+                except Tampered:
+                    unreadable += 1
+                    continue
+                if draft.at < ends_at:
+                    last = entry.index
+                    if first == NOTHING and draft.at >= begins_at:
+                        first = entry.index
+                take(draft)
+                if entry.index % _STEP == _STEP - 1:
+                    progress(_STEP)
+            check.end()
+            progress(size % _STEP)
+            covering = self._covering(last + 1)
+            witnessed = self.publisher.witnessed_from(last + 1)
+        return _integrity(check.findings, unreadable, first, last, covering, self._witnesses(witnessed))
+
+    def _witnesses(self, note: bytes | None) -> tuple[str, ...]:
+        return () if note is None else tuple(sorted({*parse_checkpoint(note).signers} - {self.origin}))
+
+    def _covering(self, size: int) -> bytes | None:
+        """Return the first kept note that covers so many entries."""
+        if not size:
+            return None
+        return next((note for note in self.ledger.checkpoints() if parse_checkpoint(note).size >= size), None)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        if not self.busy.acquire(blocking=False):
+            raise TooOften("another report is being made; wait and try again", _WAIT_SECONDS)
+        try:
+            yield
+        finally:
+            self.busy.release()
+
+
+def _integrity(
+    findings: list[Finding], unreadable: int, first: int, last: int, covering: bytes | None, witnesses: tuple[str, ...]
+) -> Integrity:
+    problems = tuple((one.place, "" if one.position is None else one.position, one.problem) for one in findings)
+    checkpoint = None if covering is None else parse_checkpoint(covering)
+    return Integrity(
+        sound=not findings and not unreadable,
+        problems=Table("problems", ("place", "position", "problem"), problems),
+        unreadable=unreadable,
+        first_entry=first,
+        last_entry=last,
+        checkpoint_size=0 if checkpoint is None else checkpoint.size,
+        checkpoint_root="" if checkpoint is None else checkpoint.root.hex(),
+        witnesses=witnesses if checkpoint else (),
+    )
