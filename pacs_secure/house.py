@@ -12,6 +12,7 @@ from pacs_secure.adapters.policy_check import check_policy
 from pacs_secure.adapters.printing.printer import PagePrinter
 from pacs_secure.adapters.vault_authority import VaultAuthority
 from pacs_secure.archive import Archive
+from pacs_secure.archive.audit_events import AuditEvents
 from pacs_secure.archive.boards import Convening
 from pacs_secure.archive.break_glass import BreakGlass
 from pacs_secure.archive.care import CareTies
@@ -197,6 +198,7 @@ def furnish(engines: Engines, terms: Terms | None = None, session_terms: Session
         ledger_keys=ledger_keys,
         policies=Policies(guard, engines.policy, engines.policies, seals, check_policy, _now),
         ledger_reading=reading,
+        audit_events=AuditEvents(guard, reading, engines.origin),
         questioning=Questioning(guard, engines.questions, reading, seals, _now),
         ledger_proofs=LedgerProofs(guard, engines.ledger, engines.publisher, engines.origin, engines.public_key),
     )

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from pacs_secure.archive.audit_events import AuditEvents
 from pacs_secure.archive.boards import Convening
 from pacs_secure.archive.break_glass import BreakGlass
 from pacs_secure.archive.care import CareTies
@@ -56,3 +57,4 @@ class Archive:
     questioning: Questioning
     report: LedgerReport
     incident: IncidentReport
+    audit_events: AuditEvents

@@ -37,6 +37,8 @@ _INTERACTIONS = {
     Pattern.DELETE: "delete",
     Pattern.QUERY: "search",
 }
+FOLLOWED = tuple(f"{whose}{pattern}" for pattern in Pattern if pattern for whose in ("", "Patient"))
+"""The profiles of BALP that events claim."""
 _CUSTODIAN: Json = {
     "system": "http://terminology.hl7.org/CodeSystem/provenance-participant-type",
     "code": "custodian",
@@ -128,7 +130,7 @@ def _person(one: Occurrence, person: Person) -> Json:
     agent: Json = {
         "type": {"coding": [_PERSONS[one.event.pattern]]},
         "role": _role(person.role),
-        "who": _named(person.pseudonym, f"pseudonym:{one.draft.institution}"),
+        "who": _who(one, person),
         "requestor": True,
     }
     if one.event.pattern is not Pattern.DELETE:
@@ -136,6 +138,12 @@ def _person(one: Occurrence, person: Person) -> Json:
     if one.draft.purpose is not None:
         agent["purposeOfUse"] = _purpose(one.draft.purpose)
     return agent
+
+
+def _who(one: Occurrence, person: Person) -> Json:
+    if one.number is not None:
+        return {"display": person.pseudonym}  # it names nobody beyond this answer
+    return _named(person.pseudonym, f"pseudonym:{one.draft.institution}")
 
 
 def _node(node: Node, part: Code, *, requestor: bool) -> Json:

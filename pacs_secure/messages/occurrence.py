@@ -65,6 +65,15 @@ class Occurrence:
     draft: Draft
     origin: str
     """Of the ledger, as its checkpoints name it."""
+    number: int | None = None
+    """Stands for whoever acted where pseudonyms are not told (LOG-07): the same person within one answer only."""
+
+    @property
+    def who(self) -> str:
+        """Name whoever acted, without naming them."""
+        if self.number is None:
+            return self.draft.actor or NOBODY
+        return f"{self.draft.role.value} {self.number}" if self.number else NOBODY
 
     @property
     def event(self) -> AuditEvent:
@@ -95,14 +104,14 @@ class Occurrence:
     def person(self) -> Person | None:
         """Return who acted; None when a device did."""
         draft = self.draft
-        return None if draft.role in DEVICES else Person(draft.actor or NOBODY, draft.role)
+        return None if draft.role in DEVICES else Person(self.who, draft.role)
 
     @property
     def client(self) -> Node:
         """Return from which system it was asked: the device that it was, or that a person acted through."""
         draft, device = self.draft, str(self.draft.facts.get("device", ""))
         network, place = _place(draft.address)
-        name = device or (draft.actor if draft.role in DEVICES else "") or place
+        name = device or (self.who if draft.role in DEVICES else place)
         return Node(printable(name), _PARTS[self.event.flow][0], network, place, printable(device))
 
     @property

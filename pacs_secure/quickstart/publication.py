@@ -34,6 +34,7 @@ def publish(layout: Layout, ports: Ports, server: OpenBaoServer, pids: Mapping[s
         "pids": dict(pids),
         "dicomweb_url": f"{base}/dicom-web",
         "api_url": f"{base}/api/v1",
+        "fhir_url": f"{base}/fhir",
         "ca_file": str(layout.ca_file),
         "dicom": {"host": HOST, "port": ports.dicom, "ae_title": AE_TITLE, "tls": True},
         "devices": {ae_title: _device(layout, ports, ae_title, operations) for ae_title, operations in DEVICES.items()},

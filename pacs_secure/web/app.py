@@ -25,6 +25,7 @@ from pacs_secure.web import (
     api_reports,
     api_sessions,
     api_shares,
+    fhir,
     health,
     login,
     problems,
@@ -95,6 +96,7 @@ def create_app(
         api_reports,
         api_sessions,
         api_shares,
+        fhir,
     ):
         app.include_router(api.routes(archive, identification))
     return app

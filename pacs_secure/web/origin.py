@@ -1,20 +1,21 @@
-"""Makes the absolute URLs that DICOMweb answers carry (PS3.18 8.2)."""
+"""Makes the absolute URLs that answers of DICOMweb (PS3.18 8.2) and FHIR carry."""
 
 import re
 
 from starlette.requests import Request
 
 STUDIES_SERVICE = "/dicom-web"
+FHIR_SERVICE = "/fhir"
 
 _HOST = re.compile(r"[A-Za-z0-9.:\[\]-]{1,255}", re.ASCII)
 
 
-def base(request: Request) -> str:
-    """Return the Studies Service's own URL as the client reached it, without a slash at the end."""
+def base(request: Request, service: str = STUDIES_SERVICE) -> str:
+    """Return a service's own URL as the client reached it, without a slash at the end."""
     host = request.headers.get("host", "")
     if not _HOST.fullmatch(host):
         host = "localhost"
-    return f"{request.url.scheme}://{host}{STUDIES_SERVICE}"
+    return f"{request.url.scheme}://{host}{service}"
 
 
 def retrieve_url(

@@ -74,7 +74,7 @@ def test_every_operation_but_those_before_a_login_says_how_to_prove_who_asks(tmp
 
     open_to_all = {path for path, item in paths.items() if any("security" not in one for one in item.values())}
     before_a_login = {"/auth/login", "/auth/callback", "/auth/backchannel-logout"}
-    assert open_to_all == {"/healthz", "/readyz"} | before_a_login
+    assert open_to_all == {"/healthz", "/readyz", "/fhir/metadata"} | before_a_login
 
 
 def _ask(client: WebClient, tokens: dict[Role, str], cases: st.SearchStrategy[Any], examples: int) -> None:

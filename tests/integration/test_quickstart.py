@@ -42,6 +42,7 @@ def test_it_says_where_everything_is(running: Running) -> None:
 
     assert told["version"] == 1
     assert Path(told["data_dir"]) == running.directory
+    assert told["fhir_url"].endswith("/fhir")
     assert set(told["pids"]) == {"openbao", "archive", "supervisor", "witness-1", "witness-2"}
     assert set(told["users"]) == {
         "radiologist", "clinician", "referrer", "technologist", "researcher", "officer", "dpo", "admin",
