@@ -34,6 +34,7 @@ from pacs_secure.archive.ledger_reading import LedgerReading
 from pacs_secure.archive.ledger_report import LedgerReport
 from pacs_secure.archive.notices import NoticeBook
 from pacs_secure.archive.opened_boards import BoardPages
+from pacs_secure.archive.patient_trail import PatientTrail
 from pacs_secure.archive.policies import Policies
 from pacs_secure.archive.proven_devices import ProvenDevices
 from pacs_secure.archive.recovery import Recovery
@@ -141,7 +142,9 @@ def furnish(engines: Engines, terms: Terms | None = None, session_terms: Session
     facts = Facts(guard, engines.records, seals)
     opener = Opener(keys, engines.blobs)
     invitations = Invitations(guard, facts, engines.records, seals, _now)
-    reading = LedgerReading(guard, engines.ledger, engines.patients, facts, seals, Details(engines.unwrapper))
+    told = Details(engines.unwrapper)
+    proofs = LedgerProofs(guard, engines.ledger, engines.publisher, engines.origin, engines.public_key)
+    reading = LedgerReading(guard, engines.ledger, engines.patients, facts, seals, told)
     sealer = Sealer(keys, engines.blobs, _new_object_id)
     whole = WholeReading(
         engines.ledger,
@@ -200,7 +203,8 @@ def furnish(engines: Engines, terms: Terms | None = None, session_terms: Session
         ledger_reading=reading,
         audit_events=AuditEvents(guard, reading, engines.origin),
         questioning=Questioning(guard, engines.questions, reading, seals, _now),
-        ledger_proofs=LedgerProofs(guard, engines.ledger, engines.publisher, engines.origin, engines.public_key),
+        ledger_proofs=proofs,
+        patient_trail=PatientTrail(guard, engines.ledger, engines.patients, seals, told, proofs, _now),
     )
     return House(archive, engines, drop_keys)
 

@@ -11,6 +11,7 @@ from pacs_secure.core.emergencies import Emergency, Judgement, Review
 from pacs_secure.core.errors import Conflict, Denied, NotFound
 from pacs_secure.core.identifiers import Institution, Uid
 from pacs_secure.core.notices import KeptNotice, Notice
+from pacs_secure.core.trails import Examination
 from tests.fakes import MemoryLedger, MemoryRecords, MemoryTies
 
 
@@ -131,6 +132,15 @@ class MemoryPatients:
             for (of, _), study in self._records._studies.items()
             if (of, study.facts.patient_alias) == (institution, patient_alias)
         ]
+
+    def examinations(self, institution: Institution, patient_alias: UUID) -> Sequence[Examination]:
+        found = [
+            (study.first.study.study_date, study.number, study)
+            for (of, _), study in self._records._studies.items()
+            if (of, study.facts.patient_alias) == (institution, patient_alias)
+        ]
+        found.sort(key=lambda one: one[:2])
+        return [Examination(study.facts.alias, date, study.modalities) for date, _, study in found]
 
 
 def home_of(permit: Permit, draft: Draft) -> Institution:

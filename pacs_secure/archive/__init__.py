@@ -20,6 +20,7 @@ from pacs_secure.archive.ledger_proofs import LedgerProofs
 from pacs_secure.archive.ledger_reading import LedgerReading
 from pacs_secure.archive.ledger_report import LedgerReport
 from pacs_secure.archive.notices import NoticeBook
+from pacs_secure.archive.patient_trail import PatientTrail
 from pacs_secure.archive.policies import Policies
 from pacs_secure.archive.recovery import Recovery
 from pacs_secure.archive.retrieve import Retrieve
@@ -58,3 +59,4 @@ class Archive:
     report: LedgerReport
     incident: IncidentReport
     audit_events: AuditEvents
+    patient_trail: PatientTrail

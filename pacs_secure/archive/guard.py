@@ -94,8 +94,10 @@ class Guard:
         """
         return self.grant(self.decide(request), request.objects)
 
-    def grant(self, permit: Permit, objects: int) -> Grant:
+    def grant(self, permit: Permit, objects: int, *, patient: UUID | None = None) -> Grant:
         """Record a decided read of so many instances, durably, and report that of a labelled study (ACC-08).
+
+        ``patient`` is whom a read concerns that is about no single study.
 
         Raises:
             Unavailable: that cannot be done.
@@ -106,7 +108,7 @@ class Guard:
             begun = self.draft(permit, Outcome.BEGUN, {**facts, "reported": str(notice_id)})
             self._ledger.append(begun, protected_access(self._seals, permit.request, begun, notice_id))
         else:
-            begun = self.draft(permit, Outcome.BEGUN, facts)
+            begun = self.draft(permit, Outcome.BEGUN, facts, patient=patient)
             self._ledger.append(begun)
         searching = permit.request.action is Action.STUDY_SEARCH and permit.request.purpose
         scope = (
@@ -176,9 +178,17 @@ class Guard:
         self.refuse(request, {"error": "NotFound"})
         return NotFound("no such object")
 
-    def finish(self, proof: Permit | Grant, outcome: Outcome, facts: Facts, study: StudyFacts | None = None) -> None:
-        """Record how an act came out; durable on return."""
-        self._ledger.append(self.draft(proof, outcome, facts, study))
+    def finish(
+        self,
+        proof: Permit | Grant,
+        outcome: Outcome,
+        facts: Facts,
+        study: StudyFacts | None = None,
+        *,
+        patient: UUID | None = None,
+    ) -> None:
+        """Record how an act came out, and for whom when it is about no single study; durable on return."""
+        self._ledger.append(self.draft(proof, outcome, facts, study, patient=patient))
 
     def finish_later(self, proof: Grant, outcome: Outcome, facts: Facts) -> None:
         """Record how a read came out with the next commit: its beginning is durable already.

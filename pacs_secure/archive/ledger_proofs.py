@@ -1,14 +1,16 @@
 """Proofs that one entry stands in the ledger that was signed and published, for whoever wants to check them alone."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pacs_secure.archive.guard import Guard
 from pacs_secure.core.access import AccessRequest, Action, Purpose, Subject
-from pacs_secure.core.audit import Outcome
+from pacs_secure.core.audit import LedgerEntry, Outcome
 from pacs_secure.core.errors import ArchiveError, Conflict, NotFound, Tampered
 from pacs_secure.core.identifiers import Institution
+from pacs_secure.core.trails import EntryProof
 from pacs_secure.crypto.tlog import (
+    Checkpoint,
     inclusion_from_tiles,
     leaf_hash,
     parse_checkpoint,
@@ -65,11 +67,7 @@ class LedgerProofs:
 
     def proof(self, of: Institution, index: int) -> Inclusion:
         """Return the proof, for a caller who is on record; raises as `of` does."""
-        note = self.publisher.checkpoint()
-        if note is None:
-            raise Conflict("no checkpoint is published yet")
-        verify_note(note, self.origin, self.public_key())
-        head = parse_checkpoint(note)
+        note, head = self._head()
         if not 0 <= index < self.ledger.size():
             raise NotFound("no such object")
         if index >= head.size:
@@ -81,3 +79,27 @@ class LedgerProofs:
         if not verify_inclusion(leaf_hash(content), index, head.size, path, head.root):
             raise Tampered("what is published does not prove the entry")
         return Inclusion(index, content, head.size, head.root, note, tuple(path))
+
+    def leaves(self, entries: Sequence[LedgerEntry]) -> tuple[bytes, list[EntryProof]]:
+        """Return the newest note and the proofs of those entries that it covers, without their contents.
+
+        Raises:
+            Conflict: nothing is published yet.
+            Tampered: what is published does not prove an entry.
+        """
+        note, head = self._head()
+        proofs = []
+        for entry in entries:
+            if entry.index < head.size:
+                path = tuple(inclusion_from_tiles(self.publisher.tile, entry.index, head.size))
+                if not verify_inclusion(entry.leaf_hash, entry.index, head.size, path, head.root):
+                    raise Tampered("what is published does not prove the entry")
+                proofs.append(EntryProof(entry.index, entry.leaf_hash, path))
+        return note, proofs
+
+    def _head(self) -> tuple[bytes, Checkpoint]:
+        note = self.publisher.checkpoint()
+        if note is None:
+            raise Conflict("no checkpoint is published yet")
+        verify_note(note, self.origin, self.public_key())
+        return note, parse_checkpoint(note)

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import islice
+from uuid import UUID
 
 from pacs_secure.archive.declarations import Whom, patients_of
 from pacs_secure.archive.details import Details
@@ -115,11 +116,11 @@ class LedgerReading:
         permit = self.guard.decide(request)
         with self._refusing(request):
             _demand_answerable(wanted)
-            sought = self._sought(permit, wanted)
-        grant = self.guard.grant(permit, 0)
-        with self.failing(grant):
+            sought, patient = self._sought(permit, wanted)
+        grant = self.guard.grant(permit, 0, patient=patient)
+        with self.failing(grant, patient):
             page = self.page(grant, sought, wanted.after, wanted.limit, opened=wanted.opened)
-        self.guard.finish(grant, Outcome.COMPLETED, {"results": len(page.entries)})
+        self.guard.finish(grant, Outcome.COMPLETED, {"results": len(page.entries)}, patient=patient)
         return page
 
     def entry(
@@ -145,30 +146,30 @@ class LedgerReading:
 
     def page(
         self,
-        grant: Grant,  # noqa: ARG002 - the Grant is the proof
+        grant: Grant,
         sought: Sought,
         after: int | None,
         limit: int,
         *,
         opened: bool = False,
     ) -> ReadPage:
-        """Return one page of entries that whoever holds the Grant may read; raises as `search` does."""
-        found = list(islice(self._fitting(sought, after), limit + 1))
+        """Return one page of entries for whoever holds the Grant, but for its own; raises as `search` does."""
+        found = list(islice(self._fitting(sought, after, grant.act), limit + 1))
         entries = found[:limit]
         return ReadPage(self._read(entries, opened=opened), entries[-1].index if len(found) > limit else None)
 
     @contextmanager
-    def failing(self, grant: Grant) -> Iterator[None]:
+    def failing(self, grant: Grant, patient: UUID | None = None) -> Iterator[None]:
         """Record that a reading failed."""
         try:
             yield
         except ArchiveError as error:
-            self.guard.finish(grant, Outcome.FAILED, {"error": type(error).__name__})
+            self.guard.finish(grant, Outcome.FAILED, {"error": type(error).__name__}, patient=patient)
             raise
 
-    def _sought(self, permit: Permit, wanted: Wanted) -> Sought:
-        """Resolve who and what is named to random names."""
-        subject, purpose = permit.request.subject, permit.request.purpose
+    def _sought(self, permit: Permit, wanted: Wanted) -> tuple[Sought, UUID | None]:
+        """Resolve who and what is named to random names; return the one patient it is about beside it."""
+        subject, purpose, patient = permit.request.subject, permit.request.purpose, None
         sought = Sought(
             subject.institution,
             wanted.since,
@@ -180,20 +181,22 @@ class LedgerReading:
             newest_first=wanted.newest_first,
         )
         if wanted.whom is not None:
-            sought = replace(sought, patients=patients_of(self.patients, self.seals, subject.institution, wanted.whom))
+            found = patients_of(self.patients, self.seals, subject.institution, wanted.whom)
+            sought = replace(sought, patients=found)
+            patient = next(iter(found)) if len(found) == 1 else None
         if wanted.study_instance_uid:
             study = self.facts.of(subject, purpose, uid(wanted.study_instance_uid))
             if study is None or study.institution != subject.institution:
-                return replace(sought, patients=frozenset())
-            sought = replace(sought, study=study.alias)
-        return sought
+                return replace(sought, patients=frozenset()), patient
+            sought, patient = replace(sought, study=study.alias), study.patient_alias
+        return sought, patient
 
-    def _fitting(self, sought: Sought, after: int | None) -> Iterator[LedgerEntry]:
+    def _fitting(self, sought: Sought, after: int | None, but_for: UUID) -> Iterator[LedgerEntry]:
         for entry in self.ledger.find(sought, after):
             draft = read_draft(entry.content)
             if not sought.concerns(draft):
                 raise Tampered("the index of the ledger is not what its entries say")
-            if sought.fits(draft):
+            if draft.act != but_for and sought.fits(draft):
                 yield entry
 
     def _read(self, entries: Sequence[LedgerEntry], *, opened: bool) -> list[ReadEntry]:

@@ -2,15 +2,25 @@
 
 import json
 from base64 import b64encode
+from enum import StrEnum
 from typing import Annotated
 
 import typer
 
+from pacs_secure.archive.trail_words import TrailLanguage
 from pacs_secure.cli.house import AsJson, archive_of
 from pacs_secure.cli.ledger import ledger_app
 from pacs_secure.core.questions import OpenedQuestion
 
 NOTE = {"protocol": "command line"}
+
+
+class TrailFormat(StrEnum):
+    """As what a patient's extract is written."""
+
+    HTML = "html"
+    JSON = "json"
+    TEXT = "text"
 
 
 @ledger_app.command("proof")
@@ -56,3 +66,33 @@ def _asked(one: OpenedQuestion) -> dict[str, str | None]:
         "ruled_at": None if question.ruling is None else question.ruling.at.isoformat(),
         "answered_until": None if until is None else until.isoformat(),
     }
+
+
+@ledger_app.command("patient")
+def ledger_patient(
+    context: typer.Context,
+    patient_id: Annotated[str, typer.Argument(help="Patient ID.")],
+    issuer: Annotated[str | None, typer.Option(help="Who issued the Patient ID, when two give the same.")] = None,
+    lang: Annotated[TrailLanguage, typer.Option(help="In which language.")] = TrailLanguage.GERMAN,
+    form: Annotated[TrailFormat, typer.Option("--format", help="As text, page or JSON.")] = TrailFormat.TEXT,
+    time_zone: Annotated[str, typer.Option(help="Of the times that are told, by its IANA name.")] = "Europe/Berlin",
+    name_employees: Annotated[
+        bool, typer.Option("--name-employees", help="Name employees: for data-protection officers only.")
+    ] = False,
+    reason: Annotated[str, typer.Option(help="Why names are indispensable.")] = "",
+    *,
+    proofs: Annotated[bool, typer.Option("--proofs", help="With --format json: prove the entries.")] = False,
+) -> None:
+    """Tell a patient who came to their pictures; it is recorded as a disclosure (GDPR 15)."""
+    from pacs_secure.archive import trail_pages as pages
+    from pacs_secure.archive.declarations import Whom
+    from pacs_secure.archive.patient_trail import Disclosure
+
+    zone = pages.zone_of(time_zone)
+    wanted = Disclosure(Whom(patient_id, issuer), name_employees, reason, proofs)
+    with archive_of(context) as (archive, subject):
+        trail = archive.patient_trail.produce(subject, None, wanted, details=NOTE)
+    if form is TrailFormat.JSON:
+        print(json.dumps(pages.machine(trail, lang, zone), indent=2, ensure_ascii=False))
+    else:
+        print((pages.page if form is TrailFormat.HTML else pages.text)(trail, lang, zone), end="")

@@ -10,6 +10,7 @@ from pacs_secure.core.audit import Draft
 from pacs_secure.core.emergencies import Emergency, Review
 from pacs_secure.core.identifiers import Institution, Uid
 from pacs_secure.core.notices import Notice
+from pacs_secure.core.trails import Examination
 
 
 class Emergencies(Protocol):
@@ -61,3 +62,6 @@ class Patients(Protocol):
 
     def studies(self, institution: Institution, patient_alias: UUID) -> Sequence[UUID]:
         """Return the random names of a patient's studies."""
+
+    def examinations(self, institution: Institution, patient_alias: UUID) -> Sequence[Examination]:
+        """Return a patient's studies as far as they stand in clear, oldest first; those without a date come first."""

@@ -248,6 +248,17 @@ class TestPatients:
         assert len(glass.patients.studies(HERE, found)) == 2
         assert list(glass.patients.studies(ELSEWHERE, found)) == []
 
+    def test_a_patients_examinations_are_told_as_far_as_they_stand_in_clear(self, glass: Glass) -> None:
+        found = glass.patients.of_token(HERE, digest("patient", "first"))
+        assert found is not None
+
+        told = glass.patients.examinations(HERE, found)
+
+        assert {one.alias for one in told} == set(glass.patients.studies(HERE, found))
+        assert [one.date for one in told] == sorted(one.date for one in told)
+        assert {one.modalities for one in told} == {("CT",)}
+        assert list(glass.patients.examinations(ELSEWHERE, found)) == []
+
     def test_a_patient_id_alone_may_be_several(self, glass: Glass) -> None:
         both = {glass.patients.of_study(HERE, uid(f"{ROOT}.{number}")) for number in (1, 3)}
 

@@ -7,8 +7,10 @@ from sqlalchemy import bindparam, select
 
 from pacs_secure.adapters.sql.engine import Database
 from pacs_secure.adapters.sql.growth import THIS_STUDY
+from pacs_secure.adapters.sql.rows import unpack_modalities
 from pacs_secure.adapters.sql.tables import patients, studies
 from pacs_secure.core.identifiers import Institution, Uid
+from pacs_secure.core.trails import Examination
 
 _of_token = select(patients.c.alias).where(
     patients.c.institution == bindparam("an_institution"), patients.c.patient_token == bindparam("a_token")
@@ -25,6 +27,12 @@ _studies = (
     .join_from(studies, patients)
     .where(patients.c.alias == bindparam("an_alias"), studies.c.institution == bindparam("an_institution"))
     .order_by(studies.c.id)
+)
+_examinations = (
+    select(studies.c.alias, studies.c.study_date, studies.c.modalities)
+    .join_from(studies, patients)
+    .where(patients.c.alias == bindparam("an_alias"), studies.c.institution == bindparam("an_institution"))
+    .order_by(studies.c.study_date, studies.c.id)
 )
 
 
@@ -59,3 +67,10 @@ class SqlPatients:
         with self._database.read() as connection:
             named = {"an_institution": institution, "an_alias": patient_alias}
             return list(connection.execute(_studies, named).scalars())
+
+    def examinations(self, institution: Institution, patient_alias: UUID) -> Sequence[Examination]:
+        """Return a patient's studies as far as they stand in clear, oldest first; those without a date come first."""
+        with self._database.read() as connection:
+            named = {"an_institution": institution, "an_alias": patient_alias}
+            rows = connection.execute(_examinations, named).all()
+        return [Examination(row.alias, row.study_date, tuple(unpack_modalities(row.modalities))) for row in rows]

@@ -21,7 +21,7 @@ from pacs_secure.crypto.tlog import leaf_hash, verify_inclusion
 from pacs_secure.house import House
 from pacs_secure.settings import load
 from tests.builders import subject
-from tests.unit.archive.instances import received
+from tests.unit.archive.instances import data_set, received
 from tests.unit.cli.test_cli import config, run
 from tests.vault_fixture import RunningVault
 
@@ -45,7 +45,7 @@ def filled(config: Path, openbao: RunningVault) -> Path:
     with house_of(config) as house:
         technologist = subject(Role.TECHNOLOGIST, of=settings.institution)
         with house.archive.ingest.begin(technologist, None, {}) as reception:
-            reception.store(received())
+            reception.store(received(data_set(PatientID="ERIKA")))
         session = openbao.session(VaultRole.SIGNER)
         signer, engines = VaultSigner(session, institution(settings.institution)), house.engines
         Notary(engines.ledger, engines.publisher, signer, engines.origin).attest()
@@ -88,3 +88,27 @@ def test_questions_about_employees_are_listed_without_a_name(filled: Path) -> No
     assert (waiting["ruled_at"], waiting["answered_until"]) == (None, None)
     assert datetime.fromisoformat(approved["answered_until"]) - datetime.fromisoformat(approved["ruled_at"]) == 7 * DAY
     assert not [name for name in ("weber", "neighbour", "someone") if name in written + as_json]
+
+
+def test_a_patient_is_told_in_three_ways(filled: Path) -> None:
+    as_text, as_page, as_json = (
+        run("--config", filled, "ledger", "patient", "ERIKA", "--lang", "en", "--format", form, "--time-zone", "UTC")
+        for form in ("text", "html", "json")
+    )
+
+    assert (as_text[0], as_page[0], as_json[0]) == (0, 0, 0)
+    assert as_text[1].startswith("Who has accessed your pictures\n")
+    assert as_page[1].startswith("<!doctype html>\n")
+    told = json.loads(as_json[1])
+    assert [one["category"] for one in told["accesses"]] == ["stored", "oversight", "oversight"]
+    assert {one["person"] for one in told["accesses"]} == {None}
+    proven = json.loads(run("--config", filled, "ledger", "patient", "ERIKA", "--format", "json", "--proofs")[1])
+    assert [one["index"] for one in proven["proofs"]] == [0, 1]
+
+
+def test_the_operator_names_no_employee(filled: Path) -> None:
+    reason = ("--reason", "she names the neighbour whom she suspects")
+
+    assert run("--config", filled, "ledger", "patient", "ERIKA", "--name-employees", *reason)[0] == 1
+    assert run("--config", filled, "ledger", "patient", "NOBODY")[0] == 1
+    assert run("--config", filled, "ledger", "patient", "ERIKA", "--time-zone", "Nowhere/Else")[0] == 1
