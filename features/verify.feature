@@ -43,6 +43,28 @@ Feature: Proving that nothing was changed
       | swaps entries 3 and 4                  | 3        |
 
   @LOG-03
+  Scenario Outline: Whoever writes its own chain is betrayed by the writers' numbers and signatures
+    Given "CT1" has sent the next picture, and nothing was published since
+    When someone with access to the database <tampers>
+    And the ledger is verified
+    Then it is found wanting at position <position>, because <reason>
+
+    Examples:
+      | tampers                                            | position | reason                                                  |
+      | drops entry 3 before it gets its place             | 3        | 1 entries that its writer made before it are missing    |
+      | gives entry 3 two places                           | 4        | its writer has used its number before                   |
+      | changes entry 3 before it gets its place           | 3        | the entry is not what its writer signed                 |
+      | adds an entry in somebody's name                   | 5        | nobody signed the entry, though it names an actor       |
+      | adds an entry under the name of a made-up writer   | 5        | its writer has no key on the shelf                      |
+      | dates entry 3 back by a day                        | 3        | the entry is not what its writer signed                 |
+
+  @LOG-03 @LOG-04
+  Scenario: A database that swallows entries stops the archive instead of keeping silent
+    Given someone with access to the database makes it swallow every new entry
+    Then "CT1" is told to keep the next picture and send it again
+    And a radiologist receives no picture
+
+  @LOG-03
   Scenario Outline: Tampering with the published ledger is found without the archive
     When someone <tampers> of what was published
     Then the stand-alone verifier finds it wanting at position <position>

@@ -9,6 +9,7 @@ from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import rfc8785
@@ -18,7 +19,7 @@ from pytest_bdd import given, parsers, scenarios, then, when
 
 from pacs_secure import audit_verify
 from pacs_secure.core.access import Role
-from pacs_secure.core.errors import Tampered
+from pacs_secure.core.errors import ArchiveError, Tampered
 from pacs_secure.crypto.tlog import decode_bundle, leaf_hash
 from tests.bdd.hospital import Hospital
 from tests.bdd.pictures import picture
@@ -52,6 +53,12 @@ def _tamper(hospital: Hospital, tampers: str) -> None:
         "rewrites entry 1 and every hash after": _rewrite,
         "cuts off everything from entry 2": _cut,
         "inserts an entry before entry 1": _insert,
+        "drops entry 3 before it gets its place": lambda rows: _say(rows, 3, [4]),
+        "gives entry 3 two places": lambda rows: _say(rows, 3, [3, 3, 4]),
+        "changes entry 3 before it gets its place": lambda rows: _say(rows, 3, [3, 4], address="203.0.113.7"),
+        "adds an entry in somebody's name": lambda rows: _add(rows, drop=("mac", "seq", "writer")),
+        "adds an entry under the name of a made-up writer": lambda rows: _add(rows, writer=str(uuid4()), seq=0),
+        "dates entry 3 back by a day": lambda rows: _say(rows, 3, [3, 4], at="2020-01-01T00:00:00.000000Z"),
     }
     with closing(sqlite3.connect(hospital.world.index_file)) as index:
         rows: dict[int, Row] = {
@@ -93,19 +100,38 @@ def _rewrite(rows: dict[int, Row]) -> None:
         rows[place] = _chained(rows[place][0], place, rows[place - 1][1])
 
 
+def _say(rows: dict[int, Row], since: int, told: list[int], **changed: str) -> None:
+    """Chain anew, from one place on, what was said at others; the first of it may be changed."""
+    said = [rows[place][0] for place in told]
+    _cut(rows, since)
+    for offset, content in enumerate(said):
+        place = since + offset
+        rows[place] = _chained(content, place, rows[place - 1][1], **(changed if offset == 0 else {}))
+
+
+def _add(rows: dict[int, Row], drop: tuple[str, ...] = (), **changed: str | int) -> None:
+    """Write one more entry by hand, like the last one and rightly chained."""
+    last = len(rows) - 1
+    entry = {key: value for key, value in json.loads(rows[last][0]).items() if key not in drop}
+    rows[last + 1] = _chained(rfc8785.dumps(entry), last + 1, rows[last][1], **changed)
+
+
 def _insert(rows: dict[int, Row]) -> None:
     for place in range(len(rows), 1, -1):
         rows[place] = rows[place - 1]
     rows[1] = _chained(rows[1][0], 1, rows[0][1], address="203.0.113.7")
 
 
-def _cut(rows: dict[int, Row]) -> None:
-    for place in [place for place in rows if place >= 2]:
+def _cut(rows: dict[int, Row], since: int = 2) -> None:
+    for place in [place for place in rows if place >= since]:
         del rows[place]
 
 
-def _chained(content: bytes, place: int, prev: bytes, **changed: str) -> Row:
-    entry: dict[str, Any] = {**json.loads(content), "index": place, "prev": prev.hex(), **changed}
+def _chained(content: bytes, place: int, prev: bytes, **changed: str | int) -> Row:
+    entry: dict[str, Any] = {**json.loads(content), "index": place, "prev": prev.hex()}
+    if "address" in changed:
+        entry["said"]["address"] = changed.pop("address")
+    entry |= changed
     written = rfc8785.dumps(entry)
     return written, leaf_hash(written), prev
 
@@ -123,6 +149,35 @@ def _wanting_at(story: Story, position: int) -> None:
     findings = story.verdict.findings
     assert findings[0].position == position
     assert min(finding.position for finding in findings if finding.position is not None) == position
+
+
+@then(parsers.parse("it is found wanting at position {position:d}, because {reason}"))
+def _wanting_because(story: Story, position: int, reason: str) -> None:
+    assert story.verdict is not None
+    first = story.verdict.findings[0]
+    assert (first.position, first.problem) == (position, reason)
+
+
+@given("someone with access to the database makes it swallow every new entry")
+def _swallow(hospital: Hospital) -> None:
+    with closing(sqlite3.connect(hospital.world.index_file)) as index:
+        index.execute("CREATE TRIGGER swallows BEFORE INSERT ON ledger BEGIN SELECT RAISE(IGNORE); END")
+
+
+@then('"CT1" is told to keep the next picture and send it again')
+def _kept_there(hospital: Hospital) -> None:
+    before = len(hospital.entries())
+    (status,) = hospital.send("CT1", picture(number=2))
+    assert status != SUCCESS
+    assert len(hospital.entries()) == before
+
+
+@then("a radiologist receives no picture")
+def _nothing(hospital: Hospital) -> None:
+    sent, retrieve = picture(), hospital.world.archive.retrieve
+    subject = hospital.subject(Role.RADIOLOGIST)
+    with pytest.raises(ArchiveError), retrieve.begin(subject, None, sent.study_instance_uid, details={}):
+        pass  # pragma: no cover - nothing is delivered
 
 
 # --- what was published -----------------------------------------------------------------------
