@@ -3,10 +3,8 @@
 from base64 import b64decode
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-import rnc2rng
 from lxml import etree
 
 from pacs_secure.core.audit import Outcome
@@ -14,14 +12,12 @@ from pacs_secure.core.vocabulary import Action, Role
 from pacs_secure.messages.dicom_xml import render
 from pacs_secure.messages.occurrence import Occurrence
 from tests.audit_drafts import ACTOR, ORIGIN, PATIENT, SECRET, STUDY, draft_of, every_kind, occurrence
+from tests.audit_schema import audit_schema
 
-SCHEMA = Path(__file__).parents[2] / "vectors" / "audit-message.rnc"
 
-
-@pytest.fixture(scope="module")
+@pytest.fixture
 def schema() -> etree.RelaxNG:
-    grammar: str = rnc2rng.dumps(rnc2rng.load(str(SCHEMA)))  # type: ignore[no-untyped-call]  # it has no types
-    return etree.RelaxNG(etree.fromstring(grammar.encode()))
+    return audit_schema()
 
 
 def parsed(one: Occurrence) -> etree._Element:
