@@ -59,15 +59,16 @@ def test_an_event_is_read_by_its_index(house: WebHouse, dpo: WebClient) -> None:
 
 
 def test_a_search_answers_a_bundle_with_a_link_to_what_follows(dpo: WebClient) -> None:
+    dpo.get("/fhir/AuditEvent/0")
     answer = dpo.get("/fhir/AuditEvent?date=ge2020-01-01&date=le2999-12-31&_count=2")
 
     bundle = answer.json()
     assert Bundle.model_validate(bundle).type == "searchset"
-    assert [entry["fullUrl"] for entry in bundle["entry"]] == [f"{ROOT}/AuditEvent/2", f"{ROOT}/AuditEvent/1"]
+    assert [entry["fullUrl"] for entry in bundle["entry"]] == [f"{ROOT}/AuditEvent/3", f"{ROOT}/AuditEvent/2"]
     links = {link["relation"]: link["url"] for link in bundle["link"]}
     assert links["self"] == f"{ROOT}/AuditEvent?date=ge2020-01-01&date=le2999-12-31&_count=2"
     following = dpo.get(links["next"].removeprefix("https://pacs.example")).json()
-    assert [entry["resource"]["id"] for entry in following["entry"]] == ["0"]
+    assert [entry["resource"]["id"] for entry in following["entry"]] == ["1", "0"]
     assert [link["relation"] for link in following["link"]] == ["self"]
     assert following["link"][0]["url"] == links["next"]
 
