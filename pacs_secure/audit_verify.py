@@ -7,9 +7,10 @@ standard library and ``cryptography`` are enough, also on another machine:
 
 What it checks: the signature of every note; that every entry names its place and the entry before
 it; every leaf hash and every tile; the root at the size of every note, so that a cut tail, a fork
-and a rewrite show; and that no entry is dated back. The directory is laid out as C2SP tlog-tiles,
-with every note kept under ``checkpoints/``. What one directory cannot show is a log cut back
-*together with all its later notes*: keep notes elsewhere, and compare.
+and a rewrite show; and that no entry is dated back. Below the horizon of a signed certificate
+(``retention/``) entries have expired and may be missing, but never their leaf hashes. The directory
+is laid out as C2SP tlog-tiles, with every note kept under ``checkpoints/``. What one directory
+cannot show is a log cut back *together with all its later notes*: keep notes elsewhere, and compare.
 
 Exit status: 0 sound, 1 found wanting, 2 misuse.
 """
@@ -46,6 +47,12 @@ ENTRY = re.compile(
     rb'"said":\{.*\}(?:,"seq":([0-9]{1,19}))?,"v":2(?:,"writer":"([0-9a-f-]{36})")?\}',
     re.DOTALL,
 )
+CERTIFICATE = re.compile(
+    r"[^\n]+\nnumber ([0-9]{1,19})\nentries ([0-9]{1,19}) ([0-9]{1,19})\nroot ([A-Za-z0-9+/]{43}=)\ncutoff \S+\n"
+    r"keys [0-9]+\nby [0-9a-f]* [a-z]+\nat \S+\n((?:writer [0-9a-f-]{36} [0-9]{1,19}\n)*)",
+    re.ASCII,
+)
+"""Of entries that expired: number, first, horizon, root at the horizon, and the next number of each writer."""
 SOUND, WANTING, MISUSE = 0, 1, 2
 
 
@@ -81,6 +88,17 @@ class Head:
     root: bytes
 
 
+@dataclass(frozen=True)
+class Expired:
+    """What a verified certificate says: entries from ``start`` until before ``horizon`` may be missing."""
+
+    number: int
+    start: int
+    horizon: int
+    root: bytes
+    writers: dict[bytes, int]
+
+
 class Tree:
     """Grows leaf by leaf and keeps the roots of its full subtrees, largest first (RFC 6962 2.1)."""
 
@@ -114,22 +132,41 @@ class Tree:
 def read_note(note: bytes, key: Ed25519PublicKey) -> Head:
     """Verify a note under the key and read its tree head; the signer must be the log itself."""
     try:
-        text, _, tail = note.decode().rpartition("\n\n")
-        origin, size, root, *rest = text.split("\n")
+        origin, size, root, *rest = note.decode().rpartition("\n\n")[0].split("\n")
         head = Head(origin, int(size), b64decode(root, validate=True))
     except ValueError:
         raise BadNote("this is no checkpoint") from None
     canonical = size.isascii() and size.isdigit() and str(head.size) == size
     if len(note) > LONGEST_NOTE or not origin or rest or not canonical or len(head.root) != HASH:
         raise BadNote("this is no checkpoint")
-    raw = key.public_bytes(Encoding.Raw, PublicFormat.Raw)
-    known = sha256(origin.encode() + b"\n\x01" + raw).digest()[:4]
+    demand_signed(note, origin, key)
+    return head
+
+
+def read_certificate(note: bytes, origin: str, key: Ed25519PublicKey) -> "Expired":
+    """Verify a certificate of expired entries, which the log signs in a name of its own."""
+    demand_signed(note, f"{origin}/retention", key)
+    read = CERTIFICATE.fullmatch(note.decode().rpartition("\n\n")[0] + "\n")
+    if read is None:
+        raise BadNote("this is no certificate")
+    writers = (line.split(" ") for line in read[5].splitlines())
+    numbers = {writer.encode(): int(number) for _, writer, number in writers}
+    return Expired(int(read[1]), int(read[2]), int(read[3]), b64decode(read[4]), numbers)
+
+
+def demand_signed(note: bytes, name: str, key: Ed25519PublicKey) -> None:
+    """Raise `BadNote` unless the key has signed the note in this name; other signatures are not looked at."""
+    try:
+        text, _, tail = note.decode().rpartition("\n\n")
+    except ValueError:
+        raise BadNote("this is no note") from None
+    known = sha256(name.encode() + b"\n\x01" + key.public_bytes(Encoding.Raw, PublicFormat.Raw)).digest()[:4]
     signed = False
     for line in tail.split("\n"):
         dash, _, named = line.partition(" ")
-        name, _, encoded = named.partition(" ")
+        signer, _, encoded = named.partition(" ")
         signature = _signature(encoded) if dash == "\u2014" else b""
-        if name != origin or signature[:4] != known:
+        if signer != name or signature[:4] != known:
             continue  # a witness, or a key that is not asked about
         try:
             key.verify(signature[4:], (text + "\n").encode())
@@ -138,7 +175,6 @@ def read_note(note: bytes, key: Ed25519PublicKey) -> Head:
         signed = True
     if not signed:
         raise BadNote("not signed by this key in the name of the log")
-    return head
 
 
 def _signature(encoded: str) -> bytes:
@@ -166,6 +202,11 @@ class Directory:
         for kept in sorted(entry.name for entry in (self.path / "checkpoints").glob("[!.]*")):
             yield f"checkpoints/{kept}", self.read(f"checkpoints/{kept}") or b""
         yield "checkpoint", self.read("checkpoint") or b""
+
+    def certificates(self) -> Iterator[tuple[str, bytes]]:
+        """Yield the name and content of every certificate of expired entries, oldest first."""
+        for name in sorted(entry.name for entry in (self.path / "retention").glob("[!.]*")):
+            yield f"retention/{name}", self.read(f"retention/{name}") or b""
 
     def tile(self, level: str, number: int, width: int) -> tuple[bytes | None, bool]:
         """Return a tile or bundle and whether it is the full one, which outlives its partial forms."""
@@ -211,10 +252,14 @@ class Verification:
         self._disrupted = False
         self._last_good = 0
         self._forked = False
+        self._horizon = 0
+        """Below it entries may be missing, but no leaf hash: a certificate says so."""
+        self._expired_writers: dict[bytes, int] = {}
 
     def run(self) -> None:
         """Verify everything; what is wrong stands in ``findings``."""
         self._read_notes()
+        self._read_certificates()
         self._check_newest()
         self._check_root()
         for number in range(-(-self.size // WIDTH)):
@@ -245,6 +290,20 @@ class Verification:
             self._take(name, head)
         self.size = max(self._roots, default=0)
 
+    def _read_certificates(self) -> None:
+        """Read what may be missing; each certificate continues the one before."""
+        for count, (name, note) in enumerate(self._directory.certificates(), 1):
+            try:
+                expired = read_certificate(note, self._origin or "", self._key)
+            except BadNote as error:
+                self.find(name, None, f"entries are said to have expired, but {error}")
+                continue
+            if (name, expired.number, expired.start) != (f"retention/{expired.horizon:020}", count, self._horizon):
+                self.find(name, None, "the certificate does not continue the one before it")
+            self._take(name, Head(self._origin or "", expired.horizon, expired.root))
+            self._horizon = expired.horizon
+            self._expired_writers |= expired.writers
+
     def _check_newest(self) -> None:
         """Hold the newest checkpoint against the kept notes, which are written just before it."""
         problem = ""
@@ -273,7 +332,9 @@ class Verification:
         first = number * WIDTH
         tile = self._tile(0, number, width)
         bundle, full = self._directory.tile("entries", number, width)
-        if bundle is None:
+        if first == self._horizon:
+            self._writers |= self._expired_writers
+        if bundle is None and first >= self._horizon:
             self.find("entries", first, f"entries {first} to {first + width - 1} are missing")
         entries = split_bundle(bundle or b"")
         expected = WIDTH if full else width
@@ -317,8 +378,8 @@ class Verification:
 
     def _writer(self, position: int, writer: bytes | None, number: bytes | None) -> None:
         """Hold an entry against the numbers of its writer, which are dense: what is left out leaves a gap."""
-        if writer is None or number is None:
-            return  # nobody could sign it; whether it then may stand there, `ledger verify` knows
+        if writer is None or number is None or position < self._horizon:
+            return  # nobody could sign it, which `ledger verify` looks into; or what stood before has expired
         expected = self._writers.get(writer, int(number) if self._disrupted else 0)
         self._writers[writer] = int(number) + 1
         if int(number) > expected:

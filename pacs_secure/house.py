@@ -32,6 +32,7 @@ from pacs_secure.archive.ledger_keys import LedgerKeys
 from pacs_secure.archive.ledger_proofs import LedgerProofs
 from pacs_secure.archive.ledger_reading import LedgerReading
 from pacs_secure.archive.ledger_report import LedgerReport
+from pacs_secure.archive.ledger_retention import LedgerRetention
 from pacs_secure.archive.notices import NoticeBook
 from pacs_secure.archive.opened_boards import BoardPages
 from pacs_secure.archive.patient_trail import PatientTrail
@@ -69,6 +70,7 @@ from pacs_secure.ports import (
     Publisher,
     Records,
     ReportPrinter,
+    Retention,
     Shares,
     Shelf,
     Signer,
@@ -108,13 +110,16 @@ class Engines:
     bookmarks: Bookmarks
     ledger_keys: LedgerKeyList
     questions: EmployeeQuestions
+    retention: Retention
     eraser: KeyEraser | None = None
     """None: this process forgets nothing."""
+    keep_months: int = 36
+    """How long an entry of the ledger is kept."""
     authority: CertificateAuthority = field(default_factory=lambda: VaultAuthority(None, None))
     """By default none: devices are enrolled by certificates of others."""
     printer: ReportPrinter = field(default_factory=PagePrinter)
     signer: Signer | None = None
-    """None: this process may not sign reports."""
+    """Of the log; None: this process may sign neither reports nor certificates of what expires."""
     installation: Installation = field(default_factory=lambda: Installation(__version__))
     """What reports say of the house."""
     used_tokens: UsedTokens | None = None
@@ -169,6 +174,7 @@ def furnish(engines: Engines, terms: Terms | None = None, session_terms: Session
             engines.ties,
             engines.ledger,
             engines.publisher,
+            engines.retention,
             engines.blobs,
             opener,
             seals,
@@ -199,6 +205,21 @@ def furnish(engines: Engines, terms: Terms | None = None, session_terms: Session
         explain=Explain(guard, facts, engines.policy, _now),
         feed=LedgerFeed(guard, engines.ledger, engines.origin),
         ledger_keys=ledger_keys,
+        ledger_retention=LedgerRetention(
+            guard,
+            engines.records,
+            engines.ledger,
+            engines.publisher,
+            engines.retention,
+            engines.ledger_keys,
+            ledger_keys,
+            seals,
+            engines.signer,
+            engines.origin,
+            engines.public_key,
+            _now,
+            engines.keep_months,
+        ),
         policies=Policies(guard, engines.policy, engines.policies, seals, check_policy, _now),
         ledger_reading=reading,
         audit_events=AuditEvents(guard, reading, engines.origin),

@@ -108,6 +108,8 @@ class Ledger(Section):
     """How many must sign before a checkpoint counts as witnessed; None: two, or the only one."""
     time_stamping: TimeStamping | None = None
     syslog: Syslog | None = None
+    keep_months: Annotated[int, Field(ge=12, le=120)] = 36
+    """How long an entry is kept before it expires (EHDS 9, LOG-05)."""
 
     @property
     def quorum(self) -> int:

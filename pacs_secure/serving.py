@@ -7,7 +7,7 @@ import signal
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -38,6 +38,8 @@ from pacs_secure.web.server import serve as open_web_door
 log = logging.getLogger(__name__)
 
 OLDEST_TEMPORARY = timedelta(hours=1)
+LOOK_AT_THE_CALENDAR = 1800.0
+"""Seconds between two looks whether what expires once a day has expired today."""
 LOOK_AT_POLICIES = 2.0
 """Seconds after which a policy that another process approved is in force here."""
 LOOK_AT_FILES = 3.0
@@ -74,6 +76,7 @@ def serve(settings: Settings) -> None:
         _start_watches(settings, house, stack)
         _start_notifiers(settings, house, stack)
         _start_forwarders(settings, house, stack)
+        _start_expiring(settings, house, stack)
         # 5 listen
         readiness = _start_readiness(settings, house, vault, stack)
         readiness.check()  # no door opens where keys or ledger do not work (ACC-11)
@@ -144,6 +147,24 @@ def _start_forwarders(settings: Settings, house: House, stack: ExitStack) -> Non
     for forwarder in forwarders(settings, house.archive.feed, house.engines.bookmarks, lambda: datetime.now(UTC)):
         forwarder.start()
         stack.callback(forwarder.stop)
+
+
+def _start_expiring(settings: Settings, house: House, stack: ExitStack) -> None:
+    """Remove from the ledger what is too old, once a day, where this process was given the right."""
+    verb = house.archive.ledger_retention
+    if not verb.able:
+        log.warning("nothing expires by itself: this process was not given the vault roles eraser and signer")
+        return
+    archive = Subject("archive", Role.OPERATOR, institution(settings.institution), "", Door.JOB, "")
+    done: list[date] = []
+
+    def once_a_day() -> None:
+        today = datetime.now(UTC).date()
+        if today not in done:
+            verb.expire(archive, None, details={"job": "retention"})
+            done[:] = [today]
+
+    _keep("retention", LOOK_AT_THE_CALENDAR, once_a_day, stack)
 
 
 def _start_readiness(settings: Settings, house: House, vault: Vault, stack: ExitStack) -> Readiness:

@@ -28,6 +28,9 @@ class MemoryLedger:
         self.studies: list[tuple[UUID | None, str]] = []
         self.notices: dict[int, KeptNotice] = {}
         self.keys: dict[KeyId, LedgerKey] = {}
+        self.certificates: dict[int, bytes] = {}
+        self.first = 0
+        """Index of the first entry that has not expired; those before it stand for their leaf hashes only."""
         self._notes: dict[int, bytes] = {}
         self._lock = threading.RLock()
         self._mint: Callable[[], ForgettableKey] | None = None
@@ -84,14 +87,14 @@ class MemoryLedger:
     def about(self, study_alias: UUID, actor: str = "") -> Iterator[LedgerEntry]:
         self._reach()
         for entry, (alias, who) in zip(list(self.kept), list(self.studies), strict=False):
-            if alias == study_alias and actor in {"", who}:
+            if alias == study_alias and actor in {"", who} and entry.index >= self.first:
                 yield entry
 
     def find(self, sought: Sought, after: int | None = None) -> Iterator[LedgerEntry]:
         self._reach()
         if after is not None and not 0 <= after < len(self.kept):
             raise NotFound("no such object")
-        drafts = [(read_draft(entry.content), entry) for entry in list(self.kept)]
+        drafts = [(read_draft(entry.content), entry) for entry in self.kept[self.first :]]
         order = sorted(drafts, key=lambda one: (one[0].at, one[1].index), reverse=sought.newest_first)
         places = [entry.index for _, entry in order]
         begin = 0 if after is None else places.index(after) + 1
@@ -103,7 +106,11 @@ class MemoryLedger:
 
     def entries(self, start: int, stop: int) -> Iterator[LedgerEntry]:
         self._reach()
-        yield from (entry for entry in self.kept if start <= entry.index < stop)
+        yield from (entry for entry in self.kept if max(start, self.first) <= entry.index < stop)
+
+    def leaf_hashes(self, start: int, stop: int) -> Iterator[bytes]:
+        self._reach()
+        yield from (entry.leaf_hash for entry in self.kept if start <= entry.index < stop)
 
     def checkpoints(self) -> Iterator[bytes]:
         self._reach()
@@ -121,6 +128,47 @@ class MemoryLedger:
     def _reach(self) -> None:
         if self.down:
             raise Unavailable("the ledger is out of reach")
+
+
+class MemoryRetention:
+    """Takes from a `MemoryLedger` what a certificate allows to go."""
+
+    def __init__(self, ledger: MemoryLedger) -> None:
+        self.ledger = ledger
+
+    def certificates(self) -> Sequence[bytes]:
+        self.ledger.size()
+        return [note for _, note in sorted(self.ledger.certificates.items())]
+
+    def first(self) -> int:
+        self.ledger.size()
+        return self.ledger.first
+
+    def oldest_open(self) -> int | None:
+        self.ledger.size()
+        return min((entry.index for entry in self.ledger.open.values()), default=None)
+
+    def certify(self, permit: Permit, horizon: int, note: bytes, draft: Draft) -> None:
+        kept = self.ledger.certificates.get(horizon)
+        if kept is None:
+            self.ledger.append(draft)
+            self.ledger.certificates[horizon] = note
+        elif kept != note:
+            raise Conflict("another certificate of this horizon is kept")
+
+    def expire(self, permit: Permit, stop: int) -> int:
+        start = self.first()
+        if start + WIDTH > stop:
+            return 0
+        if max(self.ledger.certificates, default=0) < stop:
+            raise Conflict("no certificate reaches so far")
+        going = [entry.index for entry in self.ledger.kept if start <= entry.index < start + WIDTH]
+        if going != list(range(start, start + WIDTH)):
+            raise Tampered("an entry that was to go is missing")
+        self.ledger.first += WIDTH
+        for number in [number for number in self.ledger.notices if number < self.ledger.first]:
+            del self.ledger.notices[number]
+        return WIDTH
 
 
 class MemoryLedgerKeys:
@@ -399,6 +447,9 @@ class MemoryPublisher:
         self.entries: list[bytes] = []
         self.leaves: list[bytes] = []
         self.note: bytes | None = None
+        self.certificates: dict[int, bytes] = {}
+        self.gone = 0
+        """Entries below have expired."""
         self.cosigned: dict[int, bytes] = {}
         self.newest_witnessed: bytes | None = None
         self.stamps: dict[int, bytes] = {}
@@ -440,6 +491,22 @@ class MemoryPublisher:
         self.leaves += [entry.leaf_hash for entry in new]
         self.note = note
 
+    def retain(self, horizon: int, note: bytes) -> None:
+        self.checkpoint()
+        if self.certificates.setdefault(horizon, note) != note:
+            raise Tampered("what was published is not what the ledger says")
+
+    def retained(self) -> Iterator[bytes]:
+        self.checkpoint()
+        yield from (note for _, note in sorted(self.certificates.items()))
+
+    def expire(self, horizon: int) -> int:
+        self.checkpoint()
+        if horizon not in self.certificates:
+            raise Conflict("no certificate of this horizon is published")
+        before, self.gone = self.gone, max(self.gone, horizon // WIDTH * WIDTH)
+        return (self.gone - before) // WIDTH
+
     def published(self) -> int:
         note = self.checkpoint()
         return 0 if note is None else parse_checkpoint(note).size
@@ -460,6 +527,8 @@ class MemoryPublisher:
         return [root(found[start : start + under]) for start in range(0, len(found), under)]
 
     def content(self, index: int, size: int) -> bytes:
+        if index < self.gone:
+            raise NotFound("the entry is no longer kept")
         if not index < size <= len(self.entries):
             raise Tampered("a published bundle is missing or holds too few entries")
         return self.entries[index]

@@ -27,6 +27,7 @@ from pacs_secure.adapters.sql import (
     SqlPatients,
     SqlPolicies,
     SqlRecords,
+    SqlRetention,
     SqlSessions,
     SqlShares,
     SqlTies,
@@ -40,7 +41,15 @@ from pacs_secure.core.identifiers import Institution
 from pacs_secure.house import Engines, House, furnish
 from pacs_secure.ports import CertificateAuthority, KeyEraser, KeyUnwrapper, KeyWrapper, Signer
 from tests.builders import HERE
-from tests.fakes import MemoryDevices, MemoryLedger, MemoryLedgerKeys, MemoryPublisher, MemoryRecords, MemoryTies
+from tests.fakes import (
+    MemoryDevices,
+    MemoryLedger,
+    MemoryLedgerKeys,
+    MemoryPublisher,
+    MemoryRecords,
+    MemoryRetention,
+    MemoryTies,
+)
 from tests.fakes_authority import MemoryAuthority
 from tests.fakes_blobs import MemoryBlobs
 from tests.fakes_emergencies import MemoryEmergencies, MemoryNotices, MemoryPatients
@@ -135,9 +144,10 @@ def memory_world() -> World:
         boards=MemoryBoards(ties),
         bookmarks=MemoryBookmarks(),
         ledger_keys=MemoryLedgerKeys(ledger),
+        retention=MemoryRetention(ledger),
         eraser=keyring,
-        questions=questions,
         signer=keyring,
+        questions=questions,
     )
     notary = Notary(ledger, publisher, keyring, ORIGIN)
     return World(
@@ -231,6 +241,7 @@ def disk_world(
         signer=signer,
         used_tokens=SqlUsedTokens(database),
         ledger_keys=SqlLedgerKeys(database),
+        retention=SqlRetention(database),
         eraser=eraser,
     )
     try:

@@ -7,6 +7,7 @@
     timestamps/<size>.tsr    an RFC 3161 response over SHA-256 of checkpoints/<size>
     tile/entries/<N>[.p/<W>] 256 entries a bundle
     tile/<L>/<N>[.p/<W>]     256 hashes a tile
+    retention/<horizon>      a certificate: below it entries may be missing, tiles never
 
 Whatever a checkpoint commits to is durable before the checkpoint stands. A crash in between
 leaves data that no checkpoint names; publishing again from `TileDirectory.published` completes
@@ -20,7 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pacs_secure.core.audit import LedgerEntry
-from pacs_secure.core.errors import Conflict, Tampered, Unavailable
+from pacs_secure.core.errors import Conflict, NotFound, Tampered, Unavailable
 from pacs_secure.crypto.tlog import (
     WIDTH,
     decode_bundle,
@@ -150,11 +151,54 @@ class TileDirectory:
         """Return the bytes of one published entry, of a tree of ``size`` that was published.
 
         Raises:
+            NotFound: it expired, and a certificate says so.
             Tampered: its bundle is missing or holds too few entries.
         """
         number, place = divmod(index, WIDTH)
-        bundle = self._bundle(number, min(WIDTH, size - number * WIDTH))
+        try:
+            bundle = self._bundle(number, min(WIDTH, size - number * WIDTH))
+        except Tampered:
+            if index < max(map(int, self._horizons()), default=0):
+                raise NotFound("the entry is no longer kept") from None
+            raise
         return decode_bundle(bundle)[place]
+
+    def retain(self, horizon: int, note: bytes) -> None:
+        """Publish the certificate that the entries below a horizon may go; the same one twice only once.
+
+        Raises:
+            Tampered: another certificate of this horizon is published.
+        """
+        with self._locked():
+            self._write(f"retention/{horizon:020}", note)
+
+    def retained(self) -> Iterator[bytes]:
+        """Yield every published certificate, oldest first; whoever acts by one verifies it first."""
+        for name in self._horizons():
+            yield self._read(f"retention/{name}") or b""
+
+    def expire(self, horizon: int) -> int:
+        """Remove the bundles below a certified horizon; return how many went.
+
+        Raises:
+            Conflict: no certificate of this horizon is published.
+        """
+        removed = 0
+        with self._locked():
+            if f"{horizon:020}" not in self._horizons():
+                raise Conflict("no certificate of this horizon is published")
+            for number in range(horizon // WIDTH):
+                self._remove_partials(entries_path(number, 1))
+                path = self._directory / entries_path(number)
+                if path.exists():
+                    path.unlink()
+                    removed += 1
+            _sync_directory(self._directory / "tile" / "entries")
+        return removed
+
+    def _horizons(self) -> list[str]:
+        with _reachable():
+            return sorted(path.name for path in (self._directory / "retention").glob("[0-9]*"))
 
     def _extend_bundles(self, before: int, new: Sequence[LedgerEntry]) -> None:
         size = before + len(new)

@@ -19,6 +19,7 @@ from pacs_secure.archive.ledger_keys import LedgerKeys
 from pacs_secure.archive.ledger_proofs import LedgerProofs
 from pacs_secure.archive.ledger_reading import LedgerReading
 from pacs_secure.archive.ledger_report import LedgerReport
+from pacs_secure.archive.ledger_retention import LedgerRetention
 from pacs_secure.archive.notices import NoticeBook
 from pacs_secure.archive.patient_trail import PatientTrail
 from pacs_secure.archive.policies import Policies
@@ -55,6 +56,7 @@ class Archive:
     ledger_reading: LedgerReading
     ledger_proofs: LedgerProofs
     ledger_keys: LedgerKeys
+    ledger_retention: LedgerRetention
     questioning: Questioning
     report: LedgerReport
     incident: IncidentReport

@@ -50,12 +50,12 @@ class Feeding:
         """
         found: list[Occurrence] = []
         place = self.place
-        for entry in self._ledger.entries(place, min(self.size(), place + MOST_AT_ONCE)):
+        stop = max(place, min(self.size(), place + MOST_AT_ONCE))
+        for entry in self._ledger.entries(place, stop):
             one = occurrence(entry, self._origin)
-            place = entry.index + 1
             if one.draft.institution == self._institution:
                 found.append(one)
-        return Page(tuple(found), place)
+        return Page(tuple(found), stop)  # also past what has expired and is not there any more
 
     def passed_on(self, page: Page) -> None:
         """Go on behind a page that was taken."""

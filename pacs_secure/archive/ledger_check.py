@@ -4,10 +4,11 @@ One change shows in many places: an edited entry spoils every later root, a remo
 that follow. Each divergence is said once, at its first position.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
+from pacs_secure.archive.expired_check import Expired
 from pacs_secure.archive.writer_check import WriterCheck
 from pacs_secure.core.audit import Finding, LedgerEntry
 from pacs_secure.core.errors import ArchiveError, Tampered
@@ -46,11 +47,13 @@ class LedgerCheck:
         self._parted = False
         """Whether the entry before was another than was published."""
         self._unproven = False
+        """Whether a root was missed already: all later ones are missed with it."""
         self._at = datetime.min.replace(tzinfo=UTC)
         """The time of the entry before."""
         self._found_at = -1
         """The position of the last finding about an entry."""
-        """Whether a root was missed already: all later ones are missed with it."""
+        self._expired = Expired()
+        self._leaf_hashes: Callable[[int, int], Iterator[bytes]] = lambda _start, _stop: iter(())
 
     def published(self, publisher: Publisher) -> None:
         """Take the newest published checkpoint and, when its signature holds, the leaves it commits to."""
@@ -70,8 +73,19 @@ class LedgerCheck:
             self._find("checkpoint", checkpoint.size, "two checkpoints of this size have different roots: a fork")
         return True
 
+    def certified(self, notes: Iterable[bytes], leaf_hashes: Callable[[int, int], Iterator[bytes]]) -> None:
+        """Take the certificates of what has expired, and where the leaf hashes are found that stand for it."""
+        self._expired, self._leaf_hashes = Expired.read(notes, self._origin, self._public_key), leaf_hashes
+        for problem in self._expired.problems:
+            self._find("certificate", None, problem)
+        for horizon, root in self._expired.roots.items():
+            if self._roots.setdefault(horizon, root) != root:
+                self._find("certificate", horizon, "another root was signed at this size: a fork")
+
     def entry(self, entry: LedgerEntry) -> None:
         """Take the next entry in order."""
+        if entry.index > self._position:
+            self._stand_in(entry.index)
         if entry.index > self._position:
             self._miss(entry.index)
         position, actual, published = self._position, leaf_hash(entry.content), next(self._published, None)
@@ -95,6 +109,7 @@ class LedgerCheck:
 
     def end(self) -> None:
         """Compare the end with what was signed."""
+        self._stand_in(self._expired.horizon)
         signed = max(self._roots, default=0)
         if signed > self._position:
             missing = signed - self._position
@@ -113,7 +128,10 @@ class LedgerCheck:
     def _look_closer(self, parsed: ParsedEntry) -> None:
         """Hold an entry against its writer and the clock, unless it was found wanting here or just before."""
         position, statement = self._position, parsed.statement
-        told = 0 <= self._found_at >= position - 1
+        if position == self._expired.horizon:
+            self._writers.take_up(self._expired.writers)
+        # Of a bundle that an interrupted run has left behind nobody knows what stood before it.
+        told = 0 <= self._found_at >= position - 1 or position < self._expired.horizon
         problem = self._writers.problem(statement, position, resume=told)
         if problem and not told:
             self._find("writer", position, problem)
@@ -121,6 +139,18 @@ class LedgerCheck:
         if not told and (at is None or self._at - at > TOLERATED):
             self._find("time", position, "the entry is dated back before the one in front of it, or not at all")
         self._at = at or self._at
+
+    def _stand_in(self, until: int) -> None:
+        """Let leaf hashes stand for entries that expired under a certificate."""
+        for leaf in self._leaf_hashes(self._position, min(until, self._expired.horizon)):
+            published = next(self._published, None)
+            if published not in {None, leaf} and not self._parted:
+                self._find("tree", self._position, "the leaf hash that is kept here is not the published one")
+            self._parted = published not in {None, leaf}
+            self._prev = frozenset({leaf})
+            self._position += 1
+            self._frontier.append(leaf)
+            self._compare_root()
 
     def _miss(self, until: int) -> None:
         """Go on behind a gap; no root above it can be built any more."""

@@ -70,8 +70,8 @@ class Notary:
     def _resume(self) -> Frontier:
         frontier = Frontier()
         published = self._publisher.published()
-        for entry in self._ledger.entries(0, published):
-            frontier.append(entry.leaf_hash)
+        for leaf in self._ledger.leaf_hashes(0, published):
+            frontier.append(leaf)
         note = self._publisher.checkpoint()
         if frontier.size < published or (note is not None and parse_checkpoint(note).root != frontier.root()):
             raise Tampered("the ledger is not what was published")

@@ -24,7 +24,7 @@ from pacs_secure.core.errors import ArchiveError, NotFound, Tampered, Unavailabl
 from pacs_secure.core.identifiers import Institution, KeyId, ObjectId
 from pacs_secure.core.instance import InstanceRow
 from pacs_secure.crypto.index_seal import IndexSeal
-from pacs_secure.ports import Blobs, KeyUnwrapper, Ledger, Publisher, Records, Shelf, Ties
+from pacs_secure.ports import Blobs, KeyUnwrapper, Ledger, Publisher, Records, Retention, Shelf, Ties
 
 DEAD_AFTER = timedelta(days=1)
 """Ciphertext that no row names is swept when older: a crash left it, nobody was told Success."""
@@ -46,6 +46,7 @@ class Verify:
     ties: Ties
     ledger: Ledger
     publisher: Publisher
+    retention: Retention
     blobs: Blobs
     opener: Opener
     seals: InstitutionSeals
@@ -68,6 +69,7 @@ class Verify:
             check.published(self.publisher)
             for note in self.ledger.checkpoints():
                 check.kept(note)
+            check.certified([*self.publisher.retained(), *self.retention.certificates()], self.ledger.leaf_hashes)
             for entry in self.ledger.entries(0, size):
                 check.entry(entry)
                 progress(1)

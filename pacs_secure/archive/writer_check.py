@@ -1,6 +1,6 @@
 """Holds what each writer said against its numbers and, with the vault at hand, against its signatures."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from pacs_secure.core.audit import Statement
 from pacs_secure.core.errors import ArchiveError, Unavailable
@@ -41,6 +41,10 @@ class WriterCheck:
                 else "its writer has used its number before"
             )
         return self._signature_problem(by.writer, statement, index)
+
+    def take_up(self, numbers: Mapping[KeyId, int]) -> None:
+        """Go on behind entries that expired, at the number that each writer's next entry has."""
+        self._expected.update(numbers)
 
     def _signature_problem(self, writer: KeyId, statement: Statement, index: int) -> str:
         if not self.signatures:

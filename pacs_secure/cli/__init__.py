@@ -19,6 +19,7 @@ from pacs_secure.cli import (
     ledger_feed,
     ledger_reading,
     ledger_report,
+    ledger_retention,
     ledger_witnesses,
     one_machine,
     policy,
@@ -31,7 +32,7 @@ from pacs_secure.core.errors import ArchiveError
 app = typer.Typer(help="A DICOM archive that seals, decides, records and gives back.", no_args_is_help=True)
 for _commands in (one_machine, sending, ledger):
     app.add_typer(_commands.app)
-LEDGER = (ledger_feed, ledger_reading, ledger_report, ledger_witnesses)
+LEDGER = (ledger_feed, ledger_reading, ledger_report, ledger_retention, ledger_witnesses)
 """Modules whose commands stand below ``ledger``, where each registers its own."""
 app.add_typer(devices.device_app, name="device")
 app.add_typer(policy.policy_app, name="policy")

@@ -25,6 +25,7 @@ from pacs_secure.ports.people import (
 from pacs_secure.ports.policies import ChangingPolicy, PolicyHistory
 from pacs_secure.ports.questions import EmployeeQuestions
 from pacs_secure.ports.reports import ReportPrinter
+from pacs_secure.ports.retention import Retention
 from pacs_secure.ports.sessions import (
     AtProvider,
     Attempt,
@@ -79,6 +80,7 @@ __all__ = [
     "Records",
     "ReportPrinter",
     "Repository",
+    "Retention",
     "RevocationLists",
     "RevokedLogin",
     "RevokedPerson",

@@ -167,7 +167,10 @@ class Ledger(Protocol):
         """Return the number of entries."""
 
     def entries(self, start: int, stop: int) -> Iterator[LedgerEntry]:
-        """Yield entries ``start <= index < stop`` as stored, in order."""
+        """Yield entries ``start <= index < stop`` as stored, in order; those that expired are left out."""
+
+    def leaf_hashes(self, start: int, stop: int) -> Iterator[bytes]:
+        """Yield the leaf hashes ``start <= index < stop`` up to the first that is missing, of expired entries too."""
 
     def checkpoints(self) -> Iterator[bytes]:
         """Yield every signed checkpoint note as stored, oldest first."""
@@ -232,5 +235,25 @@ class Publisher(Protocol):
         """Return the bytes of one published entry, of a tree of ``size`` that was published.
 
         Raises:
+            NotFound: it expired, and a certificate says so.
             Tampered: its bundle is missing or holds too few entries.
+        """
+
+    def retain(self, horizon: int, note: bytes) -> None:
+        """Publish the certificate that the entries below a horizon may go; the same one twice only once.
+
+        Raises:
+            Tampered: another certificate of this horizon is published.
+        """
+
+    def retained(self) -> Iterator[bytes]:
+        """Yield every published certificate, oldest first; whoever acts by one verifies it first."""
+
+    def expire(self, horizon: int) -> int:
+        """Remove the entries below a certified horizon, whole bundles of them; return how many bundles went.
+
+        Tiles stay, so that every root and every proof still verifies.
+
+        Raises:
+            Conflict: no certificate of this horizon is published.
         """

@@ -13,6 +13,7 @@ _COMMANDS = (
     "incident",
     "ledger",
     "ledger_report",
+    "ledger_retention",
     "one_machine",
     "policy",
     "sending",

@@ -30,7 +30,7 @@ from pacs_secure.dimse.limits import Limits
 from pacs_secure.dimse.sender import send
 from pacs_secure.dimse.server import DicomServer
 from pacs_secure.dimse.tls import client_context
-from pacs_secure.ports import KeyCanary, KeyUnwrapper, KeyWrapper, Signer
+from pacs_secure.ports import KeyCanary, KeyEraser, KeyUnwrapper, KeyWrapper, Signer
 from pacs_secure.web.app import create_app
 from tests.bdd.pictures import Picture
 from tests.builders import ELSEWHERE, TWICE_PROVEN
@@ -58,6 +58,7 @@ class Keys(Protocol):
     unwrapper: KeyUnwrapper
     canary: KeyCanary
     signer: Signer
+    eraser: KeyEraser
 
     @property
     def directories(self) -> tuple[Path, ...]:
@@ -191,7 +192,7 @@ def hospital_below(directory: Path, keys: Keys) -> Iterator[Hospital]:
         stack.enter_context(_logging_to(inside / "archive.log"))
         pki = MemoryAuthority(authority)
         world = stack.enter_context(
-            disk_world(inside, keys.wrapper, keys.unwrapper, keys.signer, pki, home=keys.institution)
+            disk_world(inside, keys.wrapper, keys.unwrapper, keys.signer, pki, keys.eraser, keys.institution)
         )
         readiness = Readiness(keys.canary, world.house.engines.ledger, world.house.drop_keys)
         readiness.start()

@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pacs_secure.adapters.vault_keyring import VaultCanary, VaultSigner, VaultUnwrapper, VaultWrapper
+from pacs_secure.adapters.vault_keyring import VaultCanary, VaultEraser, VaultSigner, VaultUnwrapper, VaultWrapper
 from pacs_secure.adapters.vault_provisioning import VaultRole
 from pacs_secure.core.identifiers import Institution
-from pacs_secure.ports import KeyCanary, KeyUnwrapper, KeyWrapper, Signer
+from pacs_secure.ports import KeyCanary, KeyEraser, KeyUnwrapper, KeyWrapper, Signer
 from tests.builders import HERE
 from tests.fakes_keys import FakeKeyring
 from tests.vault_fixture import RunningVault
@@ -25,6 +25,7 @@ class MemoryKeys:
         self.unwrapper: KeyUnwrapper = self.keyring
         self.canary: KeyCanary = self.keyring
         self.signer: Signer = self.keyring
+        self.eraser: KeyEraser = self.keyring
 
     def seal(self) -> None:
         self.keyring.sealed = True
@@ -40,12 +41,14 @@ class VaultKeys:
         self._vault = vault
         self.institution = vault.new_institution()
         self.directories = (vault.server.directory,)
-        self.sessions = {role: vault.session(role) for role in (VaultRole.STORE, VaultRole.READER, VaultRole.SIGNER)}
-        store, reader, signer = self.sessions.values()
+        roles = (VaultRole.STORE, VaultRole.READER, VaultRole.SIGNER, VaultRole.ERASER)
+        self.sessions = {role: vault.session(role) for role in roles}
+        store, reader, signer, eraser = self.sessions.values()
         self.wrapper: KeyWrapper = VaultWrapper(store)
         self.unwrapper: KeyUnwrapper = VaultUnwrapper(reader)
         self.canary: KeyCanary = VaultCanary(store, reader, self.institution)
         self.signer: Signer = VaultSigner(signer, self.institution)
+        self.eraser: KeyEraser = VaultEraser(eraser, reader)
 
     def seal(self) -> None:
         self._vault.seal()

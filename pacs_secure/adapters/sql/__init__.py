@@ -12,6 +12,7 @@ from pacs_secure.adapters.sql.patients import SqlPatients
 from pacs_secure.adapters.sql.policies import SqlPolicies
 from pacs_secure.adapters.sql.questions import SqlEmployeeQuestions
 from pacs_secure.adapters.sql.records import SqlRecords
+from pacs_secure.adapters.sql.retention import SqlRetention
 from pacs_secure.adapters.sql.sessions import SqlSessions
 from pacs_secure.adapters.sql.shares import SqlShares
 from pacs_secure.adapters.sql.ties import SqlTies
@@ -30,6 +31,7 @@ __all__ = [
     "SqlPatients",
     "SqlPolicies",
     "SqlRecords",
+    "SqlRetention",
     "SqlSessions",
     "SqlShares",
     "SqlTies",

@@ -1,6 +1,7 @@
 """What an engine is told or asked in its own way: one small object, chosen once when a database is opened."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Protocol
 
 from sqlalchemy import Engine, Table
@@ -25,5 +26,11 @@ class EngineDialect(Protocol):
     def create_schema(self, connection: Connection) -> None:
         """Create every table in an empty database."""
 
-    def forbid_changes(self, connection: Connection, tables: tuple[Table, ...]) -> None:
-        """Make the engine itself refuse to change or remove a row of these tables."""
+    def forbid_changes(
+        self, connection: Connection, tables: tuple[Table, ...], may_go: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        """Make the engine itself refuse to change or remove a row of these tables.
+
+        ``may_go`` says, for a table's name, when a row of it may be removed all the same: a
+        condition on OLD, in words of every engine.
+        """

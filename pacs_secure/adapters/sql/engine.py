@@ -14,6 +14,7 @@ from pacs_secure.adapters.sql import ledger_index_tables as _ledger_index_tables
 from pacs_secure.adapters.sql import ledger_key_tables as _ledger_key_tables  # noqa: F401 - its table joins the schema
 from pacs_secure.adapters.sql import policy_tables as _policy_tables  # noqa: F401 - its table joins the schema
 from pacs_secure.adapters.sql import question_tables as _question_tables  # noqa: F401 - its table joins the schema
+from pacs_secure.adapters.sql import retention_tables
 from pacs_secure.adapters.sql import sharing_tables as _sharing_tables  # noqa: F401 - its tables join the schema
 from pacs_secure.adapters.sql.authorship import Mint
 from pacs_secure.adapters.sql.dialect import EngineDialect
@@ -54,7 +55,8 @@ class Database:
         try:
             with self._engine.begin() as connection:
                 _settle_schema(connection, self._dialect)
-                self._dialect.forbid_changes(connection, APPEND_ONLY)
+                tables = APPEND_ONLY + retention_tables.APPEND_ONLY
+                self._dialect.forbid_changes(connection, tables, retention_tables.MAY_GO)
         except BaseException:
             self._engine.dispose()
             raise

@@ -20,15 +20,18 @@ from pacs_secure.adapters.sql.engine import Database
 from pacs_secure.adapters.sql.ledger_index_tables import index_in
 from pacs_secure.adapters.sql.ledger_keys import note_key_in
 from pacs_secure.adapters.sql.ledger_search import found
+from pacs_secure.adapters.sql.retention_tables import retained_tiles
 from pacs_secure.adapters.sql.rows import AnyRow
 from pacs_secure.adapters.sql.tables import checkpoints, ledger, ledger_studies, open_acts
 from pacs_secure.core.audit import Draft, LedgerEntry, Outcome
 from pacs_secure.core.errors import Conflict, Denied, Tampered
 from pacs_secure.core.notices import Notice
 from pacs_secure.core.seeking import Sought
-from pacs_secure.crypto.tlog import NO_ENTRY, compose_entry
+from pacs_secure.crypto.tlog import NO_ENTRY, WIDTH, compose_entry
 
 _AT_ONCE = 500
+_LEAVES_AT_ONCE, _TILES_AT_ONCE = 4096, 16
+_HASH = 32
 
 _head = select(ledger.c.entry_index, ledger.c.leaf_hash).order_by(ledger.c.entry_index.desc()).limit(1)
 _hold_head = text("SELECT pg_advisory_xact_lock(8098984016428361833)")
@@ -52,6 +55,18 @@ _range = (
     .where(ledger.c.entry_index >= bindparam("start"), ledger.c.entry_index < bindparam("stop"))
     .order_by(ledger.c.entry_index)
     .limit(_AT_ONCE)
+)
+_leaves = (
+    select(ledger.c.entry_index, ledger.c.leaf_hash)
+    .where(ledger.c.entry_index >= bindparam("start"), ledger.c.entry_index < bindparam("stop"))
+    .order_by(ledger.c.entry_index)
+    .limit(_LEAVES_AT_ONCE)
+)
+_tiles = (
+    select(retained_tiles)
+    .where(retained_tiles.c.number >= bindparam("start"))
+    .order_by(retained_tiles.c.number)
+    .limit(_TILES_AT_ONCE)
 )
 _notes = select(checkpoints).where(checkpoints.c.size > bindparam("after")).order_by(checkpoints.c.size).limit(_AT_ONCE)
 _note = select(checkpoints.c.note).where(checkpoints.c.size == bindparam("of_size"))
@@ -135,6 +150,16 @@ class SqlLedger:
                 yield LedgerEntry(row.entry_index, row.content, row.leaf_hash, row.prev_hash)
             start = rows[-1].entry_index + 1
 
+    def leaf_hashes(self, start: int, stop: int) -> Iterator[bytes]:
+        """Yield the leaf hashes ``start <= index < stop`` up to the first that is missing, of expired entries too."""
+        while start < stop:
+            # An entry may expire between the two looks; then its hash has come to the other place.
+            found = self._retained(start) or self._leaves(start, stop) or self._retained(start)
+            yield from found[: stop - start]
+            if not found:
+                return
+            start += len(found)
+
     def about(self, study_alias: UUID, actor: str = "") -> Iterator[LedgerEntry]:
         """Yield the entries about a study, those of one actor when named, oldest first."""
         start = 0
@@ -170,6 +195,16 @@ class SqlLedger:
                 raise Conflict("another checkpoint of this size is kept")
 
         self._database.write(keep)
+
+    def _leaves(self, start: int, stop: int) -> list[bytes]:
+        rows = self._page(_leaves, {"start": start, "stop": stop})
+        return [row.leaf_hash for place, row in enumerate(rows, start) if row.entry_index == place]
+
+    def _retained(self, start: int) -> list[bytes]:
+        number, within = divmod(start, WIDTH)
+        rows = self._page(_tiles, {"start": number})
+        hashes = b"".join(row.hashes for place, row in enumerate(rows, number) if row.number == place)
+        return [hashes[place : place + _HASH] for place in range(within * _HASH, len(hashes), _HASH)]
 
     def _page(self, wanted: Select[*tuple[Any, ...]], asked: Mapping[str, object]) -> Sequence[AnyRow]:
         with self._database.read() as connection:

@@ -58,6 +58,13 @@ BEGIN
     RAISE EXCEPTION USING MESSAGE = TG_TABLE_NAME || ' is append-only', ERRCODE = 'restrict_violation';
 END $$
 """
+_KEEP = """
+CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF {condition} THEN RETURN OLD; END IF;
+    RAISE EXCEPTION USING MESSAGE = TG_TABLE_NAME || ' is append-only', ERRCODE = 'restrict_violation';
+END $$
+"""
 _guarded = text(
     "SELECT count(*) FROM pg_trigger WHERE tgrelid = to_regclass(:name) AND tgname = :is AND tgenabled = 'A'"
 )
@@ -101,21 +108,23 @@ class Postgres:
                     column.type = String(column.type.length, collation="C")
         plain.create_all(connection)
 
-    def forbid_changes(self, connection: Connection, tables: tuple[Table, ...]) -> None:
-        """Make the engine refuse UPDATE, DELETE and TRUNCATE of these tables, also when it replicates.
+    def forbid_changes(
+        self, connection: Connection, tables: tuple[Table, ...], may_go: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        """Make the engine refuse UPDATE, DELETE and TRUNCATE of these tables, but for what may go, replicating or not.
 
         Whoever does not own the tables finds the triggers there, or is not let in.
         """
         for table in tables:
-            trigger = f"{table.name}_refuses_change"
-            if connection.execute(_guarded, {"name": table.name, "is": trigger}).scalar_one():
-                continue
-            connection.exec_driver_sql(_REFUSE)
-            connection.exec_driver_sql(
-                f"CREATE OR REPLACE TRIGGER {trigger} BEFORE UPDATE OR DELETE OR TRUNCATE ON {table.name} "
-                "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
-            )
-            connection.exec_driver_sql(f"ALTER TABLE {table.name} ENABLE ALWAYS TRIGGER {trigger}")
+            if table.name in may_go:
+                keep = f"{table.name}_keeps_row"
+                made = _KEEP.format(name=keep, condition=may_go[table.name])
+                _guard(connection, table.name, "removal", made, f"DELETE ON {table.name} FOR EACH ROW", keep)
+                verbs = "UPDATE OR TRUNCATE"
+            else:
+                verbs = "UPDATE OR DELETE OR TRUNCATE"
+            when = f"{verbs} ON {table.name} FOR EACH STATEMENT"
+            _guard(connection, table.name, "change", _REFUSE, when, "refuse_change")
 
     def _make(self, session: dict[str, str], *, size: int, overflow: int) -> Engine:
         options = " ".join(f"-c {name}={value}" for name, value in (_SESSION | session).items())
@@ -146,6 +155,16 @@ class Postgres:
             return {"password": self._password_file.read_text(encoding="utf-8").strip()}
         except (OSError, UnicodeDecodeError):
             raise psycopg.OperationalError("the database's password cannot be read") from None
+
+
+def _guard(connection: Connection, table: str, what: str, function: str, when: str, name: str) -> None:
+    """Put a trigger on a table unless it is there and always fires."""
+    trigger = f"{table}_refuses_{what}"
+    if not connection.execute(_guarded, {"name": table, "is": trigger}).scalar_one():
+        # A percent sign would be the driver's own.
+        connection.exec_driver_sql(function.replace("%", "%%"))
+        connection.exec_driver_sql(f"CREATE OR REPLACE TRIGGER {trigger} BEFORE {when} EXECUTE FUNCTION {name}()")
+        connection.exec_driver_sql(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {trigger}")
 
 
 def _address(url: str) -> dict[str, Any]:

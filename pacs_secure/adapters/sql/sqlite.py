@@ -33,6 +33,8 @@ _PRAGMAS = (
     "PRAGMA foreign_keys=ON",
     "PRAGMA temp_store=MEMORY",
     "PRAGMA trusted_schema=OFF",
+    # What is removed is overwritten where it lay (GDPR 17): entries that expired, rows of the index.
+    "PRAGMA secure_delete=ON",
     "PRAGMA cache_size=-16384",
 )
 
@@ -84,9 +86,11 @@ class Sqlite:
         metadata.create_all(connection)
         state_statistics(connection)
 
-    def forbid_changes(self, connection: Connection, tables: tuple[Table, ...]) -> None:
-        """Make the engine itself refuse to change, remove or replace a row of these tables."""
-        forbid_changes(connection, tables)
+    def forbid_changes(
+        self, connection: Connection, tables: tuple[Table, ...], may_go: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        """Make the engine itself refuse to change, remove or replace a row of these tables, but for what may go."""
+        forbid_changes(connection, tables, may_go)
 
 
 def create_file(path: Path) -> None:
@@ -110,7 +114,9 @@ def make_readers(path: Path) -> Engine:
     return engine.execution_options(isolation_level="AUTOCOMMIT")
 
 
-def forbid_changes(connection: Connection, tables: tuple[Table, ...]) -> None:
+def forbid_changes(
+    connection: Connection, tables: tuple[Table, ...], may_go: Mapping[str, str] = MappingProxyType({})
+) -> None:
     """Make the engine itself refuse to change, remove or replace a row of these tables.
 
     REPLACE removes a row without asking a trigger on DELETE, so a taken key is refused before it.
@@ -118,7 +124,8 @@ def forbid_changes(connection: Connection, tables: tuple[Table, ...]) -> None:
     for table in tables:
         (key,) = table.primary_key.columns.keys()
         taken = f"WHEN EXISTS (SELECT 1 FROM {table.name} WHERE {key} = NEW.{key})"  # noqa: S608 - names of our own
-        for verb, when in (("UPDATE", ""), ("DELETE", ""), ("INSERT", taken)):
+        stays = f"WHEN NOT ({may_go[table.name]})" if table.name in may_go else ""
+        for verb, when in (("UPDATE", ""), ("DELETE", stays), ("INSERT", taken)):
             connection.exec_driver_sql(
                 f"CREATE TRIGGER IF NOT EXISTS {table.name}_refuses_{verb.lower()} BEFORE {verb} ON {table.name} "
                 f"{when} BEGIN SELECT RAISE(ABORT, '{table.name} is append-only'); END"

@@ -13,6 +13,7 @@ from pacs_secure.crypto.tlog.entry import (
 )
 from pacs_secure.crypto.tlog.note import Checkpoint, checkpoint_text, key_id, parse_checkpoint, sign_note, verify_note
 from pacs_secure.crypto.tlog.proofs import Tiles, consistency_from_tiles, inclusion_from_tiles
+from pacs_secure.crypto.tlog.retention import certificate_text, certifier, read_certificate
 from pacs_secure.crypto.tlog.tiles import WIDTH, decode_bundle, encode_bundle, entries_path, tile_path
 from pacs_secure.crypto.tlog.tree import (
     EMPTY_ROOT,
@@ -38,6 +39,8 @@ __all__ = [
     "ParsedEntry",
     "Tiles",
     "WitnessKey",
+    "certificate_text",
+    "certifier",
     "checkpoint_text",
     "compose_entry",
     "consistency_from_tiles",
@@ -53,6 +56,7 @@ __all__ = [
     "node_hash",
     "parse_checkpoint",
     "parse_entry",
+    "read_certificate",
     "read_draft",
     "root",
     "sign_note",

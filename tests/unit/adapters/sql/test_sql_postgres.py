@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
-from pacs_secure.adapters.sql import SqlDevices, SqlUsedTokens, postgres
+from pacs_secure.adapters.sql import SqlDevices, SqlUsedTokens, postgres, retention_tables
 from pacs_secure.adapters.sql.dialect import EngineDialect
 from pacs_secure.adapters.sql.engine import Database
 from pacs_secure.adapters.sql.ledger import SqlLedger
@@ -169,7 +169,8 @@ class TestOpening:
             triggers = set(connection.scalars(text("SELECT tgname FROM pg_trigger WHERE tgenabled = 'A'")))
 
         assert tables == set(metadata.tables)
-        assert triggers == {f"{table.name}_refuses_change" for table in APPEND_ONLY}
+        guarded = {f"{table.name}_refuses_change" for table in (*APPEND_ONLY, *retention_tables.APPEND_ONLY)}
+        assert triggers == guarded | {f"{name}_refuses_removal" for name in retention_tables.MAY_GO}
 
 
 class TestReading:
