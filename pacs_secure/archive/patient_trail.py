@@ -42,6 +42,8 @@ class Disclosure:
     reason: str = ""
     """Why names are indispensable."""
     proofs: bool = False
+    thorough: bool = False
+    """Whether to read the whole ledger instead of trusting its index to leave nothing out."""
 
     def told(self) -> dict[str, str]:
         """Return it as facts that may name a person."""
@@ -97,7 +99,9 @@ class PatientTrail:
         numbers = {one.alias: number for number, one in enumerate(examinations, 1)}
         acts: dict[_Act, Access] = {}
         read: list[LedgerEntry] = []
-        for entries in self._batches(Sought(of, patients=frozenset({alias}), newest_first=False), grant.act):
+        sought = Sought(of, patients=frozenset({alias}), newest_first=False)
+        source = self._whole(sought, alias) if wanted.thorough else self.ledger.find(sought)
+        for entries in _batches(source, sought, grant.act):
             drafts = [draft for _, draft in entries]
             read += [replace(entry, content=b"") for entry, _ in entries]
             told = self._told(drafts, every=wanted.name_employees)
@@ -114,20 +118,12 @@ class PatientTrail:
         note, proofs = self.prover.leaves(read)
         return replace(trail, checkpoint=note, proofs=proofs)
 
-    def _batches(self, sought: Sought, but_for: UUID) -> Iterator[Sequence[tuple[LedgerEntry, Draft]]]:
-        """Yield the patient's entries, but for those of the extract itself."""
-
-        def own() -> Iterator[tuple[LedgerEntry, Draft]]:
-            for entry in self.ledger.find(sought):
-                draft = read_draft(entry.content)
-                if not sought.concerns(draft):
-                    raise Tampered("the index of the ledger is not what its entries say")
-                if draft.act != but_for:
-                    yield entry, draft
-
-        entries = own()
-        while batch := list(islice(entries, AT_ONCE)):
-            yield batch
+    def _whole(self, sought: Sought, alias: UUID) -> Iterator[LedgerEntry]:
+        """Yield every entry about a patient, reading all there are."""
+        name = str(alias).encode()
+        for entry in self.ledger.entries(0, self.ledger.size()):
+            if name in entry.content and sought.concerns(read_draft(entry.content)):
+                yield entry
 
     def _told(self, drafts: Sequence[Draft], *, every: bool) -> list[dict[str, str]]:
         """Return what may be told of persons: of recipients and devices always, of employees when ``every`` is."""
@@ -142,6 +138,24 @@ class PatientTrail:
         except ArchiveError as error:
             self.guard.refuse(request, {"error": type(error).__name__})
             raise
+
+
+def _batches(
+    source: Iterator[LedgerEntry], sought: Sought, but_for: UUID
+) -> Iterator[Sequence[tuple[LedgerEntry, Draft]]]:
+    """Yield the patient's entries with what they say, but for those of the extract itself."""
+
+    def own() -> Iterator[tuple[LedgerEntry, Draft]]:
+        for entry in source:
+            draft = read_draft(entry.content)
+            if not sought.concerns(draft):
+                raise Tampered("the index of the ledger is not what its entries say")
+            if draft.act != but_for:
+                yield entry, draft
+
+    entries = own()
+    while batch := list(islice(entries, AT_ONCE)):
+        yield batch
 
 
 def _demand_named(subject: Subject, why: str) -> None:

@@ -1,12 +1,13 @@
 """An extract in English, for people who know neither DICOM nor us."""
 
-from pacs_secure.archive.trail_words import TrailLanguage, Words
+from pacs_secure.archive.trail_words import Words
 from pacs_secure.core.access import Action, Purpose, Role
 from pacs_secure.core.audit import Outcome
+from pacs_secure.core.reports import Language
 from pacs_secure.core.trails import Category
 
 ENGLISH = Words(
-    TrailLanguage.ENGLISH,
+    Language.ENGLISH,
     {
         "title": "Who has accessed your pictures",
         "subtitle": "Information under Article 15 of the General Data Protection Regulation (GDPR)",

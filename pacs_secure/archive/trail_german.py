@@ -1,12 +1,13 @@
 """An extract in German, for people who know neither DICOM nor us."""
 
-from pacs_secure.archive.trail_words import TrailLanguage, Words
+from pacs_secure.archive.trail_words import Words
 from pacs_secure.core.access import Action, Purpose, Role
 from pacs_secure.core.audit import Outcome
+from pacs_secure.core.reports import Language
 from pacs_secure.core.trails import Category
 
 GERMAN = Words(
-    TrailLanguage.GERMAN,
+    Language.GERMAN,
     {
         "title": "Wer auf Ihre Bilder zugegriffen hat",
         "subtitle": "Auskunft nach Artikel 15 der Datenschutz-Grundverordnung (DSGVO)",

@@ -9,11 +9,12 @@ from zoneinfo import ZoneInfo
 from pacs_secure.archive import trail_rows as rows
 from pacs_secure.archive.trail_english import ENGLISH
 from pacs_secure.archive.trail_german import GERMAN
-from pacs_secure.archive.trail_words import TrailLanguage, Words
+from pacs_secure.archive.trail_words import Words
 from pacs_secure.core.errors import Malformed
+from pacs_secure.core.reports import Language
 from pacs_secure.core.trails import Trail
 
-WORDS: Mapping[TrailLanguage, Words] = {words.language: words for words in (GERMAN, ENGLISH)}
+WORDS: Mapping[Language, Words] = {words.language: words for words in (GERMAN, ENGLISH)}
 
 _STYLE = """
 :root { color-scheme: light; }
@@ -51,12 +52,12 @@ def zone_of(name: str) -> tzinfo:
         raise Malformed("the time zone is none that is known here") from None
 
 
-def machine(trail: Trail, language: TrailLanguage, zone: tzinfo) -> dict[str, Any]:
+def machine(trail: Trail, language: Language, zone: tzinfo) -> dict[str, Any]:
     """Return the extract for machines, with the words beside the facts."""
     return rows.told(trail, WORDS[language], zone)
 
 
-def text(trail: Trail, language: TrailLanguage, zone: tzinfo) -> str:
+def text(trail: Trail, language: Language, zone: tzinfo) -> str:
     """Return the extract as plain text."""
     words = WORDS[language]
     phrases = words.phrases
@@ -79,7 +80,7 @@ def text(trail: Trail, language: TrailLanguage, zone: tzinfo) -> str:
     return "\n".join(lines) + "\n"
 
 
-def page(trail: Trail, language: TrailLanguage, zone: tzinfo) -> str:
+def page(trail: Trail, language: Language, zone: tzinfo) -> str:
     """Return the extract as one page of HTML that needs nothing from anywhere."""
     words = WORDS[language]
     phrases = {name: escape(phrase) for name, phrase in words.phrases.items()}

@@ -2,25 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 
 from pacs_secure.core.access import Action, Purpose, Role
 from pacs_secure.core.audit import Outcome
+from pacs_secure.core.reports import Language
 from pacs_secure.core.trails import Category
-
-
-class TrailLanguage(StrEnum):
-    """In which language an extract is written."""
-
-    ENGLISH = "en"
-    GERMAN = "de"
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
     """Everything that an extract says in one language."""
 
-    language: TrailLanguage
+    language: Language
     phrases: Mapping[str, str]
     categories: Mapping[Category, str]
     actions: Mapping[Action, str]

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from pacs_secure.archive.trail_words import TrailLanguage
 from pacs_secure.cli.house import AsJson, archive_of
 from pacs_secure.cli.ledger import ledger_app
 from pacs_secure.core.questions import OpenedQuestion
+from pacs_secure.core.reports import Language
 
 NOTE = {"protocol": "command line"}
 
@@ -73,7 +73,7 @@ def ledger_patient(
     context: typer.Context,
     patient_id: Annotated[str, typer.Argument(help="Patient ID.")],
     issuer: Annotated[str | None, typer.Option(help="Who issued the Patient ID, when two give the same.")] = None,
-    lang: Annotated[TrailLanguage, typer.Option(help="In which language.")] = TrailLanguage.GERMAN,
+    lang: Annotated[Language, typer.Option(help="In which language.")] = Language.GERMAN,
     form: Annotated[TrailFormat, typer.Option("--format", help="As text, page or JSON.")] = TrailFormat.TEXT,
     time_zone: Annotated[str, typer.Option(help="Of the times that are told, by its IANA name.")] = "Europe/Berlin",
     name_employees: Annotated[
@@ -82,6 +82,9 @@ def ledger_patient(
     reason: Annotated[str, typer.Option(help="Why names are indispensable.")] = "",
     *,
     proofs: Annotated[bool, typer.Option("--proofs", help="With --format json: prove the entries.")] = False,
+    thorough: Annotated[
+        bool, typer.Option("--thorough", help="Read the whole ledger instead of trusting its index.")
+    ] = False,
 ) -> None:
     """Tell a patient who came to their pictures; it is recorded as a disclosure (GDPR 15)."""
     from pacs_secure.archive import trail_pages as pages
@@ -89,7 +92,7 @@ def ledger_patient(
     from pacs_secure.archive.patient_trail import Disclosure
 
     zone = pages.zone_of(time_zone)
-    wanted = Disclosure(Whom(patient_id, issuer), name_employees, reason, proofs)
+    wanted = Disclosure(Whom(patient_id, issuer), name_employees, reason, proofs, thorough)
     with archive_of(context) as (archive, subject):
         trail = archive.patient_trail.produce(subject, None, wanted, details=NOTE)
     if form is TrailFormat.JSON:

@@ -10,10 +10,10 @@ from pacs_secure.archive import Archive
 from pacs_secure.archive import trail_pages as pages
 from pacs_secure.archive.declarations import Whom
 from pacs_secure.archive.patient_trail import Disclosure
-from pacs_secure.archive.trail_words import TrailLanguage
 from pacs_secure.core import reasons
 from pacs_secure.core.access import Action, Purpose, Role
 from pacs_secure.core.audit import Outcome
+from pacs_secure.core.reports import Language
 from pacs_secure.core.trails import Category
 from pacs_secure.web.api import Api, Asked, Body
 from pacs_secure.web.identity import Identification
@@ -31,13 +31,15 @@ class WantedTrail(Body):
     patient_id: Annotated[LongString, Field(min_length=1)]
     issuer_of_patient_id: LongString | None = None
     """Needed when two issuers give the same Patient ID; "" is no issuer."""
-    language: TrailLanguage = TrailLanguage.GERMAN
+    lang: Language = Language.GERMAN
     time_zone: LongString = "Europe/Berlin"
     """IANA name, or UTC."""
     page: bool = False
     """Whether to write a page of HTML too, for the patient to read."""
     proofs: bool = False
     """Whether to prove that the entries are in the published ledger."""
+    thorough: bool = False
+    """Whether to read the whole ledger instead of trusting its index to leave nothing out."""
     name_employees: bool = False
     reason: Annotated[str, Field(max_length=reasons.LONGEST)] = ""
     """Why names are indispensable (CJEU C-579/21); for data-protection officers only."""
@@ -97,7 +99,7 @@ class ToldTrail(Body):
     # A note ends with the end of its last line, and a page does too.
     model_config = ConfigDict(str_strip_whitespace=False)
 
-    language: TrailLanguage
+    language: Language
     institution: str
     patient_id: str
     produced_at: datetime
@@ -121,11 +123,15 @@ def routes(archive: Archive, identification: Identification) -> APIRouter:
         with on_record(archive.guard, caller, Action.LEDGER_DISCLOSE, NOTE):
             zone = pages.zone_of(body.time_zone)
         wanted = Disclosure(
-            Whom(body.patient_id, body.issuer_of_patient_id), body.name_employees, body.reason, body.proofs
+            Whom(body.patient_id, body.issuer_of_patient_id),
+            body.name_employees,
+            body.reason,
+            body.proofs,
+            body.thorough,
         )
         trail = archive.patient_trail.produce(caller.subject, caller.purpose, wanted, details=NOTE)
-        told = pages.machine(trail, body.language, zone)
-        written = pages.page(trail, body.language, zone) if body.page else None
+        told = pages.machine(trail, body.lang, zone)
+        written = pages.page(trail, body.lang, zone) if body.page else None
         return ToldTrail.model_validate({**told, "page": written})
 
     path, tells = "/ledger/patient-trails", Action.LEDGER_DISCLOSE

@@ -264,6 +264,16 @@ class TestProofs:
             produced(trails, proofs=True)
 
 
+def test_what_an_index_leaves_out_is_found_by_reading_everything(
+    world: World, trails: PatientTrail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = produced(trails).accesses
+    monkeypatch.setattr(world.ledger, "find", lambda _sought: iter(()))
+
+    assert produced(trails).accesses == ()
+    assert produced(trails, thorough=True).accesses[: len(whole)] == whole
+
+
 def test_many_accesses_are_read_in_batches(world: World, trails: PatientTrail, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = produced(trails).accesses
     monkeypatch.setattr(patient_trail, "AT_ONCE", 2)

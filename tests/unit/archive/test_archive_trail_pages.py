@@ -8,8 +8,8 @@ import pytest
 from lxml import html
 
 from pacs_secure.archive.trail_pages import WORDS, machine, page, text, zone_of
-from pacs_secure.archive.trail_words import TrailLanguage
 from pacs_secure.core.errors import Malformed
+from pacs_secure.core.reports import Language
 from pacs_secure.core.trails import Recipient
 from tests.unit.archive.test_archive_trail_rows import GUEST, READ, TRAIL
 
@@ -33,9 +33,9 @@ class Outline(HTMLParser):
         assert self.open.pop() == tag
 
 
-@pytest.mark.parametrize("language", TrailLanguage)
+@pytest.mark.parametrize("language", Language)
 @pytest.mark.parametrize("trail", [TRAIL, EMPTY], ids=["some", "none"])
-def test_the_page_is_whole_and_needs_nothing_from_anywhere(language: TrailLanguage, trail: object) -> None:
+def test_the_page_is_whole_and_needs_nothing_from_anywhere(language: Language, trail: object) -> None:
     written = page(trail, language, UTC)  # type: ignore[arg-type]  # of a list of trails
 
     outline = Outline()
@@ -46,8 +46,8 @@ def test_the_page_is_whole_and_needs_nothing_from_anywhere(language: TrailLangua
     assert html.fromstring(written).get("lang") == language.value
 
 
-@pytest.mark.parametrize("language", TrailLanguage)
-def test_the_page_tells_every_access_in_a_row_with_labels(language: TrailLanguage) -> None:
+@pytest.mark.parametrize("language", Language)
+def test_the_page_tells_every_access_in_a_row_with_labels(language: Language) -> None:
     document = html.fromstring(page(TRAIL, language, UTC))
 
     examinations, accesses = document.findall(".//table")
@@ -62,8 +62,8 @@ def test_the_page_tells_every_access_in_a_row_with_labels(language: TrailLanguag
 
 
 def test_the_text_says_the_same_as_the_page() -> None:
-    written = text(TRAIL, TrailLanguage.ENGLISH, UTC)
-    shown = " ".join(html.fromstring(page(TRAIL, TrailLanguage.ENGLISH, UTC)).text_content().split())
+    written = text(TRAIL, Language.ENGLISH, UTC)
+    shown = " ".join(html.fromstring(page(TRAIL, Language.ENGLISH, UTC)).text_content().split())
 
     for line in ("Who has accessed your pictures", "access refused", "person from outside: expert@example.org"):
         assert line in written
@@ -73,7 +73,7 @@ def test_the_text_says_the_same_as_the_page() -> None:
 
 
 def test_nothing_recorded_is_said_plainly() -> None:
-    for written in (text(EMPTY, TrailLanguage.GERMAN, UTC), page(EMPTY, TrailLanguage.GERMAN, UTC)):
+    for written in (text(EMPTY, Language.GERMAN, UTC), page(EMPTY, Language.GERMAN, UTC)):
         assert "ist in dieser Einrichtung nichts verzeichnet" in written
         assert "niemand" in written
         assert "Jeder einzelne Zugriff" not in written
@@ -84,13 +84,13 @@ def test_what_others_have_written_is_text_and_no_markup() -> None:
     guest = replace(GUEST, recipient=Recipient(evil, is_institution=False))
     trail = replace(TRAIL, patient_id=evil, accesses=(guest, replace(READ, department=evil, device=evil, person=evil)))
 
-    written = page(trail, TrailLanguage.GERMAN, UTC)
+    written = page(trail, Language.GERMAN, UTC)
     assert "<script" not in written
     assert written.count("&lt;script&gt;") == 6
 
 
 def test_machines_get_the_words_of_the_language() -> None:
-    assert machine(TRAIL, TrailLanguage.GERMAN, UTC)["accesses"][0]["said"]["how"] == "ausgeführt"
+    assert machine(TRAIL, Language.GERMAN, UTC)["accesses"][0]["said"]["how"] == "ausgeführt"
 
 
 def test_a_time_zone_is_one_that_is_known() -> None:

@@ -34,7 +34,7 @@ def asked(web: WebHouse, role: Role = Role.DPO, **body: Any) -> httpx.Response:
 
 
 def test_it_is_told_as_facts_and_as_a_page(web: WebHouse) -> None:
-    answer = asked(web, page=True, proofs=True, language="en", time_zone="UTC")
+    answer = asked(web, page=True, proofs=True, thorough=True, lang="en", time_zone="UTC")
 
     assert answer.status_code == 200, answer.text
     told = ToldTrail.model_validate_json(answer.content)
@@ -76,7 +76,7 @@ def test_names_take_a_reason(web: WebHouse) -> None:
         ({"patient_id": "NOBODY"}, 404),
         ({"patient_id": ""}, 400),
         ({"time_zone": "Nowhere/Else"}, 400),
-        ({"language": "fr"}, 400),
+        ({"lang": "fr"}, 400),
         ({"issuer_of_patient_id": "another"}, 404),
         ({"person": "s.klein"}, 400),
     ],
