@@ -268,10 +268,15 @@ def test_what_an_index_leaves_out_is_found_by_reading_everything(
     world: World, trails: PatientTrail, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = produced(trails).accesses
+    name: dict[str, str | int] = {"mentioned": world.entries()[0]["patient"]}
+    permit = world.archive.guard.decide(AccessRequest(DPO, Action.LEDGER_READ, None))
+    world.ledger.append(world.archive.guard.draft(permit, Outcome.COMPLETED, name))
     monkeypatch.setattr(world.ledger, "find", lambda _sought: iter(()))
 
     assert produced(trails).accesses == ()
-    assert produced(trails, thorough=True).accesses[: len(whole)] == whole
+    everything = produced(trails, thorough=True).accesses
+    assert everything[: len(whole)] == whole
+    assert [access.action for access in everything[len(whole) :]] == [Action.LEDGER_DISCLOSE] * 2
 
 
 def test_many_accesses_are_read_in_batches(world: World, trails: PatientTrail, monkeypatch: pytest.MonkeyPatch) -> None:
