@@ -7,6 +7,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -43,7 +45,9 @@ def publish(directory: Path, size: int) -> list[LedgerEntry]:
     entries: list[LedgerEntry] = []
     prev = NO_ENTRY
     for index in range(size):
-        said = drafts[index % len(drafts)]
+        moment = datetime(2026, 1, 1, tzinfo=UTC) + index * timedelta(milliseconds=1)
+        at = moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        said = replace(drafts[index % len(drafts)], at=at)
         entry = compose_entry(author.sign(said), index, prev)
         entries.append(entry)
         frontier.append(entry.leaf_hash)

@@ -3,14 +3,15 @@
 It trusts neither the archive nor its database and shares no code with them: this one file, the
 standard library and ``cryptography`` are enough, also on another machine:
 
-    python audit_verify.py CHECKPOINT-DIR --key PUBLIC.pem [--json]
+    python audit_verify.py CHECKPOINT-DIR --key PUBLIC.pem [--witness VERIFIER-KEY] [--note FILE] [--json]
 
-What it checks: the signature of every note; that every entry names its place and the entry before
-it; every leaf hash and every tile; the root at the size of every note, so that a cut tail, a fork
-and a rewrite show; and that no entry is dated back. Below the horizon of a signed certificate
-(``retention/``) entries have expired and may be missing, but never their leaf hashes. The directory
-is laid out as C2SP tlog-tiles, with every note kept under ``checkpoints/``. What one directory
-cannot show is a log cut back *together with all its later notes*: keep notes elsewhere, and compare.
+What it checks: the signature of every note; that every entry names its place, the entry before it and
+the next number of its writer; every leaf hash and every tile; the root at the size of every note, so
+that a cut tail, a fork and a rewrite show; that no entry is dated back; and that each witness that is
+named has signed. Below the horizon of a signed certificate (``retention/``) entries may be missing,
+but never their leaf hashes. The directory is laid out as C2SP tlog-tiles, with every note kept under
+``checkpoints/`` and ``witnessed/``. What one directory cannot show is a log cut back or rewritten
+*together with all its notes*: give it a note that was kept elsewhere, such as a witness's newest.
 
 Exit status: 0 sound, 1 found wanting, 2 misuse.
 """
@@ -21,7 +22,7 @@ import re
 import sys
 import time
 from base64 import b64decode
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -34,7 +35,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 TILE_HEIGHT = 8
 WIDTH = 1 << TILE_HEIGHT
 HASH = 32
-NO_ENTRY = "0" * 64
+NO_ENTRY = b"0" * 64
 TOLERATED = timedelta(minutes=5)
 """How far an entry may be dated before the one in front of it."""
 MOST_FINDINGS = 1000
@@ -42,17 +43,26 @@ MOST_FINDINGS = 1000
 PATIENCE = (0.0, 0.2, 1.0)
 """Seconds to wait for a publication that is under way."""
 LONGEST_NOTE = 1 << 16
+LOG_KEY, WITNESS_KEY = b"\x01", b"\x04"
+"""Signature types of C2SP signed-note: Ed25519, and cosignature/v1."""
 ENTRY = re.compile(
     rb'\{"at":"([0-9T:.-]{26}Z)","index":([0-9]{1,19}),(?:"mac":"[0-9a-f]{32}",)?"prev":"([0-9a-f]{64})",'
     rb'"said":\{.*\}(?:,"seq":([0-9]{1,19}))?,"v":2(?:,"writer":"([0-9a-f-]{36})")?\}',
     re.DOTALL,
 )
+HEAD = re.compile(
+    rb'\{"at":"([0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3])(?::[0-5][0-9]){2}\.[0-9]{6}Z)","index":([0-9]{1,19}),'
+    rb'"mac":"[0-9a-f]{32}","prev":"([0-9a-f]{64})","said":\{'
+)
+WRITER = re.compile(rb"[0-9a-f-]{36}")
 CERTIFICATE = re.compile(
     r"[^\n]+\nnumber ([0-9]{1,19})\nentries ([0-9]{1,19}) ([0-9]{1,19})\nroot ([A-Za-z0-9+/]{43}=)\ncutoff \S+\n"
     r"keys [0-9]+\nby [0-9a-f]* [a-z]+\nat \S+\n((?:writer [0-9a-f-]{36} [0-9]{1,19}\n)*)",
     re.ASCII,
 )
 """Of entries that expired: number, first, horizon, root at the horizon, and the next number of each writer."""
+LEAF = sha256(b"\x00")
+EPOCH = datetime.fromtimestamp(0, UTC)
 SOUND, WANTING, MISUSE = 0, 1, 2
 
 
@@ -74,9 +84,8 @@ class Finding:
 
     def __str__(self) -> str:
         """Say it in one line, as `main` prints it."""
-        if self.position is None:
-            return f"{self.place}: {self.problem}"
-        return f"position {self.position}: {self.problem}"
+        where = self.place if self.position is None else f"position {self.position}"
+        return f"{where}: {self.problem}"
 
 
 @dataclass(frozen=True)
@@ -89,99 +98,81 @@ class Head:
 
 
 @dataclass(frozen=True)
-class Expired:
-    """What a verified certificate says: entries from ``start`` until before ``horizon`` may be missing."""
+class Signer:
+    """Whose signatures are looked for: a log by its PEM key, a witness by its verifier key."""
 
-    number: int
-    start: int
-    horizon: int
-    root: bytes
-    writers: dict[bytes, int]
+    name: str
+    kind: bytes
+    key: Ed25519PublicKey
+
+    def signed(self, note: bytes) -> bool:
+        """Say whether it signed the note; raise `BadNote` when a signature in its name is wrong."""
+        raw = self.key.public_bytes(Encoding.Raw, PublicFormat.Raw)
+        known = sha256(self.name.encode() + b"\n" + self.kind + raw).digest()[:4]
+        text, signatures = take_apart(note)
+        found = [blob[4:] for name, blob in signatures if name == self.name and blob[:4] == known]
+        try:
+            for blob in found:
+                at = int.from_bytes(blob[:8], "big")
+                witness = self.kind == WITNESS_KEY
+                said = f"cosignature/v1\ntime {at}\n".encode() + text if witness else text
+                self.key.verify(blob[8:] if witness else blob, said)
+        except InvalidSignature:
+            raise BadNote(f"the signature of {self.name} is not of this text") from None
+        return bool(found)
 
 
 class Tree:
-    """Grows leaf by leaf and keeps the roots of its full subtrees, largest first (RFC 6962 2.1)."""
+    """Grows and keeps the roots of its full subtrees, largest first (RFC 6962 2.1)."""
 
     def __init__(self) -> None:
         self.nodes: list[bytes] = []
         self.size = 0
 
-    def append(self, leaf: bytes) -> list[bytes]:
-        """Add the next leaf hash; return the roots of the tiles it completes, level 0 first."""
-        completed = []
-        node, carry, height = leaf, self.size, 0
+    def append(self, node: bytes, height: int = 0) -> list[bytes]:
+        """Add the next leaf hash, or a full subtree; return the roots of the tiles it completes, level 0 first."""
+        completed = [node] if height else []
+        self.size += 1 << height
+        carry = (self.size >> height) - 1
         while carry & 1:
             node = sha256(b"\x01" + self.nodes.pop() + node).digest()
             carry, height = carry >> 1, height + 1
             if height % TILE_HEIGHT == 0:
                 completed.append(node)
         self.nodes.append(node)
-        self.size += 1
         return completed
 
     def root(self) -> bytes:
         """Return the root as the tree stands."""
-        if not self.nodes:
-            return sha256(b"").digest()
-        node = self.nodes[-1]
+        node = self.nodes[-1] if self.nodes else sha256(b"").digest()
         for left in self.nodes[-2::-1]:
             node = sha256(b"\x01" + left + node).digest()
         return node
 
 
+def take_apart(note: bytes) -> tuple[bytes, list[tuple[str, bytes]]]:
+    """Return what a note says, and its signatures, each with the name it is made in (C2SP signed-note)."""
+    try:
+        text, _, tail = note.decode().rpartition("\n\n")
+        named = [line[2:].split(" ") for line in tail.split("\n") if line.startswith("\u2014 ")]
+        return text.encode() + b"\n", [(name, b64decode(blob, validate=True)) for name, blob in named]
+    except ValueError:
+        raise BadNote("this is no checkpoint") from None
+
+
 def read_note(note: bytes, key: Ed25519PublicKey) -> Head:
     """Verify a note under the key and read its tree head; the signer must be the log itself."""
     try:
-        origin, size, root, *rest = note.decode().rpartition("\n\n")[0].split("\n")
+        origin, size, root, *rest = take_apart(note)[0].decode().split("\n")
         head = Head(origin, int(size), b64decode(root, validate=True))
     except ValueError:
         raise BadNote("this is no checkpoint") from None
     canonical = size.isascii() and size.isdigit() and str(head.size) == size
-    if len(note) > LONGEST_NOTE or not origin or rest or not canonical or len(head.root) != HASH:
+    if len(note) > LONGEST_NOTE or not origin or rest != [""] or not canonical or len(head.root) != HASH:
         raise BadNote("this is no checkpoint")
-    demand_signed(note, origin, key)
-    return head
-
-
-def read_certificate(note: bytes, origin: str, key: Ed25519PublicKey) -> "Expired":
-    """Verify a certificate of expired entries, which the log signs in a name of its own."""
-    demand_signed(note, f"{origin}/retention", key)
-    read = CERTIFICATE.fullmatch(note.decode().rpartition("\n\n")[0] + "\n")
-    if read is None:
-        raise BadNote("this is no certificate")
-    writers = (line.split(" ") for line in read[5].splitlines())
-    numbers = {writer.encode(): int(number) for _, writer, number in writers}
-    return Expired(int(read[1]), int(read[2]), int(read[3]), b64decode(read[4]), numbers)
-
-
-def demand_signed(note: bytes, name: str, key: Ed25519PublicKey) -> None:
-    """Raise `BadNote` unless the key has signed the note in this name; other signatures are not looked at."""
-    try:
-        text, _, tail = note.decode().rpartition("\n\n")
-    except ValueError:
-        raise BadNote("this is no note") from None
-    known = sha256(name.encode() + b"\n\x01" + key.public_bytes(Encoding.Raw, PublicFormat.Raw)).digest()[:4]
-    signed = False
-    for line in tail.split("\n"):
-        dash, _, named = line.partition(" ")
-        signer, _, encoded = named.partition(" ")
-        signature = _signature(encoded) if dash == "\u2014" else b""
-        if signer != name or signature[:4] != known:
-            continue  # a witness, or a key that is not asked about
-        try:
-            key.verify(signature[4:], (text + "\n").encode())
-        except InvalidSignature:
-            raise BadNote("the signature is not of this text") from None
-        signed = True
-    if not signed:
+    if not Signer(origin, LOG_KEY, key).signed(note):
         raise BadNote("not signed by this key in the name of the log")
-
-
-def _signature(encoded: str) -> bytes:
-    try:
-        return b64decode(encoded, validate=True)
-    except ValueError:
-        raise BadNote("a signature cannot be read") from None
+    return head
 
 
 class Directory:
@@ -197,16 +188,10 @@ class Directory:
         except OSError:
             return None
 
-    def notes(self) -> Iterator[tuple[str, bytes]]:
-        """Yield the name and content of every kept note by size, then the newest one."""
-        for kept in sorted(entry.name for entry in (self.path / "checkpoints").glob("[!.]*")):
-            yield f"checkpoints/{kept}", self.read(f"checkpoints/{kept}") or b""
-        yield "checkpoint", self.read("checkpoint") or b""
-
-    def certificates(self) -> Iterator[tuple[str, bytes]]:
-        """Yield the name and content of every certificate of expired entries, oldest first."""
-        for name in sorted(entry.name for entry in (self.path / "retention").glob("[!.]*")):
-            yield f"retention/{name}", self.read(f"retention/{name}") or b""
+    def kept(self, folder: str) -> Iterator[tuple[str, bytes]]:
+        """Yield the name and content of every file of a folder, oldest first."""
+        for name in sorted(entry.name for entry in (self.path / folder).glob("[!.]*")):
+            yield f"{folder}/{name}", self.read(f"{folder}/{name}") or b""
 
     def tile(self, level: str, number: int, width: int) -> tuple[bytes | None, bool]:
         """Return a tile or bundle and whether it is the full one, which outlives its partial forms."""
@@ -214,17 +199,28 @@ class Directory:
         while number := number // 1000:
             groups.append(f"x{number % 1000:03}")
         name = f"tile/{level}/" + "/".join(reversed(groups))
-        if width < WIDTH:
-            partial = self.read(f"{name}.p/{width}")
-            if partial is not None:
-                return partial, False
-        return self.read(name), True
+        partial = self.read(f"{name}.p/{width}") if width < WIDTH else None
+        return (self.read(name), True) if partial is None else (partial, False)
+
+
+def instant(at: bytes) -> datetime | None:
+    """Read the time of an entry; None when it is none."""
+    try:
+        return datetime.fromisoformat(at.decode())
+    except ValueError:
+        return None
+
+
+def late(at: bytes, before: bytes) -> timedelta | None:
+    """Return how far an entry is dated back, when that is more than clocks may differ."""
+    back = (instant(before) or EPOCH) - (instant(at) or EPOCH)
+    return back if back > TOLERATED else None
 
 
 def split_bundle(bundle: bytes) -> list[bytes]:
     """Take an entry bundle apart; a torn last entry is left as it is and will match no leaf."""
-    entries, place = [], 0
-    while place < len(bundle):
+    entries, place, end = [], 0, len(bundle)
+    while place < end:
         start = place + 2
         place = start + int.from_bytes(bundle[place:start], "big")
         entries.append(bundle[start:place])
@@ -234,19 +230,27 @@ def split_bundle(bundle: bytes) -> list[bytes]:
 class Verification:
     """One walk over a published log, from the first entry to the newest signed size."""
 
-    def __init__(self, directory: Directory, key: Ed25519PublicKey) -> None:
+    def __init__(
+        self,
+        directory: Directory,
+        key: Ed25519PublicKey,
+        witnesses: Sequence[Signer] = (),
+        elsewhere: Sequence[tuple[str, bytes]] = (),
+    ) -> None:
         self.findings: list[Finding] = []
         self.found = 0
         self.tree = Tree()
         self.size = 0
-        self._directory = directory
-        self._key = key
-        self._origin: str | None = None
+        self.witnessed: dict[str, int] = {}
+        """The largest size that each witness has signed."""
+        self._directory, self._key = directory, key
+        self._witnesses, self._elsewhere = witnesses, elsewhere
+        self._origin = ""
         self._roots: dict[int, bytes] = {}
         self._tiles: list[bytearray] = []
         """Hashes of the tile that is being filled, at each level above 0."""
-        self._prev: tuple[str, ...] = (NO_ENTRY,)
-        self._at = datetime.fromtimestamp(0, UTC)
+        self._prev: tuple[bytes, ...] = (NO_ENTRY,)
+        self._at = b"1970-01-01T00:00:00.000000Z"
         self._writers: dict[bytes, int] = {}
         """The number that each writer's next entry must have."""
         self._disrupted = False
@@ -278,31 +282,43 @@ class Verification:
             self.findings.append(Finding(place, position, problem))
 
     def _read_notes(self) -> None:
-        for name, note in self._directory.notes():
+        newest = [("checkpoint", self._directory.read("checkpoint") or b"")]
+        kept = [*self._directory.kept("checkpoints"), *self._directory.kept("witnessed")]
+        for name, note in [*kept, *newest, *self._elsewhere]:
             try:
                 head = read_note(note, self._key)
+                signers = [one.name for one in self._witnesses if one.signed(note)]
             except BadNote as error:
                 if name != "checkpoint":
                     self.find(name, None, str(error))
                 continue
-            if name not in {"checkpoint", f"checkpoints/{head.size:020}"}:
+            if name.startswith(("checkpoints/", "witnessed/")) and not name.endswith(f"/{head.size:020}"):
                 self.find(name, None, f"the note is of size {head.size}")
             self._take(name, head)
+            self.witnessed |= {one: max(head.size, self.witnessed.get(one, 0)) for one in signers}
         self.size = max(self._roots, default=0)
+        for one in self._witnesses:
+            if one.name not in self.witnessed:
+                self.find("witness", None, f"{one.name} has signed none of the checkpoints")
 
     def _read_certificates(self) -> None:
         """Read what may be missing; each certificate continues the one before."""
-        for count, (name, note) in enumerate(self._directory.certificates(), 1):
+        for count, (name, note) in enumerate(self._directory.kept("retention"), 1):
             try:
-                expired = read_certificate(note, self._origin or "", self._key)
-            except BadNote as error:
-                self.find(name, None, f"entries are said to have expired, but {error}")
+                signed = Signer(f"{self._origin}/retention", LOG_KEY, self._key).signed(note)
+                read = CERTIFICATE.fullmatch(take_apart(note)[0].decode()) if signed else None
+            except BadNote:
+                read = None
+            if read is None:
+                self.find(name, None, "entries are said to have expired, but this key has signed no such certificate")
                 continue
-            if (name, expired.number, expired.start) != (f"retention/{expired.horizon:020}", count, self._horizon):
+            number, start, horizon = int(read[1]), int(read[2]), int(read[3])
+            if (name, number, start) != (f"retention/{horizon:020}", count, self._horizon):
                 self.find(name, None, "the certificate does not continue the one before it")
-            self._take(name, Head(self._origin or "", expired.horizon, expired.root))
-            self._horizon = expired.horizon
-            self._expired_writers |= expired.writers
+            self._take(name, Head(self._origin, horizon, b64decode(read[4])))
+            self._horizon = horizon
+            for line in read[5].splitlines():
+                self._expired_writers[line[7:43].encode()] = int(line[44:])
 
     def _check_newest(self) -> None:
         """Hold the newest checkpoint against the kept notes, which are written just before it."""
@@ -320,8 +336,7 @@ class Verification:
         self.find("checkpoint", None, problem)
 
     def _take(self, name: str, head: Head) -> None:
-        if self._origin is None:
-            self._origin = head.origin
+        self._origin = self._origin or head.origin
         if head.origin != self._origin:
             self.find(name, None, "the note is of another log")
         elif self._roots.setdefault(head.size, head.root) != head.root:
@@ -340,52 +355,92 @@ class Verification:
         expected = WIDTH if full else width
         if bundle is not None and len(entries) != expected:
             self.find("entries", first, f"the bundle holds {len(entries)} entries instead of {expected}")
+        elif bundle is not None and tile is not None and self._all_sound(first, entries[:width], tile):
+            return
         for offset in range(width):
             published = tile[offset * HASH : (offset + 1) * HASH] if tile else None
             self._entry(first + offset, entries[offset] if offset < len(entries) else None, published)
 
+    def _all_sound(self, first: int, entries: list[bytes], tile: bytes) -> bool:
+        """Verify a bundle in which nothing is wrong, in one go; otherwise say so, and leave it to `_entry`."""
+        prev, at, writers, leaves = self._prev[0] if len(self._prev) == 1 else b"", self._at, dict(self._writers), []
+        begin, day = HEAD.match, b""
+        for position, entry in enumerate(entries, first):
+            head, writer = begin(entry), entry[-38:-2]
+            number = writers.get(writer, 0)
+            if head is None or not entry.endswith(b'},"seq":%d,"v":2,"writer":"%b"}' % (number, writer)):
+                return False
+            moment, index, before = head.groups()
+            if before != prev or index != b"%d" % position or not (number or WRITER.fullmatch(writer)):
+                return False
+            if moment[:10] != day and instant(moment) is None:
+                return False
+            if moment < at and late(moment, at):
+                return False
+            writers[writer], at, day = number + 1, moment, moment[:10]
+            leaf = LEAF.copy()
+            leaf.update(entry)
+            leaves.append(leaf.digest())
+            prev = leaves[-1].hex().encode()
+        if b"".join(leaves) != tile:
+            return False
+        self._prev, self._at, self._writers = (prev,), at, writers
+        if len(leaves) == WIDTH and self._roots.keys().isdisjoint(range(first + 1, first + WIDTH)):
+            while len(leaves) > 1:
+                pairs = iter(leaves)
+                leaves = [sha256(b"\x01" + left + right).digest() for left, right in zip(pairs, pairs, strict=True)]
+            self._grow(leaves[0], TILE_HEIGHT)
+        else:
+            for one in leaves:
+                self._grow(one)
+        return True
+
     def _entry(self, position: int, entry: bytes | None, published: bytes | None) -> None:
         """Verify one entry; one that is missing is stood for by its published leaf hash."""
         leaf = published or b"" if entry is None else sha256(b"\x00" + entry).digest()
-        if entry is not None:
-            if published is not None and leaf != published:
-                self.find("entry", position, "entry does not match its leaf hash")
-            else:
-                self._chain(position, entry)
+        if entry is not None and published is not None and leaf != published:
+            self.find("entry", position, "entry does not match its leaf hash")
+        elif entry is not None:
+            self._chain(position, entry)
         # After an edit the next entry may still name what was published here; that is one finding, not two.
-        self._prev = (leaf.hex(), (published or leaf).hex()) if leaf else ()
-        for level, node in enumerate(self.tree.append(leaf), 1):
-            self._grow_tile(level, node)
-        self._check_root()
+        self._prev = tuple(dict.fromkeys(one.hex().encode() for one in (leaf, published or leaf))) if leaf else ()
+        self._grow(leaf)
 
     def _chain(self, position: int, entry: bytes) -> None:
         read = ENTRY.fullmatch(entry)
-        try:
-            at = datetime.fromisoformat(read[1].decode()) if read else None
-        except ValueError:
-            at = None
-        if read is None or at is None:
+        if read is None or instant(read[1]) is None:
             self.find("entry", position, "entry cannot be read")
             return
         if int(read[2]) != position:
             self.find("chain", position, "entry names another position as its own")
-        if self._prev and read[3].decode() not in self._prev:
+        if self._prev and read[3] not in self._prev:
             self.find("chain", position, "entry does not continue the one before it")
-        self._writer(position, read[5], read[4])
-        if self._at - at > TOLERATED:
-            self.find("time", position, f"entry is dated {self._at - at} before the one in front of it")
-        self._at = at
+        if read[4] and read[5] and position >= self._horizon:
+            self._number(position, read[5], int(read[4]))
+        if back := late(read[1], self._at):
+            self.find("time", position, f"entry is dated {back} before the one in front of it")
+        self._at = read[1]
 
-    def _writer(self, position: int, writer: bytes | None, number: bytes | None) -> None:
+    def _number(self, position: int, writer: bytes, number: int) -> None:
         """Hold an entry against the numbers of its writer, which are dense: what is left out leaves a gap."""
-        if writer is None or number is None or position < self._horizon:
-            return  # nobody could sign it, which `ledger verify` looks into; or what stood before has expired
-        expected = self._writers.get(writer, int(number) if self._disrupted else 0)
-        self._writers[writer] = int(number) + 1
-        if int(number) > expected:
-            self.find("writer", position, f"{int(number) - expected} entries of its writer before it are missing")
-        elif int(number) < expected:
+        expected = self._writers.get(writer, number if self._disrupted else 0)
+        self._writers[writer] = number + 1
+        if number > expected:
+            self.find("writer", position, f"{number - expected} entries of its writer before it are missing")
+        elif number < expected:
             self.find("writer", position, "entry has a number that its writer had used before")
+
+    def _grow(self, node: bytes, height: int = 0) -> None:
+        """Add a leaf hash or the root of a full tile; verify the tiles it completes, and a root that was signed."""
+        for level, full in enumerate(self.tree.append(node, height), 1):
+            if len(self._tiles) < level:
+                self._tiles.append(bytearray())
+            self._tiles[level - 1] += full
+            if len(self._tiles[level - 1]) == HASH * WIDTH:
+                number = self.tree.size // WIDTH ** (level + 1) - 1
+                self._compare_tile(level, number, bytes(self._tiles[level - 1]))
+                self._tiles[level - 1].clear()
+        self._check_root()
 
     def _check_root(self) -> None:
         """Compare the root with what was signed at this size, if anything was."""
@@ -407,16 +462,6 @@ class Verification:
         problem = "is missing" if tile is None else "has another length"
         self.find("tile", None, f"tile {number} of level {level}, width {width}, {problem}")
         return None
-
-    def _grow_tile(self, level: int, node: bytes) -> None:
-        """Add the root of a full tile to the tile above it, and verify that one when it is full too."""
-        if len(self._tiles) < level:
-            self._tiles.append(bytearray())
-        hashes = self._tiles[level - 1]
-        hashes += node
-        if len(hashes) == HASH * WIDTH:
-            self._compare_tile(level, self.tree.size // WIDTH ** (level + 1) - 1, bytes(hashes))
-            hashes.clear()
 
     def _compare_tile(self, level: int, number: int, hashes: bytes) -> None:
         tile = self._tile(level, number, len(hashes) // HASH)
@@ -442,16 +487,36 @@ def load_key(path: Path) -> Ed25519PublicKey:
     return key
 
 
+def load_witness(verifier_key: str) -> Signer:
+    """Read a witness's verifier key: name+key id+base64 of its type and public key (C2SP signed-note)."""
+    name, _, rest = verifier_key.partition("+")
+    try:
+        raw = b64decode(rest.partition("+")[2], validate=True)
+        key = Ed25519PublicKey.from_public_bytes(raw[1:] if raw[:1] == WITNESS_KEY else b"")
+    except ValueError:
+        raise Misuse("a witness's verifier key cannot be read") from None
+    return Signer(name, WITNESS_KEY, key)
+
+
+def load_note(path: Path) -> tuple[str, bytes]:
+    """Read a note that was kept elsewhere."""
+    try:
+        return path.name, path.read_bytes()
+    except OSError:
+        raise Misuse("a note cannot be read") from None
+
+
 def report(verification: Verification, *, as_json: bool) -> str:
     """Put the verdict into words, or into JSON."""
     findings, root, size = verification.findings, verification.tree.root().hex(), verification.size
     if as_json:
         shown = [asdict(finding) for finding in findings]
-        return json.dumps({"sound": not findings, "entries": size, "root": root, "findings": shown})
-    if not findings:
-        return f"sound: {size} entries, root {root}"
+        verdict = {"sound": not findings, "entries": size, "root": root, "witnessed": verification.witnessed}
+        return json.dumps({**verdict, "findings": shown})
     lines = [str(finding) for finding in findings]
-    return "\n".join([*lines, f"found wanting: {verification.found} findings in {size} entries"])
+    lines += [f"{name} has signed up to size {signed}" for name, signed in verification.witnessed.items()]
+    found = f"found wanting: {verification.found} findings in {size} entries"
+    return "\n".join([*lines, found if findings else f"sound: {size} entries, root {root}"])
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -459,13 +524,21 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="pacs-audit-verify", description="Verify a published ledger.")
     parser.add_argument("directory", type=Path, metavar="CHECKPOINT-DIR")
     parser.add_argument("--key", type=Path, required=True, metavar="PUBLIC.pem", help="the log's Ed25519 public key")
+    parser.add_argument(
+        "--witness", action="append", default=[], metavar="VERIFIER-KEY", help="a witness that must have signed"
+    )
+    parser.add_argument(
+        "--note", type=Path, action="append", default=[], metavar="FILE", help="a checkpoint that was kept elsewhere"
+    )
     parser.add_argument("--json", action="store_true", help="answer with one JSON object")
     options = parser.parse_args(arguments)
     try:
-        verification = Verification(open_directory(options.directory), load_key(options.key))
+        directory, key = open_directory(options.directory), load_key(options.key)
+        witnesses, notes = [*map(load_witness, options.witness)], [*map(load_note, options.note)]
     except Misuse as error:
         sys.stderr.write(f"pacs-audit-verify: {error}\n")
         return MISUSE
+    verification = Verification(directory, key, witnesses, notes)
     verification.run()
     sys.stdout.write(report(verification, as_json=options.json) + "\n")
     return WANTING if verification.findings else SOUND

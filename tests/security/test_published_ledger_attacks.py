@@ -4,7 +4,8 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from base64 import b64encode
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -16,6 +17,8 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1
 from cryptography.hazmat.primitives.asymmetric.ec import generate_private_key as generate_ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from pacs_secure import audit_verify
 from pacs_secure.core.audit import LedgerEntry
@@ -24,6 +27,7 @@ from pacs_secure.crypto.tlog import (
     NO_ENTRY,
     WIDTH,
     Author,
+    WitnessKey,
     checkpoint_text,
     compose_entry,
     decode_bundle,
@@ -459,3 +463,136 @@ def test_the_file_works_alone_anywhere(log: Path, key_file: Path, tmp_path: Path
     assert (done.returncode, done.stderr) == (0, b"")
     assert json.loads(done.stdout)["sound"] is True
     assert "pacs_secure" not in {line.split()[1] for line in alone.read_text().splitlines() if line.startswith("from")}
+
+
+# --- witnesses, and notes that were kept elsewhere ----------------------------------------------
+
+WITNESSES = {name: Ed25519PrivateKey.from_private_bytes(bytes([number]) * 32) for number, name in enumerate("ab", 1)}
+
+
+def signer(name: str) -> audit_verify.Signer:
+    raw = WITNESSES[name].public_key().public_bytes_raw()
+    return audit_verify.load_witness(str(WitnessKey(f"{name}.example", raw)))
+
+
+def cosigned(note: bytes, name: str, at: int = 1_790_000_000) -> bytes:
+    key = WITNESSES[name]
+    text = note.decode().rpartition("\n\n")[0].encode() + b"\n"
+    blob = at.to_bytes(8, "big") + key.sign(f"cosignature/v1\ntime {at}\n".encode() + text)
+    known = WitnessKey(f"{name}.example", key.public_key().public_bytes_raw()).key_id
+    return note + f"\u2014 {name}.example {b64encode(known + blob).decode()}\n".encode()
+
+
+def witnessed(log: Path, names: str, size: int = SIZE) -> bytes:
+    note = (log / f"checkpoints/{size:020}").read_bytes()
+    for name in names:
+        note = cosigned(note, name)
+    put(log / f"witnessed/{size:020}", note)
+    return note
+
+
+def verified(log: Path, witnesses: str = "", elsewhere: Sequence[tuple[str, bytes]] = ()) -> audit_verify.Verification:
+    chosen = [signer(name) for name in witnesses]
+    verification = audit_verify.Verification(audit_verify.Directory(log), KEY.public_key(), chosen, elsewhere)
+    verification.run()
+    return verification
+
+
+def test_how_far_each_witness_has_signed_is_told(log: Path) -> None:
+    witnessed(log, "ab", 300)
+    witnessed(log, "a")
+    verification = verified(log, "ab")
+    assert said(verification) == []
+    assert verification.witnessed == {"a.example": SIZE, "b.example": 300}
+    told = audit_verify.report(verification, as_json=False).splitlines()
+    assert told[:2] == [f"a.example has signed up to size {SIZE}", "b.example has signed up to size 300"]
+    assert json.loads(audit_verify.report(verification, as_json=True))["witnessed"] == verification.witnessed
+
+
+def test_a_witness_that_has_signed_nothing_is_missed(log: Path) -> None:
+    witnessed(log, "a")
+    assert said(verified(log, "ab")) == ["witness: b.example has signed none of the checkpoints"]
+
+
+def test_a_signature_of_a_witness_that_is_not_of_this_text_is_found(log: Path) -> None:
+    other = witnessed(log, "a", 300).decode().splitlines()[-1]
+    note = (log / f"checkpoints/{SIZE:020}").read_bytes()
+    put(log / f"witnessed/{SIZE:020}", note + f"{other}\n".encode())
+    (found,) = said(verified(log, "a"))
+    assert "the signature of a.example is not of this text" in found
+    assert said(verified(log, "")) == []  # whoever is not asked about is not looked at
+
+
+def test_a_log_cut_back_with_all_its_notes_is_found_by_a_note_kept_elsewhere(log: Path) -> None:
+    kept = cosigned((log / "checkpoint").read_bytes(), "a")
+    shutil.rmtree(log)
+    sign_sizes(log, publish_tiles(log, [entry.content for entry in entries_of(300)]), (20, 300))
+    assert said(verified(log)) == []
+
+    found = said(verified(log, elsewhere=[("witness", kept)]))
+    assert any("it is of size 300, but size 530 was signed" in line for line in found)
+    assert any("missing" in line for line in found)
+
+
+@pytest.mark.parametrize("size", [SIZE, SIZE + 20])
+def test_a_fork_shown_to_one_witness_is_found_by_what_the_other_saw(log: Path, size: int) -> None:
+    """The log signed two histories, and showed each witness another one."""
+    shown_to_a = cosigned((log / "checkpoint").read_bytes(), "a")
+    shutil.rmtree(log)
+    entries = entries_of(size, "dermatology", since=400)
+    sign_sizes(log, publish_tiles(log, [entry.content for entry in entries]), (300, size))
+    witnessed(log, "b", size)
+    assert said(verified(log, "b")) == []
+
+    found = said(verified(log, "ab", [("a's newest note", shown_to_a)]))
+    assert any("400" in line or "300 to" in line or "forked" in line for line in found)
+    assert any(f"size {SIZE}" in line for line in found)
+
+
+def test_everything_rewritten_by_whoever_holds_the_key_is_found_by_one_old_note(log: Path) -> None:
+    old = (log / f"checkpoints/{20:020}").read_bytes()
+    shutil.rmtree(log)
+    entries = entries_of(SIZE, "dermatology", since=3)
+    sign_sizes(log, publish_tiles(log, [entry.content for entry in entries]), (256, SIZE))
+    assert said(verified(log)) == []
+    assert any("the root at size 20 is not the signed one" in line for line in said(verified(log, "", [("old", old)])))
+
+
+def test_the_command_takes_witnesses_and_notes(
+    log: Path, key_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = tmp_path / "kept"
+    kept.write_bytes(witnessed(log, "a"))
+    raw = WITNESSES["a"].public_key().public_bytes_raw()
+    name, of_a_log = str(WitnessKey("a.example", raw)), f"a.example+00000000+{b64encode(bytes([1]) + raw).decode()}"
+    usual = [str(log), "--key", str(key_file)]
+    assert audit_verify.main([*usual, "--witness", name, "--note", str(kept)]) == 0
+    assert f"a.example has signed up to size {SIZE}" in capsys.readouterr().out
+    for wrong in ("", "a.example", "a.example+00000000+AAAA", name[:-4], of_a_log):
+        assert audit_verify.main([*usual, "--witness", wrong]) == 2, wrong
+    assert audit_verify.main([*usual, "--note", str(tmp_path / "nowhere")]) == 2
+
+
+# --- the quick way and the thorough one ---------------------------------------------------------
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_whatever_byte_is_changed_both_ways_of_verifying_say_the_same(
+    published: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    log = Path(shutil.copytree(published, tmp_path_factory.mktemp("any") / "log"))
+    files = sorted(path for path in log.rglob("*") if path.is_file())
+    path = data.draw(st.sampled_from(files), label="file")
+    content = bytearray(path.read_bytes())
+    place = data.draw(st.integers(0, len(content) - 1), label="byte")
+    content[place] ^= data.draw(st.integers(1, 255), label="bits")
+    path.write_bytes(content)
+
+    quick = verified(log)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(audit_verify.Verification, "_all_sound", lambda *_: False)
+        patch.setattr(audit_verify, "PATIENCE", (0.0,))
+        thorough = verified(log)
+    assert quick.findings == thorough.findings != []
+    assert quick.tree.root() == thorough.tree.root()
