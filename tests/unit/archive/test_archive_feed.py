@@ -1,5 +1,7 @@
 """Passing the ledger on: decided, on record from where to where, and nothing of another institution."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from pacs_secure.archive import feed
@@ -8,6 +10,7 @@ from pacs_secure.core.audit import LedgerEntry
 from pacs_secure.core.errors import Denied, Malformed, Tampered, Unavailable
 from pacs_secure.messages.occurrence import Occurrence
 from tests.builders import ELSEWHERE, subject
+from tests.fakes import MemoryLedger
 from tests.unit.archive.instances import acts, store
 from tests.world import ORIGIN, World
 
@@ -60,6 +63,36 @@ def test_it_reads_page_by_page(world: World, monkeypatch: pytest.MonkeyPatch) ->
             feeding.passed_on(page)
         assert lengths == [2, 1, 0]
         assert feeding.place == feeding.size() == 3
+
+
+def test_what_the_ledger_need_not_keep_any_longer_is_passed_over(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    store(world)
+    monkeypatch.setattr(feed, "MOST_AT_ONCE", 1)
+    feeding = feed.Feeding(Shortened(world.ledger, 2), ORIGIN, OPERATOR.institution, 0)
+
+    pages = []
+    while (page := feeding.page()).next_place != feeding.place:
+        pages.append([one.index for one in page.entries])
+        feeding.passed_on(page)
+
+    world.archive.verify.check_ledger(subject(Role.DPO))  # two more entries, which are kept
+    assert pages == [[], []]
+    assert [one.index for one in feeding.page().entries] == [2]
+
+
+class Shortened(MemoryLedger):
+    """A ledger whose first entries are gone after their time."""
+
+    def __init__(self, whole: MemoryLedger, first: int) -> None:
+        super().__init__()
+        self._whole = whole
+        self._first = first
+
+    def size(self) -> int:
+        return self._whole.size()
+
+    def entries(self, start: int, stop: int) -> Iterator[LedgerEntry]:
+        yield from (entry for entry in self._whole.entries(start, stop) if entry.index >= self._first)
 
 
 def test_institutions_are_strictly_apart(world: World) -> None:
