@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -12,7 +12,7 @@ from pacs_secure.archive.forwarder import ALARM, ALARM_AFTER, EVERY_SECONDS, LON
 from pacs_secure.core.access import Door, Role
 from pacs_secure.core.errors import Unavailable
 from pacs_secure.messages import syslog
-from tests.builders import NOW, subject
+from tests.builders import ELSEWHERE, NOW, subject
 from tests.fakes_feeds import MemoryBookmarks, Pile
 from tests.unit.archive.instances import acts, data_set, store
 from tests.world import ORIGIN, World
@@ -115,6 +115,17 @@ def test_a_bookmark_that_cannot_be_kept_means_a_message_twice_and_never_none(wor
 
     later = list(range(3, len(world.ledger.kept)))
     assert places(pile) == [0, 1, 2, *later, *later]
+
+
+def test_entries_of_another_institution_are_passed_over(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feed, "MOST_AT_ONCE", 1)
+    pile, marks = Pile(), MemoryBookmarks()
+    store(world)
+    elsewhere = replace(ARCHIVE, institution=ELSEWHERE)
+    carrier = Forwarder(world.archive.feed, marks, pile, syslog.frame, elsewhere, Hands())
+
+    assert carrier.deliver() == 1
+    assert (places(pile), marks.place(pile.channel)) == ([2], 3)
 
 
 def test_the_officer_hears_of_a_repository_that_takes_nothing_once_and_when_it_does_again(world: World) -> None:

@@ -152,3 +152,14 @@ def test_a_device_needs_no_person_to_ask() -> None:
 
     assert (client["requestor"], client["who"]["display"], server["requestor"]) == (True, ACTOR, False)
     assert client["role"][0]["coding"][0]["code"] == "modality"
+
+
+def test_where_pseudonyms_are_not_told_a_number_stands_for_whoever_acted() -> None:
+    draft = draft_of(Action.STUDY_READ, DONE)
+
+    told = rendered(replace(occurrence(draft), number=3))
+    nobody = rendered(replace(occurrence(replace(draft, actor="")), number=0))
+
+    assert told["agent"][0]["who"] == {"display": "radiologist 3"}
+    assert nobody["agent"][0]["who"] == {"display": "unknown"}
+    assert ACTOR not in json.dumps(told)
