@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from pacs_secure.core.audit import Draft
 from pacs_secure.core.errors import Malformed
-from pacs_secure.core.reports import Integrity, Point, Table
+from pacs_secure.core.reports import FIRST_DAY, LAST_DAY, Integrity, Point, Table
 from pacs_secure.core.vocabulary import Action
 
 LONGEST_WINDOW = timedelta(days=366)
@@ -87,6 +87,8 @@ class Suspicion:
         """Raise `Malformed` when no report can be made of it."""
         if self.begins_at.tzinfo is None or self.ends_at.tzinfo is None:
             raise Malformed("the window of an incident needs its offset from UTC")
+        if not all(FIRST_DAY <= moment.date() <= LAST_DAY for moment in (self.begins_at, self.ends_at)):
+            raise Malformed("the window of an incident lies beyond the calendar")
         if not timedelta(0) < self.ends_at - self.begins_at <= LONGEST_WINDOW:
             raise Malformed("the window of an incident ends after it begins, and within a year")
         if not self.cause.strip():

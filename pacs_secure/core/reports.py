@@ -15,6 +15,8 @@ from pacs_secure.core.vocabulary import Role
 Cell = str | int
 
 LONGEST_PERIOD = timedelta(days=3 * 366)
+FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(9000, 12, 31)
+"""Between which days a period lies: beyond them a time zone may lead out of the calendar."""
 
 
 def zone(name: str) -> tzinfo:
@@ -47,7 +49,7 @@ class Period:
     time_zone: str
 
     def __post_init__(self) -> None:
-        if not timedelta(0) <= self.last - self.first <= LONGEST_PERIOD:
+        if not FIRST_DAY <= self.first <= self.last <= LAST_DAY or self.last - self.first > LONGEST_PERIOD:
             raise Malformed("a period ends on or after its first day, and within three years")
 
     @property

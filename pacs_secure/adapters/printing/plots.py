@@ -10,6 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from pacs_secure.adapters.printing.glyphs import drawable
+
 mpl.rcParams.update(
     {"svg.hashsalt": "pacs_secure", "svg.fonttype": "path", "font.family": "DejaVu Sans", "font.size": 8}
 )
@@ -62,7 +64,7 @@ def _lying(axes: Axes, labels: Sequence[str], values: Sequence[int]) -> None:
 
 def _labels(labels: Sequence[str]) -> list[str]:
     """Return labels that are text and nothing else, whoever named a department."""
-    return ["".join(sign for sign in label if sign.isprintable())[:_LONGEST_LABEL] for label in labels]
+    return [drawable(label[:_LONGEST_LABEL].replace("\n", " ")) for label in labels]
 
 
 def _drawn(draw: Callable[[Axes], None], size: tuple[float, float], number: int) -> str:

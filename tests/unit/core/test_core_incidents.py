@@ -25,6 +25,7 @@ def test_a_whole_suspicion_is_taken() -> None:
         {"begins_at": BEGINS.replace(tzinfo=None), "ends_at": BEGINS.replace(tzinfo=None) + timedelta(days=1)},
         {"ends_at": BEGINS},
         {"ends_at": BEGINS + timedelta(days=400)},
+        {"begins_at": datetime.min.replace(tzinfo=UTC), "ends_at": datetime.max.replace(tzinfo=UTC)},
         {"cause": "  "},
         {"cause": "x" * (LONGEST_TEXT + 1)},
         {"statements": {"measures": "x" * (LONGEST_TEXT + 1)}},

@@ -20,7 +20,10 @@ def test_one_day_is_a_period() -> None:
     assert (Period(day, day, "UTC").ends_at - Period(day, day, "UTC").begins_at).days == 1
 
 
-@pytest.mark.parametrize(("first", "last"), [((2026, 2, 2), (2026, 2, 1)), ((2020, 1, 1), (2026, 1, 1))])
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [((2026, 2, 2), (2026, 2, 1)), ((2020, 1, 1), (2026, 1, 1)), ((1, 1, 1), (1, 1, 2)), ((9999, 12, 31),) * 2],
+)
 def test_what_ends_before_it_begins_or_lasts_too_long_is_no_period(
     first: tuple[int, int, int], last: tuple[int, int, int]
 ) -> None:

@@ -12,7 +12,7 @@ from pacs_secure.core.reports import BLIND_SPOTS, Integrity, Point, Report, Tabl
 from pacs_secure.core.vocabulary import Action, Door, Purpose, Role
 from tests.unit.archive.report.entries import EMERGENCY_RULE, NONE_RULE, NOON, PERIOD, entry, reads, tallied
 
-HOSTILE = '"><script>alert(1)</script>$x^2$ {{ 7 * 7 }} #panic("x")'
+HOSTILE = '"><script>alert(1)</script>$x^2$ {{ 7 * 7 }} #panic("x") 放射 \U0001f512 \x07'
 """A name that a department has when somebody means us ill."""
 
 SOUND = Integrity(
