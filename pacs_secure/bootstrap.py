@@ -127,6 +127,7 @@ def open_house(settings: Settings, stack: ExitStack, vault: Vault) -> House:
             unwrapper=VaultUnwrapper(vault.session("reader")),
             public_key=lambda: ledger_key(settings.ledger.public_key_file),
             origin=settings.ledger.origin,
+            leader=database.leader(),
             emergencies=SqlEmergencies(database),
             patients=SqlPatients(database),
             notices=SqlNotices(database),

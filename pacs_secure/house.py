@@ -63,6 +63,7 @@ from pacs_secure.ports import (
     KeyEraser,
     KeyUnwrapper,
     KeyWrapper,
+    Leader,
     Ledger,
     Notices,
     Patients,
@@ -102,6 +103,8 @@ class Engines:
     """What checkpoints are verified with, raw Ed25519."""
     origin: str
     """Under which name checkpoints are published."""
+    leader: Leader
+    """Of several archives on one database, the one that gives places and signs checkpoints."""
     emergencies: Emergencies
     patients: Patients
     notices: Notices

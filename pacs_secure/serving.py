@@ -67,6 +67,8 @@ def serve(settings: Settings) -> None:
         house = open_house(settings, stack, vault)
         house.archive.policies.follow()
         _keep("policy", LOOK_AT_POLICIES, house.archive.policies.follow, stack)
+        house.engines.leader.start(_alarm(settings, house))
+        stack.callback(house.engines.leader.stop)
         # 3 recover
         _recover(settings, house)
         # 4 attest
@@ -129,7 +131,8 @@ def _alarm(settings: Settings, house: House) -> watchers.Alarm:
 
 def _start_notary(settings: Settings, house: House, vault: Vault, stack: ExitStack) -> None:
     signer = VaultSigner(vault.session("signer"), institution(settings.institution))
-    notary = Notary(house.engines.ledger, house.engines.publisher, signer, settings.ledger.origin)
+    engines = house.engines
+    notary = Notary(engines.ledger, engines.publisher, signer, settings.ledger.origin, engines.leader)
     notary.start()
     stack.callback(notary.stop)
 

@@ -14,7 +14,7 @@ from pacs_secure.core.notices import KeptNotice, Notice
 from pacs_secure.core.query import Narrowing
 from pacs_secure.core.seeking import Sought
 from pacs_secure.crypto.tlog import NO_ENTRY, WIDTH, Author, compose_entry, parse_checkpoint, read_draft, root, state
-from pacs_secure.ports import Added, Device, ForgettableKey, InstitutionKeys, LedgerKey
+from pacs_secure.ports import Added, Alarm, Device, ForgettableKey, InstitutionKeys, LedgerKey
 from tests.fake_matching import FakeSeries, FakeStudy, hits_of, in_order, numbered, plain, same, study_fits
 
 
@@ -532,3 +532,19 @@ class MemoryPublisher:
         if not index < size <= len(self.entries):
             raise Tampered("a published bundle is missing or holds too few entries")
         return self.entries[index]
+
+
+class Alone:
+    """`pacs_secure.ports.Leader` where nobody else could lead."""
+
+    def __init__(self) -> None:
+        self.leading = False
+
+    def start(self, alarm: Alarm) -> None:
+        self.leading = True
+
+    def leads(self) -> bool:
+        return self.leading
+
+    def stop(self) -> None:
+        self.leading = False

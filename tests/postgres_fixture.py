@@ -4,22 +4,31 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import count
 from pathlib import Path
-from typing import Any, LiteralString
+from typing import Any, LiteralString, TypeVar
 
 import psycopg
 import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
+from sqlalchemy import Engine, create_engine
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
 from pacs_secure.adapters.sql.engine import Database
+from pacs_secure.adapters.sql.postgres import Postgres
+from pacs_secure.adapters.sql.sequencer import settle
+from pacs_secure.core.errors import Unavailable
 
+T = TypeVar("T")
+EMPTY = create_engine("sqlite://")
 ENGINES = ("sqlite", "postgres")
-_TEMPLATE = "archive_template"
+TEMPLATE = "archive_template"
 _MAINTENANCE = (
     # The machine does not lose power in a test; a killed server keeps what the system has been given.
     "ALTER SYSTEM SET fsync = off",
@@ -74,8 +83,8 @@ def postgres_server() -> Iterator[PostgresServer]:
     with server.shell() as shell:
         for statement in _MAINTENANCE:
             shell.execute(statement)
-        shell.execute(f"CREATE DATABASE {_TEMPLATE} TEMPLATE template0")
-    Database(server.url(_TEMPLATE)).close()
+        shell.execute(f"CREATE DATABASE {TEMPLATE} TEMPLATE template0")
+    Database(server.url(TEMPLATE)).close()
     yield server
     running.cleanup()
     shutil.rmtree(directory, ignore_errors=True)
@@ -85,7 +94,7 @@ def postgres_server() -> Iterator[PostgresServer]:
 @pytest.fixture
 def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
     """Lend the address of a database that has the tables and nothing in them."""
-    name = postgres_server.create(_TEMPLATE)
+    name = postgres_server.create(TEMPLATE)
     yield postgres_server.url(name)
     postgres_server.drop(name)
 
@@ -109,6 +118,36 @@ def place_of(request: pytest.FixtureRequest, tmp_path: Path, engine: str | None 
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> str | Path:
     """Return where an empty database may be opened, on one engine after the other."""
     return place_of(request, tmp_path)
+
+
+class Settled(Database):
+    """A database in which all that was said has its place when somebody reads or writes."""
+
+    def write(self, work: Callable[[Connection], T]) -> T:
+        self._settle_now()
+        return super().write(work)
+
+    def _settle_now(self) -> None:
+        if isinstance(self._dialect, Postgres) and not self._closed:
+            try:
+                settle(self._engine_to_settle)
+            except SQLAlchemyError as error:
+                raise Unavailable("the database cannot be reached") from error
+
+    @contextmanager
+    def read(self, *, long: bool = False) -> Iterator[Connection]:
+        self._settle_now()
+        with super().read(long=long) as connection:
+            yield connection
+
+    def close(self) -> None:
+        super().close()
+        self.__dict__.pop("_engine_to_settle", EMPTY).dispose()
+
+    @cached_property
+    def _engine_to_settle(self) -> Engine:
+        assert isinstance(self._dialect, Postgres)
+        return self._dialect.make_writer()
 
 
 def tamper(place: str | Path, statement: LiteralString, *values: object) -> None:

@@ -42,6 +42,7 @@ from pacs_secure.house import Engines, House, furnish
 from pacs_secure.ports import CertificateAuthority, KeyEraser, KeyUnwrapper, KeyWrapper, Signer
 from tests.builders import HERE
 from tests.fakes import (
+    Alone,
     MemoryDevices,
     MemoryLedger,
     MemoryLedgerKeys,
@@ -136,6 +137,7 @@ def memory_world() -> World:
         keyring,
         keyring.public_key,
         ORIGIN,
+        Alone(),
         emergencies=MemoryEmergencies(ties),
         patients=MemoryPatients(records),
         notices=MemoryNotices(ledger),
@@ -230,6 +232,7 @@ def disk_world(
         unwrapper,
         public_key,
         ORIGIN,
+        database.leader(),
         emergencies=SqlEmergencies(database),
         patients=SqlPatients(database),
         notices=SqlNotices(database),

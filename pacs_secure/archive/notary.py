@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from pacs_secure.core.errors import ArchiveError, Tampered
 from pacs_secure.crypto.tlog import Frontier, checkpoint_text, parse_checkpoint, sign_note
-from pacs_secure.ports import Ledger, Publisher, Signer
+from pacs_secure.ports import Leader, Ledger, Publisher, Signer
 
 log = logging.getLogger(__name__)
 
@@ -23,13 +23,19 @@ _PATIENCE = 30.0
 
 
 class Notary:
-    """Keeps checkpoints coming; one per ledger."""
+    """Keeps checkpoints coming; one per ledger: of several archives only the one that leads signs.
 
-    def __init__(self, ledger: Ledger, publisher: Publisher, signer: Signer, origin: str) -> None:
+    Without ``leader`` there is no other.
+    """
+
+    def __init__(
+        self, ledger: Ledger, publisher: Publisher, signer: Signer, origin: str, leader: Leader | None = None
+    ) -> None:
         self._ledger = ledger
         self._publisher = publisher
         self._signer = signer
         self._origin = origin
+        self._leader = leader
         self._frontier: Frontier | None = None
         self._ending = threading.Event()
         self._thread: threading.Thread | None = None
@@ -67,6 +73,13 @@ class Notary:
         if self._thread is not None:
             self._thread.join(_PATIENCE)
 
+    def _attest_where_it_leads(self) -> None:
+        if self._leader is None or self._leader.leads():
+            self.attest()
+        else:
+            # Whoever leads publishes; this one begins there when it takes over.
+            self._frontier = None
+
     def _resume(self) -> Frontier:
         frontier = Frontier()
         published = self._publisher.published()
@@ -83,7 +96,7 @@ class Notary:
         while not ended:
             ended = waiting(EVERY_SECONDS)
             try:
-                self.attest()
+                self._attest_where_it_leads()
             except ArchiveError as error:
                 log.warning("no checkpoint: %s", error)
             except Exception:

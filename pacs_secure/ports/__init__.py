@@ -10,6 +10,7 @@ from pacs_secure.ports.emergencies import Emergencies, Patients
 from pacs_secure.ports.feeds import Bookmarks, Repository
 from pacs_secure.ports.index import Added, InstitutionKeys, Ledger, Publisher, Records, Ties
 from pacs_secure.ports.keys import ForgettableKey, KeyCanary, KeyEraser, KeyUnwrapper, KeyWrapper, Shelf, Signer
+from pacs_secure.ports.leader import Alarm, Leader
 from pacs_secure.ports.ledger_keys import LedgerKey, LedgerKeys
 from pacs_secure.ports.notices import Messenger, Notices
 from pacs_secure.ports.objects import Blob, Blobs, StoredName
@@ -41,6 +42,7 @@ from pacs_secure.ports.witnesses import Clocks, Cosigned, SeenElsewhere, TimeSta
 
 __all__ = [
     "Added",
+    "Alarm",
     "AtProvider",
     "Attempt",
     "Authenticator",
@@ -66,6 +68,7 @@ __all__ = [
     "KeyEraser",
     "KeyUnwrapper",
     "KeyWrapper",
+    "Leader",
     "Ledger",
     "LedgerKey",
     "LedgerKeys",

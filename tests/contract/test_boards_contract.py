@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from pacs_secure.adapters.sql import Database, SqlLedger, SqlTies
+from pacs_secure.adapters.sql import SqlLedger, SqlTies
 from pacs_secure.adapters.sql.boards import SqlBoards
 from pacs_secure.core.access import Tie
 from pacs_secure.core.boards import Board, Ending
@@ -17,7 +17,7 @@ from pacs_secure.ports import Boards, Ledger, Ties
 from tests.builders import ELSEWHERE, HERE, NOW, board, case, draft, permit, seat, tie
 from tests.fakes import MemoryTies
 from tests.fakes_sharing import MemoryBoards
-from tests.postgres_fixture import ENGINES, place_of, tamper
+from tests.postgres_fixture import ENGINES, Settled, place_of, tamper
 
 MOST = 10
 FIRST, SECOND = uuid4(), uuid4()
@@ -49,7 +49,7 @@ def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kept]:
         ties = MemoryTies()
         yield Kept(MemoryBoards(ties), ties, ties.ledger)
         return
-    database = Database(place_of(request, tmp_path))
+    database = Settled(place_of(request, tmp_path))
     yield Kept(SqlBoards(database), SqlTies(database), SqlLedger(database))
     database.close()
 
@@ -147,7 +147,7 @@ def test_the_newest_of_an_institution_or_a_person_come_first(kept: Kept) -> None
     ("column", "value"), [("seats", b"no JSON"), ("seats", b"[[1]]"), ("cases", b"[[]]"), ("meets_on", "someday")]
 )
 def test_a_stored_board_that_is_none_is_told(place: str | Path, column: str, value: object) -> None:
-    database = Database(place)
+    database = Settled(place)
     made = board()
     SqlBoards(database).convene(permit(), made, draft())
     tamper(place, f"UPDATE boards SET {column} = ?", value)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pacs_secure.adapters.sql import Database, SqlLedger, SqlRecords, classification
+from pacs_secure.adapters.sql import SqlLedger, SqlRecords, classification
 from pacs_secure.core.access import LABELS, Relation, Safeguard, Scope, StoredFacts
 from pacs_secure.core.audit import Draft
 from pacs_secure.core.errors import Conflict, Denied, NotFound
@@ -30,7 +30,7 @@ from tests.builders import (
     viewer,
 )
 from tests.fakes import MemoryLedger, MemoryRecords
-from tests.postgres_fixture import ENGINES, place_of
+from tests.postgres_fixture import ENGINES, Settled, place_of
 
 STUDY = uid(f"{ROOT}.1")
 OTHER = f"{ROOT}.2"
@@ -68,7 +68,7 @@ def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kept]:
         ledger = MemoryLedger()
         yield Kept(MemoryRecords(ledger), ledger)
         return
-    database = Database(place_of(request, tmp_path))
+    database = Settled(place_of(request, tmp_path))
     yield Kept(SqlRecords(database), SqlLedger(database))
     database.close()
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from pacs_secure.adapters.sql.devices import SqlDevices
-from pacs_secure.adapters.sql.engine import Database
 from pacs_secure.adapters.sql.ledger import SqlLedger
 from pacs_secure.core.access import Action, Permit
 from pacs_secure.core.errors import Conflict, Denied, Malformed
@@ -16,7 +15,7 @@ from pacs_secure.crypto.tlog import read_draft
 from pacs_secure.ports import Device, Devices, Ledger
 from tests.builders import CT, ELSEWHERE, HERE, NOW, device, digest, draft, permit, subject
 from tests.fakes import MemoryDevices, MemoryLedger
-from tests.postgres_fixture import ENGINES, place_of
+from tests.postgres_fixture import ENGINES, Settled, place_of
 
 
 @dataclass
@@ -40,7 +39,7 @@ def nodes(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Nodes]:
         ledger = MemoryLedger()
         yield Nodes(MemoryDevices(ledger), ledger)
     else:
-        database = Database(place_of(request, tmp_path))
+        database = Settled(place_of(request, tmp_path))
         yield Nodes(SqlDevices(database), SqlLedger(database))
         database.close()
 

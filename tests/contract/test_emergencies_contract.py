@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from pacs_secure.adapters.sql import Database, SqlLedger, SqlRecords, SqlTies
+from pacs_secure.adapters.sql import SqlLedger, SqlRecords, SqlTies
 from pacs_secure.adapters.sql.emergencies import SqlEmergencies
 from pacs_secure.adapters.sql.notices import SqlNotices
 from pacs_secure.adapters.sql.patients import SqlPatients
@@ -33,7 +33,7 @@ from tests.builders import (
 )
 from tests.fakes import MemoryLedger, MemoryRecords, MemoryTies
 from tests.fakes_emergencies import MemoryEmergencies, MemoryNotices, MemoryPatients
-from tests.postgres_fixture import ENGINES, place_of
+from tests.postgres_fixture import ENGINES, Settled, place_of
 
 FOUR_HOURS = timedelta(hours=4)
 OPENS = permit(action=Action.BREAK_GLASS_OPEN)
@@ -96,7 +96,7 @@ def glass(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Glass]:
         records = MemoryRecords(ledger, ties)
         yield Glass(MemoryEmergencies(ties), ties, MemoryNotices(ledger), ledger, MemoryPatients(records), records)
         return
-    database = Database(place_of(request, tmp_path))
+    database = Settled(place_of(request, tmp_path))
     yield Glass(
         SqlEmergencies(database),
         SqlTies(database),

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from pacs_secure.adapters.sql.engine import Database
 from pacs_secure.adapters.sql.ledger import SqlLedger
 from pacs_secure.core.access import Action, Role
 from pacs_secure.core.audit import Draft, LedgerEntry, Outcome
@@ -22,7 +21,7 @@ from pacs_secure.crypto.tlog import NO_ENTRY, compose_entry, leaf_hash, parse_en
 from pacs_secure.ports import Ledger
 from tests.builders import ELSEWHERE, HERE, NOW, appended, draft, study_facts, subject
 from tests.fakes import MemoryLedger
-from tests.postgres_fixture import ENGINES, place_of
+from tests.postgres_fixture import ENGINES, Settled, place_of
 
 MINUTE = timedelta(minutes=1)
 RADIOLOGIST = subject(identifier="r.weber")
@@ -36,7 +35,7 @@ def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ledger]:
     if request.param == "memory":
         yield MemoryLedger()
     else:
-        database = Database(place_of(request, tmp_path))
+        database = Settled(place_of(request, tmp_path))
         yield SqlLedger(database)
         database.close()
 

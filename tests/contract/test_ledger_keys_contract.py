@@ -8,7 +8,6 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from pacs_secure.adapters.sql.engine import Database
 from pacs_secure.adapters.sql.ledger import SqlLedger
 from pacs_secure.adapters.sql.ledger_keys import SqlLedgerKeys
 from pacs_secure.core.audit import SealedDetails
@@ -17,7 +16,7 @@ from pacs_secure.core.identifiers import Institution, KeyId
 from pacs_secure.ports import Ledger, LedgerKey, LedgerKeys
 from tests.builders import ELSEWHERE, HERE, draft, permit
 from tests.fakes import MemoryLedger, MemoryLedgerKeys
-from tests.postgres_fixture import ENGINES, place_of
+from tests.postgres_fixture import ENGINES, Settled, place_of
 
 PATIENT, OTHER = uuid4(), uuid4()
 
@@ -49,7 +48,7 @@ def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kept]:
         ledger = MemoryLedger()
         yield Kept(ledger, MemoryLedgerKeys(ledger))
     else:
-        database = Database(place_of(request, tmp_path))
+        database = Settled(place_of(request, tmp_path))
         yield Kept(SqlLedger(database), SqlLedgerKeys(database))
         database.close()
 

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from pacs_secure.adapters.sql import Database, SqlLedger, SqlPolicies
+from pacs_secure.adapters.sql import SqlLedger, SqlPolicies
 from pacs_secure.adapters.sql.policies import SqlPolicies as TheAdapter
 from pacs_secure.core.access import Action
 from pacs_secure.core.errors import Conflict, Denied, NotFound, Tampered, Unavailable
@@ -17,7 +17,7 @@ from pacs_secure.ports import Ledger, PolicyHistory
 from tests.builders import ELSEWHERE, HERE, NOW, draft, permit, subject
 from tests.fakes import MemoryLedger
 from tests.fakes_policies import MemoryPolicies
-from tests.postgres_fixture import ENGINES, place_of, tamper
+from tests.postgres_fixture import ENGINES, Settled, place_of, tamper
 
 TEXTS = {"policy.csv": "p, ä rule\n", "roles.csv": ""}
 PERMIT = permit(action=Action.POLICY_PROPOSE)
@@ -47,7 +47,7 @@ def history(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[History]
         ledger = MemoryLedger()
         yield History(MemoryPolicies(ledger), ledger)
         return
-    database = Database(place_of(request, tmp_path))
+    database = Settled(place_of(request, tmp_path))
     yield History(SqlPolicies(database), SqlLedger(database))
     database.close()
 
@@ -122,7 +122,7 @@ def test_texts_that_somebody_wrote_past_the_archive_are_none(place: str | Path, 
     contents = (
         [packed] if packed is not None else [zlib.compress(json.dumps(one).encode()) for one in (["a"], {"a": 1})]
     )
-    with closing(Database(place)) as database:
+    with closing(Settled(place)) as database:
         history = History(TheAdapter(database), SqlLedger(database))
         made = history.propose()
         for content in contents:
@@ -132,7 +132,7 @@ def test_texts_that_somebody_wrote_past_the_archive_are_none(place: str | Path, 
 
 
 def test_a_closed_database_is_out_of_reach(place: str | Path) -> None:
-    database = Database(place)
+    database = Settled(place)
     database.close()
 
     with pytest.raises(Unavailable):

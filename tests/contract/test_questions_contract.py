@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from pacs_secure.adapters.sql import Database, SqlEmployeeQuestions, SqlLedger
+from pacs_secure.adapters.sql import SqlEmployeeQuestions, SqlLedger
 from pacs_secure.adapters.sql.questions import SqlEmployeeQuestions as TheAdapter
 from pacs_secure.core.access import Action
 from pacs_secure.core.errors import Conflict, Denied, NotFound
@@ -17,7 +17,7 @@ from pacs_secure.ports import EmployeeQuestions, Ledger
 from tests.builders import ELSEWHERE, HERE, NOW, draft, permit, subject
 from tests.fakes import MemoryLedger
 from tests.fakes_questions import MemoryEmployeeQuestions
-from tests.postgres_fixture import ENGINES, place_of
+from tests.postgres_fixture import ENGINES, Settled, place_of
 
 PERMIT = permit(action=Action.LEDGER_ASK)
 THEIRS = permit(subject(of=ELSEWHERE), Action.LEDGER_ASK)
@@ -50,7 +50,7 @@ def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kept]:
         ledger = MemoryLedger()
         yield Kept(MemoryEmployeeQuestions(ledger), ledger)
         return
-    database = Database(place_of(request, tmp_path))
+    database = Settled(place_of(request, tmp_path))
     yield Kept(SqlEmployeeQuestions(database), SqlLedger(database))
     database.close()
 

@@ -12,7 +12,6 @@ from uuid import uuid4
 
 import pytest
 
-from pacs_secure.adapters.sql.engine import Database
 from pacs_secure.adapters.sql.ledger import SqlLedger
 from pacs_secure.adapters.sql.records import SqlRecords
 from pacs_secure.core.access import Permit, Relation, Scope, StoredFacts, StudyFacts
@@ -40,7 +39,7 @@ from tests.builders import (
     viewer,
 )
 from tests.fakes import MemoryLedger, MemoryRecords
-from tests.postgres_fixture import ENGINES, place_of
+from tests.postgres_fixture import ENGINES, Settled, place_of
 
 STUDY = uid(f"{ROOT}.1")
 MR = "1.2.840.10008.5.1.4.1.1.4"
@@ -108,7 +107,7 @@ def index(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Index]:
         ledger = MemoryLedger()
         yield Index(MemoryRecords(ledger), ledger)
     else:
-        database = Database(place_of(request, tmp_path))
+        database = Settled(place_of(request, tmp_path))
         yield Index(SqlRecords(database), SqlLedger(database))
         database.close()
 
@@ -606,7 +605,7 @@ def narrowing(pick: random.Random) -> dict[str, Any]:
 @pytest.mark.parametrize("seed", range(4))
 def test_sql_and_memory_answer_every_combination_alike(place: str | Path, seed: int) -> None:
     pick = random.Random(seed)
-    database, memory = Database(place), MemoryRecords()
+    database, memory = Settled(place), MemoryRecords()
     sides = [Index(SqlRecords(database), SqlLedger(database)), Index(memory, memory.ledger)]
     for one in corpus(pick):
         assert len({side.add(one)[0] for side in sides}) == 1

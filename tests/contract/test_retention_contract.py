@@ -23,7 +23,7 @@ from pacs_secure.ports import Ledger, Notices, Retention
 from tests.builders import HERE, draft, permit, study_facts
 from tests.fakes import MemoryLedger, MemoryRetention
 from tests.fakes_emergencies import MemoryNotices
-from tests.postgres_fixture import ENGINES, place_of
+from tests.postgres_fixture import ENGINES, Settled, place_of
 
 STUDY = study_facts("1.2.1")
 
@@ -62,7 +62,7 @@ def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kept]:
         ledger = MemoryLedger()
         yield Kept(ledger, MemoryRetention(ledger), MemoryNotices(ledger))
     else:
-        database = Database(place_of(request, tmp_path))
+        database = Settled(place_of(request, tmp_path))
         yield Kept(SqlLedger(database), SqlRetention(database), SqlNotices(database))
         database.close()
 

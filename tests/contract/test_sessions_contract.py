@@ -19,7 +19,7 @@ from pacs_secure.ports import Ledger, RevokedLogin, RevokedPerson, SessionRow, S
 from tests.builders import ELSEWHERE, HERE, NOW, digest, draft, permit, subject
 from tests.fakes import MemoryLedger
 from tests.fakes_sessions import MemorySessions
-from tests.postgres_fixture import ENGINES, place_of
+from tests.postgres_fixture import ENGINES, Settled, place_of
 
 HOUR = timedelta(hours=1)
 
@@ -75,7 +75,7 @@ def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kept]:
         ledger = MemoryLedger()
         yield Kept(MemorySessions(ledger), ledger)
     else:
-        database = Database(place_of(request, tmp_path))
+        database = Settled(place_of(request, tmp_path))
         yield Kept(SqlSessions(database), SqlLedger(database), database)
         database.close()
 

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from pacs_secure.adapters.sql import Database, SqlLedger, SqlTies
+from pacs_secure.adapters.sql import SqlLedger, SqlTies
 from pacs_secure.adapters.sql.shares import SqlShares
 from pacs_secure.core.access import Tie
 from pacs_secure.core.errors import Conflict, Denied, Tampered
@@ -17,7 +17,7 @@ from pacs_secure.ports import Ledger, Shares, Ties
 from tests.builders import ELSEWHERE, HERE, NOW, draft, permit, share, tie
 from tests.fakes import MemoryTies
 from tests.fakes_sharing import MemoryShares
-from tests.postgres_fixture import ENGINES, place_of, tamper
+from tests.postgres_fixture import ENGINES, Settled, place_of, tamper
 
 MOST = 10
 
@@ -44,7 +44,7 @@ def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kept]:
         ties = MemoryTies()
         yield Kept(MemoryShares(ties), ties, ties.ledger)
         return
-    database = Database(place_of(request, tmp_path))
+    database = Settled(place_of(request, tmp_path))
     yield Kept(SqlShares(database), SqlTies(database), SqlLedger(database))
     database.close()
 
@@ -138,7 +138,7 @@ def test_the_newest_of_an_institution_or_a_person_come_first(kept: Kept) -> None
 
 
 def test_a_stored_purpose_that_is_none_is_told(place: str | Path) -> None:
-    database = Database(place)
+    database = Settled(place)
     made = share()
     SqlShares(database).add(permit(), made, (), draft())
     tamper(place, "UPDATE shares SET purpose = 'PLAY'")

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from pacs_secure.adapters.sql import Database, SqlLedger, SqlRecords
+from pacs_secure.adapters.sql import SqlLedger, SqlRecords
 from pacs_secure.adapters.sql.ties import SqlTies
 from pacs_secure.core.access import Action, Purpose, Relation, StudyFacts, Tie, Viewer
 from pacs_secure.core.errors import Denied
@@ -31,7 +31,7 @@ from tests.builders import (
     viewer,
 )
 from tests.fakes import MemoryLedger, MemoryRecords, MemoryTies
-from tests.postgres_fixture import ENGINES, place_of
+from tests.postgres_fixture import ENGINES, Settled, place_of
 
 STUDY = uid(f"{ROOT}.1")
 A_SECOND = timedelta(seconds=1)
@@ -82,7 +82,7 @@ def bound(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bound]:
         found.records.add(permit(), indexed_instance(), None)
         yield found
         return
-    database = Database(place_of(request, tmp_path))
+    database = Settled(place_of(request, tmp_path))
     found = Bound(SqlTies(database), SqlRecords(database), SqlLedger(database))
     found.records.add(permit(), indexed_instance(), None)
     yield found

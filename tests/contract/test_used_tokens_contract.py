@@ -7,13 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from pacs_secure.adapters.sql.engine import Database
 from pacs_secure.adapters.sql.used_tokens import SqlUsedTokens
 from pacs_secure.core.errors import Unavailable
 from pacs_secure.ports import UsedTokens
 from tests.builders import NOW, digest
 from tests.fakes import MemoryUsedTokens
-from tests.postgres_fixture import ENGINES, place_of
+from tests.postgres_fixture import ENGINES, Settled, place_of
 
 MINUTE = timedelta(minutes=1)
 Make = Callable[[int], UsedTokens]
@@ -24,7 +23,7 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
     if request.param == "memory":
         yield MemoryUsedTokens
         return
-    database = Database(place_of(request, tmp_path))
+    database = Settled(place_of(request, tmp_path))
     yield lambda most: SqlUsedTokens(database, most)
     database.close()
 
@@ -59,12 +58,12 @@ def test_of_many_who_bring_one_token_at_once_one_is_believed(make: Make) -> None
 
 
 def test_neither_a_restart_nor_a_second_process_forgets(place: str | Path) -> None:
-    first, second = (Database(place) for _ in range(2))
+    first, second = (Settled(place) for _ in range(2))
 
     assert SqlUsedTokens(first).use(digest("one"), NOW + MINUTE, NOW)
     assert not SqlUsedTokens(second).use(digest("one"), NOW + MINUTE, NOW)
     for database in (first, second):
         database.close()
-    third = Database(place)
+    third = Settled(place)
     assert not SqlUsedTokens(third).use(digest("one"), NOW + MINUTE, NOW)
     third.close()

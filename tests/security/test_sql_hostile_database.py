@@ -68,16 +68,21 @@ def described() -> Description:
 
 
 TEXTS = {
+    "audit_outbox": {"at", "notice_kind"},
     "board_members": {"actor"},
+    "bookmarks": {"channel"},
     "boards": {"convener", "institution", "meets_on"},
     "devices": {
         *("ae_title", "also_ae_titles", "department", "host", "institution"),
         *("networks", "operations", "serial", "sop_classes"),
     },
+    "employee_questions": {"actor", "institution", "ruled_by"},
     "emergencies": {"actor", "institution", "judgement", "reviewed_by"},
     "instances": {"institution", "sop_class_uid", "sop_instance_uid", "transfer_syntax_uid"},
     "institutions": {"name"},
+    "ledger_keys": {"institution"},
     "ledger_studies": {"actor"},
+    "ledger_times": {"action", "actor", "department", "institution", "outcome", "role"},
     "notice_channels": {"channel", "institution"},
     "notices": {"acknowledged_by", "institution", "kind"},
     "patients": {"institution"},

@@ -7,6 +7,11 @@ from typing import Protocol
 from sqlalchemy import Engine, Table
 from sqlalchemy.engine import Connection
 
+from pacs_secure.ports import Leader
+
+TAKES_TURNS = "writers_take_turns"
+"""Execution option of writing connections: whether each holds the one lock, so that a commit may sequence."""
+
 
 class EngineDialect(Protocol):
     """One engine and the place of one database; everything else is written once, for all of them."""
@@ -19,6 +24,16 @@ class EngineDialect(Protocol):
 
     def make_readers(self) -> Engine:
         """Return the engine of the readers: each statement sees one snapshot and blocks nobody."""
+
+    def make_leader(self) -> Leader:
+        """Return what decides which of several processes does what one may do."""
+
+    def settle(self) -> None:
+        """Wait until everything that was committed by now has its place in the ledger.
+
+        Raises:
+            Unavailable: the ledger did not come so far.
+        """
 
     def hold_schema(self, connection: Connection) -> None:
         """Let nobody else create or look at the schema until this transaction ends."""

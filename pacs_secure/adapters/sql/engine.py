@@ -1,5 +1,6 @@
 """The database: many readers, one schema, and the errors of a library turned into the archive's own."""
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,9 @@ from pacs_secure.adapters.sql.sqlite import Sqlite
 from pacs_secure.adapters.sql.tables import APPEND_ONLY, SCHEMA_VERSION, schema_version
 from pacs_secure.adapters.sql.writer import UNSTORABLE, Writer
 from pacs_secure.core.errors import Malformed, Unavailable
+from pacs_secure.ports import Leader
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -101,10 +105,28 @@ class Database:
         except UNSTORABLE:
             raise Malformed("a value cannot be asked of the database") from None
 
+    def leader(self) -> Leader:
+        """Return what decides which of several processes does what one may do."""
+        return self._dialect.make_leader()
+
+    def settle(self) -> None:
+        """Wait until everything that was committed by now has its place in the ledger.
+
+        Raises:
+            Unavailable: the ledger did not come so far.
+        """
+        self._dialect.settle()
+
     def close(self) -> None:
         """Commit what waits, then close every connection; a second call does nothing."""
+        if self._closed:
+            return
         self._closed = True
         self._writer.close()
+        try:
+            self._dialect.settle()
+        except Unavailable as error:
+            log.warning("what waits for its place in the ledger gets it later: %s", error)
         self._readers.dispose()
         self._engine.dispose()
 

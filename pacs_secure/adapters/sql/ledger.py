@@ -1,43 +1,38 @@
-"""The ledger in SQL: a dense chain whose head is read and extended inside the commit it records.
+"""The ledger in SQL: a dense chain, and what follows from it.
 
-On one machine the commit itself sequences: the write lock is held from before the head is read
-until the entry is durable, so index and ``prev_hash`` cannot race, whatever the number of
-processes. Where one machine is not enough, `append_in` will write to an outbox instead (writer,
-dense number of that writer, content, MAC) and a sequencer, one by lock, will give each row its
-place here; readers of this table and of the checkpoints will not notice.
+On SQLite the commit itself sequences: the write lock is held from before the head is read until the entry
+is durable, so index and ``prev_hash`` cannot race. On PostgreSQL `append_in` writes to the outbox, and the
+one sequencer gives each statement its place (`sequencer.py`); readers of these tables do not notice.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, bindparam, delete, func, insert, select, text
+from sqlalchemy import Select, bindparam, func, insert, select
 from sqlalchemy.engine import Connection
 
 from pacs_secure.adapters.sql.authorship import Mint, sign
-from pacs_secure.adapters.sql.emergency_tables import notices
+from pacs_secure.adapters.sql.dialect import TAKES_TURNS
 from pacs_secure.adapters.sql.engine import Database
-from pacs_secure.adapters.sql.ledger_index_tables import index_in
 from pacs_secure.adapters.sql.ledger_keys import note_key_in
 from pacs_secure.adapters.sql.ledger_search import found
+from pacs_secure.adapters.sql.outbox import put_in
+from pacs_secure.adapters.sql.placing import Waiting, place_in
 from pacs_secure.adapters.sql.retention_tables import retained_tiles
 from pacs_secure.adapters.sql.rows import AnyRow
-from pacs_secure.adapters.sql.tables import checkpoints, ledger, ledger_studies, open_acts
-from pacs_secure.core.audit import Draft, LedgerEntry, Outcome
-from pacs_secure.core.errors import Conflict, Denied, Tampered
+from pacs_secure.adapters.sql.tables import checkpoints, ledger, ledger_studies
+from pacs_secure.adapters.sql.traits import traits_of
+from pacs_secure.core.audit import Draft, LedgerEntry
+from pacs_secure.core.errors import Conflict, Denied
 from pacs_secure.core.notices import Notice
 from pacs_secure.core.seeking import Sought
-from pacs_secure.crypto.tlog import NO_ENTRY, WIDTH, compose_entry
+from pacs_secure.crypto.tlog import WIDTH
 
 _AT_ONCE = 500
 _LEAVES_AT_ONCE, _TILES_AT_ONCE = 4096, 16
 _HASH = 32
 
-_head = select(ledger.c.entry_index, ledger.c.leaf_hash).order_by(ledger.c.entry_index.desc()).limit(1)
-_hold_head = text("SELECT pg_advisory_xact_lock(8098984016428361833)")
-_append = insert(ledger).execution_options(preserve_rowcount=True)
-_notify = insert(notices)
-_note_study = insert(ledger_studies)
 _about = (
     select(ledger)
     .join(ledger_studies, ledger_studies.c.entry_index == ledger.c.entry_index)
@@ -46,9 +41,6 @@ _about = (
     .limit(_AT_ONCE)
 )
 _about_actor = _about.where(ledger_studies.c.actor == bindparam("an_actor"))
-_is_open = select(open_acts.c.act).where(open_acts.c.act == bindparam("an_act"))
-_open_act = insert(open_acts)
-_close_act = delete(open_acts).where(open_acts.c.act == bindparam("an_act"))
 _size = select(func.coalesce(func.max(ledger.c.entry_index) + 1, 0))
 _range = (
     select(ledger)
@@ -72,7 +64,7 @@ _notes = select(checkpoints).where(checkpoints.c.size > bindparam("after")).orde
 _note = select(checkpoints.c.note).where(checkpoints.c.size == bindparam("of_size"))
 
 
-def append_in(connection: Connection, draft: Draft, notice: Notice | None = None) -> LedgerEntry:
+def append_in(connection: Connection, draft: Draft, notice: Notice | None = None) -> None:
     """Append inside a write that is under way, so that change, record and notice share the commit.
 
     An entry that begins an act leaves the act open; any other outcome closes it.
@@ -84,35 +76,12 @@ def append_in(connection: Connection, draft: Draft, notice: Notice | None = None
     """
     if notice is not None and notice.institution != draft.institution:
         raise Denied("institutions are strictly apart")
-    if connection.dialect.name == "postgresql":
-        connection.execute(_hold_head)
-    head = connection.execute(_head).first()
-    index, prev_hash = (0, NO_ENTRY) if head is None else (head.entry_index + 1, head.leaf_hash)
-    entry = compose_entry(sign(connection, draft), index, prev_hash)
-    kept = connection.execute(
-        _append,
-        {
-            "entry_index": entry.index,
-            "content": entry.content,
-            "leaf_hash": entry.leaf_hash,
-            "prev_hash": entry.prev_hash,
-        },
-    )
-    if kept.rowcount != 1:
-        raise Tampered("the database does not keep what it is given")
     note_key_in(connection, draft)
-    if draft.study_alias is not None:
-        connection.execute(
-            _note_study, {"study_alias": draft.study_alias, "entry_index": entry.index, "actor": draft.actor}
-        )
-    index_in(connection, entry.index, draft)
-    if draft.outcome is not Outcome.BEGUN:
-        connection.execute(_close_act, {"an_act": draft.act})
-    elif connection.execute(_is_open, {"an_act": draft.act}).first() is None:
-        connection.execute(_open_act, {"act": draft.act, "begun": entry.index, "begun_at": draft.at})
-    if notice is not None:
-        connection.execute(_notify, _notice_values(notice, entry))
-    return entry
+    waiting = Waiting(sign(connection, draft), traits_of(draft), notice)
+    if connection.get_execution_options().get(TAKES_TURNS, True):
+        place_in(connection, [waiting])
+    else:
+        put_in(connection, waiting)
 
 
 class SqlLedger:
@@ -209,17 +178,3 @@ class SqlLedger:
     def _page(self, wanted: Select[*tuple[Any, ...]], asked: Mapping[str, object]) -> Sequence[AnyRow]:
         with self._database.read() as connection:
             return connection.execute(wanted, asked).all()
-
-
-def _notice_values(notice: Notice, entry: LedgerEntry) -> dict[str, object]:
-    return {
-        "number": entry.index,
-        "notice_id": notice.notice_id,
-        "institution": notice.institution,
-        "kind": notice.kind.value,
-        "about": notice.about,
-        "act": notice.act,
-        "made_at": notice.made_at,
-        "acknowledged_by": "",
-        "box": notice.box,
-    }

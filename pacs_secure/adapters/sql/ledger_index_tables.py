@@ -1,10 +1,13 @@
 """Derived rows that find entries of the ledger by time and by whom they are about; the entries stay the proof."""
 
+from collections.abc import Sequence
+
 from sqlalchemy import BigInteger, Column, String, Table
 from sqlalchemy.engine import Connection
 
+from pacs_secure.adapters.sql.bulk import insert_many
 from pacs_secure.adapters.sql.tables import Moment, RandomId, metadata
-from pacs_secure.core.audit import Draft
+from pacs_secure.adapters.sql.traits import Traits
 
 ledger_times = Table(
     "ledger_times",
@@ -31,27 +34,27 @@ ledger_subjects = Table(
     sqlite_with_rowid=False,
 )
 
-_note_time = ledger_times.insert()
-_note_subjects = ledger_subjects.insert()
 
-
-def index_in(connection: Connection, entry_index: int, draft: Draft) -> None:
-    """Note by what an entry is found, inside the write that gives it its place."""
-    connection.execute(
-        _note_time,
+def index_in(connection: Connection, placed: Sequence[tuple[int, Traits]]) -> None:
+    """Note by what entries are found, inside the write that gives them their places."""
+    times = [
         {
-            "institution": draft.institution,
-            "at": draft.at,
-            "entry_index": entry_index,
-            "action": draft.action.value,
-            "outcome": draft.outcome.value,
-            "role": draft.role.value,
-            "department": draft.department,
-            "actor": draft.actor,
-        },
-    )
-    aliases = {alias for alias in (draft.study_alias, draft.patient_alias) if alias is not None}
-    if aliases:
-        connection.execute(
-            _note_subjects, [{"alias": alias, "at": draft.at, "entry_index": entry_index} for alias in aliases]
-        )
+            "institution": of.institution,
+            "at": of.at,
+            "entry_index": number,
+            "action": of.action,
+            "outcome": of.outcome,
+            "role": of.role,
+            "department": of.department,
+            "actor": of.actor,
+        }
+        for number, of in placed
+    ]
+    subjects = [
+        {"alias": alias, "at": of.at, "entry_index": number}
+        for number, of in placed
+        for alias in {of.study_alias, of.patient_alias}
+        if alias is not None
+    ]
+    insert_many(connection, ledger_times, times)
+    insert_many(connection, ledger_subjects, subjects)

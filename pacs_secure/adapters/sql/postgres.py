@@ -6,6 +6,7 @@ A lost connection is `Unavailable` once; the next statement finds the primary ag
 """
 
 import ipaddress
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -15,9 +16,16 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import Engine, MetaData, QueuePool, String, Table, create_engine, event, text
 from sqlalchemy.engine import Connection, ExceptionContext
+from sqlalchemy.exc import SQLAlchemyError
 
+from pacs_secure.adapters.sql.dialect import TAKES_TURNS
+from pacs_secure.adapters.sql.outbox_tables import audit_outbox
+from pacs_secure.adapters.sql.sequencer import Sequencer, settle
 from pacs_secure.adapters.sql.tables import metadata
 from pacs_secure.core.errors import Unavailable
+from pacs_secure.ports import Leader
+
+log = logging.getLogger(__name__)
 
 SCHEME = "postgresql://"
 
@@ -41,8 +49,19 @@ _SESSION = {
     "default_transaction_isolation": "read\\ committed",
     "lock_timeout": "10s",
     "client_encoding": "UTF8",
+    # The server too must notice a machine that fell silent, and free what it held.
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "20s",
 }
 _WRITING = {"statement_timeout": "30s", "idle_in_transaction_session_timeout": "30s"}
+_SEQUENCING = {
+    "statement_timeout": "15s",
+    # A process that stands still must not keep the place: whoever leads looks forty times a second.
+    "idle_in_transaction_session_timeout": "5s",
+    "idle_session_timeout": "5s",
+}
 _READING = {
     "default_transaction_read_only": "on",
     "statement_timeout": "60s",
@@ -68,6 +87,7 @@ END $$
 _guarded = text(
     "SELECT count(*) FROM pg_trigger WHERE tgrelid = to_regclass(:name) AND tgname = :is AND tgenabled = 'A'"
 )
+_may_change = text("SELECT has_table_privilege(:name, 'UPDATE, TRUNCATE, TRIGGER')")
 
 
 class Postgres:
@@ -87,11 +107,29 @@ class Postgres:
 
     def make_writer(self) -> Engine:
         """Return the engine of the one writing connection."""
-        return self._make(_WRITING, size=1, overflow=0)
+        return self._make(_WRITING, size=1, overflow=0).execution_options(**{TAKES_TURNS: False})
 
     def make_readers(self) -> Engine:
         """Return the engine of the readers, which cannot write."""
         return self._make(_READING, size=8, overflow=24).execution_options(isolation_level="AUTOCOMMIT")
+
+    def make_leader(self) -> Leader:
+        """Return the sequencer, which leads by the lock of its session."""
+        return Sequencer(lambda: self._make(_SEQUENCING, size=1, overflow=0))
+
+    def settle(self) -> None:
+        """Wait until everything that was committed by now has its place; give it one where nobody leads.
+
+        Raises:
+            Unavailable: the ledger did not come so far.
+        """
+        engine = self._make(_WRITING, size=1, overflow=0)
+        try:
+            settle(engine)
+        except SQLAlchemyError as error:
+            raise Unavailable("the database cannot be reached") from error
+        finally:
+            engine.dispose()
 
     def hold_schema(self, connection: Connection) -> None:
         """Let nobody else create or look at the schema until this transaction ends."""
@@ -107,6 +145,11 @@ class Postgres:
                 if isinstance(column.type, String):
                     column.type = String(column.type.length, collation="C")
         plain.create_all(connection)
+        # Rows come and go there all day; what is dead is cleared away while it is little.
+        connection.exec_driver_sql(
+            f"ALTER TABLE {audit_outbox.name} SET (autovacuum_vacuum_scale_factor = 0, "
+            "autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0)"
+        )
 
     def forbid_changes(
         self, connection: Connection, tables: tuple[Table, ...], may_go: Mapping[str, str] = MappingProxyType({})
@@ -125,6 +168,8 @@ class Postgres:
                 verbs = "UPDATE OR DELETE OR TRUNCATE"
             when = f"{verbs} ON {table.name} FOR EACH STATEMENT"
             _guard(connection, table.name, "change", _REFUSE, when, "refuse_change")
+        if any(connection.execute(_may_change, {"name": table.name}).scalar_one() for table in tables):
+            log.warning("the archive's role in the database owns the ledger: give it less (deploy/postgres/roles.sql)")
 
     def _make(self, session: dict[str, str], *, size: int, overflow: int) -> Engine:
         options = " ".join(f"-c {name}={value}" for name, value in (_SESSION | session).items())

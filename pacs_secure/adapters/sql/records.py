@@ -144,6 +144,7 @@ class SqlRecords:
         Raises:
             Tampered: an entry is not what began the act it is kept for.
         """
+        self._database.settle()
         with self._database.read() as connection:
             found = connection.execute(_open_acts, {"before": before}).all()
         drafts = [read_draft(row.content) for row in found]

@@ -19,7 +19,9 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from pacs_secure.adapters.file_leader import FileLeader
 from pacs_secure.adapters.sql.tables import metadata
+from pacs_secure.ports import Leader
 
 BUSY_SECONDS = 15.0
 """How long a statement waits for another process's lock before it fails as `Unavailable`."""
@@ -77,6 +79,13 @@ class Sqlite:
     def make_readers(self) -> Engine:
         """Return the engine of the readers."""
         return make_readers(self._path)
+
+    def make_leader(self) -> Leader:
+        """Return a lock on a file beside the database."""
+        return FileLeader(self._path.with_name(f"{self._path.name}-leader"))
+
+    def settle(self) -> None:
+        """Do nothing: every commit has given its places."""
 
     def hold_schema(self, connection: Connection) -> None:
         """Do nothing: every transaction of the writer holds the one lock."""

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -11,7 +12,7 @@ from pacs_secure.archive.notary import MOST_ENTRIES, Notary
 from pacs_secure.core.errors import ArchiveError, Tampered, Unavailable
 from pacs_secure.crypto.tlog import leaf_hash, parse_checkpoint, root, verify_note
 from tests.builders import draft
-from tests.fakes import MemoryLedger
+from tests.fakes import Alone, MemoryLedger
 from tests.world import ORIGIN, World
 
 
@@ -23,6 +24,13 @@ def record(world: World, entries: int = 1) -> None:
 def successor(world: World) -> Notary:
     """Return the notary of the next process."""
     return Notary(world.ledger, world.publisher, world.keyring, ORIGIN)
+
+
+def eventually(true: Callable[[], bool]) -> bool:
+    patience = time.monotonic() + 5
+    while not true() and time.monotonic() < patience:
+        time.sleep(0.005)
+    return true()
 
 
 def notes(world: World) -> list[bytes]:
@@ -199,5 +207,38 @@ def test_it_complains_and_goes_on(
 def test_stopping_one_that_never_began_does_nothing(world: World) -> None:
     record(world)
     world.notary.stop()
+
+    assert notes(world) == []
+
+
+def test_of_two_archives_only_the_one_that_leads_signs_and_the_other_goes_on_from_there(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notary, "EVERY_SECONDS", 0.01)
+    leaders = [Alone(), Alone()]
+    leaders[0].start(lambda kind, facts: None)
+    notaries = [Notary(world.ledger, world.publisher, world.keyring, ORIGIN, leader) for leader in leaders]
+    record(world, 2)
+    for one in notaries:
+        one.start()
+    assert eventually(lambda: len(notes(world)) == 1)
+
+    leaders[0].stop()
+    leaders[1].start(lambda kind, facts: None)
+    record(world, 3)
+    assert eventually(lambda: len(notes(world)) == 2)
+    for one in notaries:
+        one.stop()
+    assert [parse_checkpoint(note).size for note in notes(world)] == [2, 5]
+    assert notaries[0]._frontier is None
+
+
+def test_where_nobody_leads_nothing_is_signed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notary, "EVERY_SECONDS", 0.01)
+    waiting = Notary(world.ledger, world.publisher, world.keyring, ORIGIN, Alone())
+    record(world)
+    waiting.start()
+    time.sleep(0.1)
+    waiting.stop()
 
     assert notes(world) == []
