@@ -22,10 +22,8 @@ class Code:
 APPLICATION_ACTIVITY = Code("110100", "Application Activity")
 AUDIT_LOG_USED = Code("110101", "Audit Log Used")
 BEGIN_TRANSFERRING = Code("110102", "Begin Transferring DICOM Instances")
-INSTANCES_ACCESSED = Code("110103", "DICOM Instances Accessed")
 INSTANCES_TRANSFERRED = Code("110104", "DICOM Instances Transferred")
 STUDY_DELETED = Code("110105", "DICOM Study Deleted")
-NETWORK_ENTRY = Code("110108", "Network Entry")
 QUERY = Code("110112", "Query")
 SECURITY_ALERT = Code("110113", "Security Alert")
 USER_AUTHENTICATION = Code("110114", "User Authentication")
@@ -33,10 +31,8 @@ EVENT_IDS = (
     APPLICATION_ACTIVITY,
     AUDIT_LOG_USED,
     BEGIN_TRANSFERRING,
-    INSTANCES_ACCESSED,
     INSTANCES_TRANSFERRED,
     STUDY_DELETED,
-    NETWORK_ENTRY,
     QUERY,
     SECURITY_ALERT,
     USER_AUTHENTICATION,
@@ -47,7 +43,6 @@ APPLICATION_START = Code("110120", "Application Start")
 APPLICATION_STOP = Code("110121", "Application Stop")
 LOGIN = Code("110122", "Login")
 LOGOUT = Code("110123", "Logout")
-ATTACH = Code("110124", "Attach")
 NODE_AUTHENTICATION = Code("110126", "Node Authentication")
 EMERGENCY_STARTED = Code("110127", "Emergency Override Started")
 SECURITY_CONFIGURATION = Code("110129", "Security Configuration")
@@ -62,7 +57,6 @@ EVENT_TYPES = (
     APPLICATION_STOP,
     LOGIN,
     LOGOUT,
-    ATTACH,
     NODE_AUTHENTICATION,
     EMERGENCY_STARTED,
     SECURITY_CONFIGURATION,
@@ -76,9 +70,10 @@ EVENT_TYPES = (
 """CID 401, likewise."""
 
 APPLICATION = Code("110150", "Application")
+APPLICATION_LAUNCHER = Code("110151", "Application Launcher")
 DESTINATION = Code("110152", "Destination Role ID")
 SOURCE = Code("110153", "Source Role ID")
-ROLES = (APPLICATION, DESTINATION, SOURCE)
+ROLES = (APPLICATION, APPLICATION_LAUNCHER, DESTINATION, SOURCE)
 """CID 402, likewise."""
 
 STUDY_INSTANCE_UID = Code("110180", "Study Instance UID")

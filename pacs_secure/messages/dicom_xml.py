@@ -3,15 +3,22 @@
 from base64 import b64encode
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from pacs_secure.core.audit_codes import PATIENT_NUMBER, SEARCH_CRITERIA, STUDY_INSTANCE_UID, URI, Code
-from pacs_secure.core.audit_events import Pattern
+from pacs_secure.core.audit_codes import (
+    PATIENT_NUMBER,
+    QUERY,
+    SEARCH_CRITERIA,
+    SECURITY_ALERT,
+    STUDY_INSTANCE_UID,
+    URI,
+    Code,
+)
 from pacs_secure.messages.occurrence import Node, Occurrence, Person, printable, urn
 
 ACTIONS, ROLES = "pacs-secure-action", "pacs-secure-role"
 """Coding schemes of the archive's own words."""
 APPLICATION_SERVER = "4"
 PERSON, SYSTEM_OBJECT = "1", "2"
-PATIENT, REPORT, SECURITY_RESOURCE, QUERY = "1", "3", "13", "24"
+PATIENT, REPORT, SECURITY_RESOURCE = "1", "3", "13"
 """ParticipantObjectTypeCode and ParticipantObjectTypeCodeRole (PS3.15 A.5.1.2)."""
 
 
@@ -19,9 +26,11 @@ def render(one: Occurrence) -> str:
     """Write an entry as XML, without line breaks."""
     message = Element("AuditMessage")
     _event(message, one)
+    # Whoever performed what an alert tells of is no requestor (PS3.15 A.5.3.11).
+    requested = one.event.event_id is not SECURITY_ALERT
     if one.person is not None:
-        _person(message, one.person)
-    _node(message, one.client, requestor=one.person is None)
+        _person(message, one.person, requestor=requested)
+    _node(message, one.client, requestor=requested and one.person is None)
     _node(message, one.archive, requestor=False)
     source = {"AuditEnterpriseSiteID": one.draft.institution, "AuditSourceID": one.origin}
     SubElement(SubElement(message, "AuditSourceIdentification", source), "AuditSourceTypeCode").set(
@@ -34,7 +43,7 @@ def render(one: Occurrence) -> str:
 def _event(message: Element, one: Occurrence) -> None:
     event, draft = one.event, one.draft
     said = {
-        "EventActionCode": event.deed.value,
+        "EventActionCode": event.event_action.value,
         "EventDateTime": draft.at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
         "EventOutcomeIndicator": one.indicator,
     }
@@ -46,8 +55,9 @@ def _event(message: Element, one: Occurrence) -> None:
     SubElement(element, "EventOutcomeDescription").text = one.outcome
 
 
-def _person(message: Element, person: Person) -> None:
-    element = SubElement(message, "ActiveParticipant", {"UserID": person.pseudonym, "UserIsRequestor": "true"})
+def _person(message: Element, person: Person, *, requestor: bool) -> None:
+    told = {"UserID": person.pseudonym, "UserIsRequestor": str(requestor).lower()}
+    element = SubElement(message, "ActiveParticipant", told)
     _coded(element, "RoleIDCode", Code(person.role.value, person.role.value, ROLES))
 
 
@@ -68,8 +78,8 @@ def _objects(message: Element, one: Occurrence) -> None:
         if one.instances is not None:
             description = SubElement(study, "ParticipantObjectDescription")
             SubElement(description, "SOPClass", {"NumberOfInstances": str(one.instances)})
-    elif one.event.pattern is Pattern.QUERY:
-        query = _object(message, one.uri, SYSTEM_OBJECT, QUERY, SEARCH_CRITERIA, "")
+    elif one.event.event_id is QUERY:
+        query = _object(message, one.uri, SYSTEM_OBJECT, REPORT, SEARCH_CRITERIA, "")
         SubElement(query, "ParticipantObjectQuery").text = b64encode(one.query).decode()
     if draft.patient_alias is not None:
         _object(message, urn(draft.patient_alias), PERSON, PATIENT, PATIENT_NUMBER, "patient, by alias")

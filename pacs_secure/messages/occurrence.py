@@ -11,7 +11,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from pacs_secure.core.audit import Draft
-from pacs_secure.core.audit_codes import APPLICATION, DESTINATION, SOURCE, Code
+from pacs_secure.core.audit_codes import APPLICATION, APPLICATION_LAUNCHER, DESTINATION, SOURCE, Code
 from pacs_secure.core.audit_events import INDICATORS, AuditEvent, Flow, event_of
 from pacs_secure.core.vocabulary import DEVICES, Role
 
@@ -51,6 +51,7 @@ class Node:
 _PARTS: dict[Flow, tuple[Code, Code]] = {
     Flow.IN: (SOURCE, DESTINATION),
     Flow.OUT: (DESTINATION, SOURCE),
+    Flow.LAUNCH: (APPLICATION_LAUNCHER, APPLICATION),
     Flow.NONE: (APPLICATION, APPLICATION),
 }
 """The roles of whoever asks and of the archive. In a query the question is the data (ITI-20, BALP)."""

@@ -40,7 +40,8 @@ def test_every_act_is_an_event_however_it_came_out(action: Action, outcome: Outc
     assert found.pattern is Pattern.NONE or outcome is Outcome.COMPLETED
 
 
-_TYPED = (audit_codes.APPLICATION_ACTIVITY, audit_codes.NETWORK_ENTRY, audit_codes.USER_AUTHENTICATION)
+LAUNCHED = {Action.SYSTEM_START, Action.SYSTEM_STOP}
+_TYPED = (audit_codes.APPLICATION_ACTIVITY, audit_codes.USER_AUTHENTICATION)
 
 
 @pytest.mark.parametrize("action", Action)
@@ -53,7 +54,7 @@ def test_an_event_that_follows_a_pattern_does_what_the_pattern_says(action: Acti
         Pattern.UPDATE: (Deed.UPDATE, Flow.IN),
         Pattern.DELETE: (Deed.DELETE, Flow.NONE),
         Pattern.QUERY: (Deed.EXECUTE, Flow.IN),
-        Pattern.NONE: (Deed.EXECUTE, Flow.NONE),
+        Pattern.NONE: (Deed.EXECUTE, Flow.LAUNCH if action in LAUNCHED else Flow.NONE),
     }
     assert (found.deed, found.flow) == deeds[found.pattern]
 
@@ -76,6 +77,27 @@ def test_no_code_is_named_beside_the_lists() -> None:
 
     listed = chain(audit_codes.EVENT_IDS, audit_codes.EVENT_TYPES, audit_codes.ROLES, audit_codes.OBJECT_IDS)
     assert named == set(listed)
+
+
+def test_a_message_has_the_action_code_that_the_standard_fixes_for_it() -> None:
+    fixed = {
+        "110100": "E", "110101": "R", "110102": "E", "110105": "D", "110112": "E", "110113": "E", "110114": "E",
+    }  # fmt: skip
+    free = {"110104": set("CRU")}
+
+    for action in Action:
+        for outcome in Outcome:
+            found = event(action, outcome)
+            allowed = free.get(found.event_id.value) or {fixed[found.event_id.value]}
+            assert found.event_action.value in allowed
+
+
+def test_whatever_was_refused_is_an_alert_but_a_login_that_failed() -> None:
+    for action in Action:
+        found = event(action, Outcome.REFUSED)
+        login = action in {Action.SESSION_AUTHENTICATE, Action.SESSION_OPEN, Action.SESSION_END}
+        assert found.event_id.value == ("110114" if login else "110113")
+        assert found.types
 
 
 def test_a_transfer_begins_and_ends_with_events_of_their_own() -> None:

@@ -110,7 +110,7 @@ def test_what_did_not_succeed_claims_no_pattern(outcome: Outcome) -> None:
     resource = of(Action.STUDY_READ, outcome)
 
     assert "meta" not in resource
-    assert resource["type"]["code"] in {"110102", "110104"}
+    assert resource["type"]["code"] in {"110102", "110104", "110113"}
     assert resource["outcome"] == {"begun": "0", "aborted": "4"}.get(outcome.value, "8")
 
 
