@@ -12,7 +12,7 @@ from pacs_secure.archive.notifier import Notifier
 from pacs_secure.core.access import Door, Role, Subject
 from pacs_secure.core.identifiers import institution
 from pacs_secure.messages import syslog
-from pacs_secure.ports import Bookmarks, Messenger, Notices
+from pacs_secure.ports import Bookmarks, Leader, Messenger, Notices
 from pacs_secure.settings import Settings
 
 
@@ -48,7 +48,11 @@ def notifiers(settings: Settings, notices: Notices, now: Callable[[], datetime])
 
 
 def forwarders(
-    settings: Settings, feed: LedgerFeed, bookmarks: Bookmarks, now: Callable[[], datetime]
+    settings: Settings,
+    feed: LedgerFeed,
+    bookmarks: Bookmarks,
+    now: Callable[[], datetime],
+    leader: Leader | None = None,
 ) -> list[Forwarder]:
     """Return a forwarder for each repository of audit messages, not started yet."""
     told = settings.ledger.syslog
@@ -57,4 +61,4 @@ def forwarders(
     repository = SyslogRepository(told.host, told.port, told.ca_file, told.certificate_file, told.key_file)
     # The archive passes entries on because whoever runs the machine configured it: it acts as that hand.
     archive = Subject("archive", Role.OPERATOR, institution(settings.institution), "", Door.JOB, "")
-    return [Forwarder(feed, bookmarks, repository, syslog.frame, archive, now)]
+    return [Forwarder(feed, bookmarks, repository, syslog.frame, archive, now, leader)]

@@ -147,7 +147,8 @@ def _start_notifiers(settings: Settings, house: House, stack: ExitStack) -> None
 
 
 def _start_forwarders(settings: Settings, house: House, stack: ExitStack) -> None:
-    for forwarder in forwarders(settings, house.archive.feed, house.engines.bookmarks, lambda: datetime.now(UTC)):
+    feed, engines = house.archive.feed, house.engines
+    for forwarder in forwarders(settings, feed, engines.bookmarks, lambda: datetime.now(UTC), engines.leader):
         forwarder.start()
         stack.callback(forwarder.stop)
 

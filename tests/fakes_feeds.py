@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from pacs_secure.core.errors import Unavailable
+from pacs_secure.ports import Alarm
 
 
 class MemoryBookmarks:
@@ -38,3 +39,19 @@ class Pile:
         if self.error is not None:
             raise self.error
         self.taken += messages
+
+
+@dataclass
+class Chair:
+    """A leader who was told whether to lead."""
+
+    leading: bool = True
+
+    def start(self, alarm: Alarm) -> None:
+        self.leading = True
+
+    def leads(self) -> bool:
+        return self.leading
+
+    def stop(self) -> None:
+        self.leading = False

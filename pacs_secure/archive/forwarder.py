@@ -15,7 +15,7 @@ from pacs_secure.archive.feed import Feeding, LedgerFeed
 from pacs_secure.core.access import Subject
 from pacs_secure.core.errors import ArchiveError
 from pacs_secure.messages.occurrence import Occurrence
-from pacs_secure.ports import Bookmarks, Repository
+from pacs_secure.ports import Bookmarks, Leader, Repository
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,10 @@ class Standing:
 
 
 class Forwarder:
-    """Delivers what waits for one repository."""
+    """Delivers what waits for one repository; of several archives only the one that leads.
+
+    Without ``leader`` there is no other.
+    """
 
     def __init__(
         self,
@@ -51,7 +54,9 @@ class Forwarder:
         render: Callable[[Occurrence], bytes],
         subject: Subject,
         now: Callable[[], datetime],
+        leader: Leader | None = None,
     ) -> None:
+        self._leader = leader
         self._feed = feed
         self._bookmarks = bookmarks
         self._repository = repository
@@ -98,7 +103,7 @@ class Forwarder:
     def attempt(self) -> bool:
         """Deliver once, whatever comes of it; say whether nothing is left waiting."""
         try:
-            self.deliver()
+            self._deliver_where_it_leads()
         except ArchiveError as error:
             self._failed(str(error))
         except Exception as error:  # noqa: BLE001 - a forwarder that dies silently is a ledger that nobody hears of
@@ -120,6 +125,14 @@ class Forwarder:
         if self._thread is not None:
             self._thread.join(_PATIENCE)
         self._act.close()
+
+    def _deliver_where_it_leads(self) -> None:
+        if self._leader is None or self._leader.leads():
+            self.deliver()
+        else:
+            # Whoever leads delivers; this one begins behind it, as an act of its own, when it takes over.
+            self._feeding = None
+            self._act.close()
 
     def _begin(self) -> Feeding:
         place = self._bookmarks.place(self._repository.channel)

@@ -13,7 +13,7 @@ from pacs_secure.core.access import Door, Role
 from pacs_secure.core.errors import Unavailable
 from pacs_secure.messages import syslog
 from tests.builders import ELSEWHERE, NOW, subject
-from tests.fakes_feeds import MemoryBookmarks, Pile
+from tests.fakes_feeds import Chair, MemoryBookmarks, Pile
 from tests.unit.archive.instances import acts, data_set, store
 from tests.world import ORIGIN, World
 
@@ -126,6 +126,24 @@ def test_entries_of_another_institution_are_passed_over(world: World, monkeypatc
 
     assert carrier.deliver() == 1
     assert (places(pile), marks.place(pile.channel)) == ([2], 3)
+
+
+def test_of_several_archives_the_one_that_leads_delivers(world: World) -> None:
+    pile, marks, chairs = Pile(), MemoryBookmarks(), (Chair(), Chair(leading=False))
+    one, other = (Forwarder(world.archive.feed, marks, pile, syslog.frame, ARCHIVE, Hands(), chair) for chair in chairs)
+    store(world)
+    assert other.attempt()
+    assert pile.taken == []
+    assert one.attempt()
+    assert places(pile) == [0, 1, 2]
+
+    chairs[0].leading, chairs[1].leading = False, True
+    store(world, data_set(2))
+    assert one.attempt()
+    assert acts(world)[-1] == ("ledger:feed", "completed")
+    assert other.attempt()
+    assert places(pile) == list(range(len(world.ledger.kept)))
+    assert one.attempt()
 
 
 def test_the_officer_hears_of_a_repository_that_takes_nothing_once_and_when_it_does_again(world: World) -> None:
