@@ -154,7 +154,7 @@ def _start_forwarders(settings: Settings, house: House, stack: ExitStack) -> Non
 
 
 def _start_expiring(settings: Settings, house: House, stack: ExitStack) -> None:
-    """Remove from the ledger what is too old, once a day, where this process was given the right."""
+    """Remove from the ledger what is too old, once a day, where this process leads and was given the right."""
     verb = house.archive.ledger_retention
     if not verb.able:
         log.warning("nothing expires by itself: this process was not given the vault roles eraser and signer")
@@ -164,7 +164,7 @@ def _start_expiring(settings: Settings, house: House, stack: ExitStack) -> None:
 
     def once_a_day() -> None:
         today = datetime.now(UTC).date()
-        if today not in done:
+        if today not in done and house.engines.leader.leads():
             verb.expire(archive, None, details={"job": "retention"})
             done[:] = [today]
 

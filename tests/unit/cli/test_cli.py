@@ -23,12 +23,14 @@ from typer.testing import CliRunner
 from pacs_secure import bootstrap
 from pacs_secure.adapters.vault_keyring import VaultSigner
 from pacs_secure.adapters.vault_provisioning import VaultRole
+from pacs_secure.archive.notary import Notary
 from pacs_secure.bootstrap import assemble
 from pacs_secure.cli import app
 from pacs_secure.core.access import Role
 from pacs_secure.core.errors import Malformed, Tampered
 from pacs_secure.crypto.certificates import read_certificate
 from pacs_secure.settings import load
+from tests.aged import write_past
 from tests.builders import subject
 from tests.settings_file import WHOLE
 from tests.unit.archive.instances import received, study_uid
@@ -41,7 +43,7 @@ from tests.world import POLICIES, shipped_policy, told
 def config(tmp_path: Path, openbao: RunningVault) -> Iterator[Path]:
     """Configure an archive that no door was opened for, on a real vault."""
     of = openbao.new_institution()
-    roles = (VaultRole.STORE, VaultRole.READER, VaultRole.SIGNER, VaultRole.ENROLLER, VaultRole.REVOKER)
+    roles = set(VaultRole) - {VaultRole.KEEPER, VaultRole.MINTER}
     identities = {role: openbao.credentials[role] for role in roles}
     credentials = {role: {"role_id": one.role_id, "secret_id": one.secret_id} for role, one in identities.items()}
     (tmp_path / "credentials.json").write_text(json.dumps(credentials))
@@ -298,3 +300,23 @@ def test_a_person_and_a_login_are_revoked_on_record(config: Path) -> None:
         ("session:revoke", "person"),
         ("session:revoke", "login"),
     ]
+
+
+@pytest.mark.real
+def test_what_is_too_old_is_shown_first_then_goes_and_leaves_its_certificate(config: Path) -> None:
+    expire = ("--config", config, "ledger", "expire")
+    with bootstrap.assemble(load(config)) as house:
+        engines = house.engines
+        assert engines.signer is not None
+        write_past(house, 300, of=engines.home)
+        Notary(engines.ledger, engines.publisher, engines.signer, engines.origin).attest()
+
+    code, planned = run(*expire, "--plan")
+    assert (code, planned.partition(",")[0]) == (0, "256 entries would go: 0 to 255")
+    assert json.loads(run(*expire, "--plan", "--json")[1])["horizon"] == 256
+    code, expired = run(*expire)
+    assert (code, expired.split(" went")[0]) == (0, "256 entries")
+    assert "1 certificates were made; the ledger begins at 256" in expired
+    assert run(*expire, "--plan")[1].startswith("no entry would go, 0 keys would be forgotten")
+    assert json.loads(run(*expire, "--json")[1])["entries"] == 0
+    assert run("--config", config, "ledger", "verify")[0] == 0
