@@ -132,16 +132,18 @@ class LedgerReading:
             NotFound: there is no such entry, or it is another institution's.
         """
         told = {**details, "ledger": str(index), "details": "opened" if opened else "shut"}
-        grant = self.guard.admit(AccessRequest(subject, Action.LEDGER_READ, purpose, details=told))
-        with self.failing(grant):
-            for entry in self.ledger.entries(index, index + 1) if 0 <= index <= _LARGEST_INDEX else ():
-                draft = read_draft(entry.content)
-                if draft.institution == subject.institution:
-                    (read,) = self._read([entry], opened=opened)
-                    break
-            else:
+        request = AccessRequest(subject, Action.LEDGER_READ, purpose, details=told)
+        permit = self.guard.decide(request)
+        with self._refusing(request):
+            found = list(self.ledger.entries(index, index + 1)) if 0 <= index <= _LARGEST_INDEX else []
+            whose = [read_draft(entry.content) for entry in found]
+            if not whose or whose[0].institution != subject.institution:
                 raise NotFound("no such object")
-        self.guard.finish(grant, Outcome.COMPLETED, {"results": 1})
+        patient = whose[0].patient_alias
+        grant = self.guard.grant(permit, 0, patient=patient)
+        with self.failing(grant, patient):
+            (read,) = self._read(found, opened=opened)
+        self.guard.finish(grant, Outcome.COMPLETED, {"results": 1}, patient=patient)
         return read
 
     def page(

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -70,6 +71,15 @@ class TestSearching:
         index = world.ledger.kept[-2].index
         opened = reading.entry(DPO, None, index, opened=True, details=NOTE)
         assert opened.told == {"subject": "d.schutz", "action": "study:read", "patient_id": "ERIKA"}
+
+    def test_what_was_asked_of_a_patient_is_forgotten_with_them(self, world: World, reading: LedgerReading) -> None:
+        found(reading, whom=ERIKA)
+        found(reading, study_instance_uid=study_uid(1))
+
+        begun = [entry for entry in world.entries() if (entry["action"], entry["outcome"]) == ("ledger:read", "begun")]
+        of_patient = world.entries()[0]
+        assert [entry["patient"] for entry in begun] == [of_patient["patient"]] * 2
+        assert {entry["details"]["key"] for entry in begun} == {of_patient["details"]["key"]}
 
     @pytest.mark.parametrize(
         ("wanted", "count"),
@@ -214,7 +224,19 @@ class TestOneEntry:
     def test_what_is_not_there_is_not_found(self, world: World, reading: LedgerReading, index: int) -> None:
         with pytest.raises(NotFound):
             reading.entry(DPO, None, index, opened=False, details=NOTE)
-        assert world.entries()[-1]["outcome"] == "failed"
+        assert world.entries()[-1]["outcome"] == "refused"
+
+    def test_a_look_at_a_patients_entry_is_about_that_patient_too(self, world: World, reading: LedgerReading) -> None:
+        reading.entry(DPO, None, 0, opened=True, details=NOTE)
+
+        assert {entry["patient"] for entry in world.entries()[-2:]} == {world.entries()[0]["patient"]}
+
+    def test_details_that_were_tampered_with_fail_on_record(self, world: World, reading: LedgerReading) -> None:
+        draft = read_draft(world.ledger.kept[0].content)
+        world.ledger.append(replace(draft, act=uuid4()))
+        with pytest.raises(Tampered):
+            reading.entry(DPO, None, len(world.ledger.kept) - 1, opened=True, details=NOTE)
+        assert (world.entries()[-1]["outcome"], world.entries()[-1]["facts"]["error"]) == ("failed", "Tampered")
 
     def test_an_entry_of_another_institution_is_not_there(self, reading: LedgerReading) -> None:
         with pytest.raises(NotFound):
