@@ -163,6 +163,7 @@ def installation(settings: Settings) -> Installation:
         Point("invitations", {"days": access.days_of_invitation}),
         Point("after-treatment", {"days": access.days_after_treatment}),
     ]
+    measures.append(Point("ledger-retention", {"months": settings.ledger.keep_months}))
     if login is not None:
         measures.append(Point("login", {"minutes": login.idle_minutes, "hours": login.longest_hours}))
     thresholds = Thresholds(**report.model_dump(exclude={"time_zone"}))

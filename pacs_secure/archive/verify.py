@@ -64,12 +64,8 @@ class Verify:
         grant = self.guard.admit(AccessRequest(subject, Action.LEDGER_VERIFY, None))
         with self._recorded(grant):
             writers = WriterCheck(self._writer_key)
-            check = LedgerCheck(self.origin, self.public_key(), writers)
+            check = self.new_check(writers)
             size = self.ledger.size()
-            check.published(self.publisher)
-            for note in self.ledger.checkpoints():
-                check.kept(note)
-            check.certified([*self.publisher.retained(), *self.retention.certificates()], self.ledger.leaf_hashes)
             for entry in self.ledger.entries(0, size):
                 check.entry(entry)
                 progress(1)
@@ -77,9 +73,17 @@ class Verify:
             signatures = "verified" if writers.signatures else "not verified: the vault is away"
             return self._finish(grant, Verdict(size, tuple(check.findings)), {"signatures": signatures})
 
-    def new_check(self) -> LedgerCheck:
-        """Return a check that has seen nothing yet, for whoever reads the ledger under a grant of their own."""
-        return LedgerCheck(self.origin, self.public_key(), WriterCheck(self._writer_key))
+    def new_check(self, writers: WriterCheck | None = None) -> LedgerCheck:
+        """Return a check that has taken all that was signed, for whoever reads the ledger under a grant of their own.
+
+        How long the ledger is they ask afterwards: it grows, and what is signed must lie within it.
+        """
+        check = LedgerCheck(self.origin, self.public_key(), writers or WriterCheck(self._writer_key))
+        check.published(self.publisher)
+        for note in self.ledger.checkpoints():
+            check.kept(note)
+        check.certified([*self.publisher.retained(), *self.retention.certificates()], self.ledger.leaf_hashes)
+        return check
 
     def _writer_key(self, writer: KeyId) -> bytes | None:
         found = self.unwrapper.fetch(self.home, Shelf.LEDGER, [writer]).get(writer)

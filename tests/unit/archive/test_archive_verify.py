@@ -74,6 +74,22 @@ def test_a_ledger_that_cannot_be_read_to_its_end_has_no_verdict(world: World, mo
     assert world.entries()[-1]["facts"]["error"] == "Unavailable"
 
 
+def test_a_ledger_that_grows_and_is_signed_meanwhile_is_sound(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    store(world)
+    world.notary.attest()
+    newest = world.publisher.checkpoint
+
+    def meanwhile() -> bytes | None:
+        monkeypatch.setattr(world.publisher, "checkpoint", newest)
+        store(world, data_set(2))
+        world.notary.attest()
+        return newest()
+
+    monkeypatch.setattr(world.publisher, "checkpoint", meanwhile)
+
+    assert verify_ledger(world).findings == ()
+
+
 # --- objects ------------------------------------------------------------------------------------
 
 
