@@ -158,7 +158,7 @@ def furnish(engines: Engines, terms: Terms | None = None, session_terms: Session
         engines.ledger,
         engines.publisher,
         engines.origin,
-        lambda: archive.verify.new_check(),  # noqa: PLW0108 - the archive is only made below
+        lambda: archive.verify.informed_check(),  # noqa: PLW0108 - the archive is only made below
     )
 
     def drop_keys() -> None:

@@ -17,6 +17,7 @@ from pacs_secure.adapters.vault_authority import VaultRevocations
 from pacs_secure.adapters.vault_keyring import VaultCanary, VaultSigner
 from pacs_secure.adapters.watching import FileWatch, Periodic
 from pacs_secure.archive import clock_watch, time_stamping
+from pacs_secure.archive.ledger_watch import EVERY_SECONDS, LedgerWatch
 from pacs_secure.archive.notary import Notary
 from pacs_secure.archive.readiness import Readiness
 from pacs_secure.bootstrap import Vault, open_house
@@ -120,6 +121,9 @@ def _start_watches(settings: Settings, house: House, stack: ExitStack) -> None:
     alarm = _alarm(settings, house)
     clock = watchers.clock_watch(settings, alarm)
     _keep("clock", clock_watch.EVERY_SECONDS, clock.look, stack)
+    verify = house.archive.verify
+    ledger = LedgerWatch(verify.walk, partial(verify.new_check, from_the_start=False), alarm, verify.now)
+    _keep("ledger-watch", EVERY_SECONDS, ledger.look, stack)
     stamping = watchers.time_stamping(settings, house.engines.publisher, alarm)
     if stamping is not None:
         _keep("time-stamping", time_stamping.EVERY_SECONDS, stamping.look, stack)

@@ -112,9 +112,9 @@ class MemoryLedger:
         self._reach()
         yield from (entry.leaf_hash for entry in self.kept if start <= entry.index < stop)
 
-    def checkpoints(self) -> Iterator[bytes]:
+    def checkpoints(self, start: int = 0) -> Iterator[bytes]:
         self._reach()
-        yield from (note for _, note in sorted(self._notes.items()))
+        yield from (note for size, note in sorted(self._notes.items()) if size >= start)
 
     def add_checkpoint(self, size: int, note: bytes) -> None:
         self._reach()

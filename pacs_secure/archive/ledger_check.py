@@ -55,11 +55,29 @@ class LedgerCheck:
         self._expired = Expired()
         self._leaf_hashes: Callable[[int, int], Iterator[bytes]] = lambda _start, _stop: iter(())
 
+    @property
+    def signatures(self) -> bool:
+        """Whether the writers' signatures could be verified: the vault was at hand."""
+        return self._writers.signatures
+
+    @property
+    def position(self) -> int:
+        """Where the next entry belongs."""
+        return self._position
+
+    def begin_at(self, position: int, frontier: Frontier, prev: bytes) -> None:
+        """Begin in the middle: what lies before is as sound as the next signed root that is met."""
+        self._position, self._frontier, self._prev = position, frontier, frozenset({prev})
+
     def published(self, publisher: Publisher) -> None:
         """Take the newest published checkpoint and, when its signature holds, the leaves it commits to."""
         note = publisher.checkpoint()
         if note is not None and self.kept(note):
             self._published = self._leaves(publisher, parse_checkpoint(note).size)
+
+    def forget_what_is_behind(self) -> None:
+        """Keep no root of a size that was passed, for whoever goes on for months."""
+        self._roots = {size: root for size, root in self._roots.items() if size > self._position}
 
     def kept(self, note: bytes) -> bool:
         """Take one checkpoint; say whether its signature holds."""
@@ -171,7 +189,7 @@ class LedgerCheck:
 
     def _leaves(self, publisher: Publisher, size: int) -> Iterator[bytes]:
         try:
-            yield from publisher.leaf_hashes(0, size)
+            yield from publisher.leaf_hashes(self._position, size)
         except Tampered as error:
             self._find("tree", None, str(error))
 

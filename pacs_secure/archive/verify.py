@@ -15,6 +15,7 @@ from typing import TypeVar
 from pacs_secure.archive.guard import Guard
 from pacs_secure.archive.institutions import InstitutionSeals
 from pacs_secure.archive.ledger_check import MOST_FINDINGS, LedgerCheck
+from pacs_secure.archive.ledger_walk import LedgerWalk, Progress
 from pacs_secure.archive.proofs import demand_study, demand_tie
 from pacs_secure.archive.seals import Opener
 from pacs_secure.archive.writer_check import WriterCheck
@@ -31,8 +32,6 @@ DEAD_AFTER = timedelta(days=1)
 
 MOST_DEAD = 100
 """Objects that crashes leave in a day at most; more without a row means that the index is old, or another one."""
-
-Progress = Callable[[int], None]
 
 T = TypeVar("T")
 
@@ -56,34 +55,40 @@ class Verify:
     public_key: Callable[[], bytes]
     now: Callable[[], datetime]
 
-    def check_ledger(self, subject: Subject, progress: Progress = lambda _: None) -> Verdict:
-        """Verify chain, tree and every checkpoint; the reading is itself recorded first.
+    def check_ledger(
+        self, subject: Subject, progress: Progress = lambda _: None, since: datetime | None = None
+    ) -> Verdict:
+        """Verify chain, writers, tree and every checkpoint; the reading is itself recorded first.
 
-        Every finding names the position it concerns, the first one of each divergence.
+        Every finding names the position it concerns, the first one of each divergence. ``since`` leaves out
+        what is older, as far as the next checkpoint proves it.
         """
-        grant = self.guard.admit(AccessRequest(subject, Action.LEDGER_VERIFY, None))
+        told = {} if since is None else {"since": since.isoformat()}
+        grant = self.guard.admit(AccessRequest(subject, Action.LEDGER_VERIFY, None, details=told))
         with self._recorded(grant):
-            writers = WriterCheck(self._writer_key)
-            check = self.new_check(writers)
-            size = self.ledger.size()
-            for entry in self.ledger.entries(0, size):
-                check.entry(entry)
-                progress(1)
-            check.end()
-            signatures = "verified" if writers.signatures else "not verified: the vault is away"
-            return self._finish(grant, Verdict(size, tuple(check.findings)), {"signatures": signatures})
+            check = self.new_check(from_the_start=since is None)
+            if since is not None:
+                self.walk.begin_since(check, since)
+            begun = check.position
+            size = self.walk.take(check, progress)
+            facts = {"signatures": "verified" if check.signatures else "not verified: the vault is away"}
+            return self._finish(grant, Verdict(size - begun, tuple(check.findings)), facts)
 
-    def new_check(self, writers: WriterCheck | None = None) -> LedgerCheck:
-        """Return a check that has taken all that was signed, for whoever reads the ledger under a grant of their own.
+    def new_check(self, *, from_the_start: bool = True) -> LedgerCheck:
+        """Return a check that has seen nothing yet, for whoever reads the ledger under a grant of their own."""
+        writers = WriterCheck(self._writer_key, from_the_start=from_the_start)
+        return LedgerCheck(self.origin, self.public_key(), writers)
 
-        How long the ledger is they ask afterwards: it grows, and what is signed must lie within it.
-        """
-        check = LedgerCheck(self.origin, self.public_key(), writers or WriterCheck(self._writer_key))
-        check.published(self.publisher)
-        for note in self.ledger.checkpoints():
-            check.kept(note)
-        check.certified([*self.publisher.retained(), *self.retention.certificates()], self.ledger.leaf_hashes)
+    def informed_check(self) -> LedgerCheck:
+        """Return a check that knows what was signed and has seen no entry; the size is asked for after it."""
+        check = self.new_check()
+        self.walk.learn(check)
         return check
+
+    @property
+    def walk(self) -> LedgerWalk:
+        """Return the way along the ledger."""
+        return LedgerWalk(self.ledger, self.publisher, self.retention)
 
     def _writer_key(self, writer: KeyId) -> bytes | None:
         found = self.unwrapper.fetch(self.home, Shelf.LEDGER, [writer]).get(writer)

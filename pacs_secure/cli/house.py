@@ -21,7 +21,7 @@ from pacs_secure.core.identifiers import institution
 
 if TYPE_CHECKING:
     from pacs_secure.archive import Archive
-    from pacs_secure.archive.verify import Progress as Advance
+    from pacs_secure.archive.ledger_walk import Progress as Advance
     from pacs_secure.settings import Settings
 
 err = Console(stderr=True)

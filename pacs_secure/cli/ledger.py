@@ -1,10 +1,13 @@
 """Commands that verify what is stored and what is recorded."""
 
+import time
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
-from pacs_secure.cli.house import AsJson, archive_of, progress_bar, report
+from pacs_secure.archive.ledger_watch import EVERY_SECONDS
+from pacs_secure.cli.house import AsJson, archive_of, err, progress_bar, report
 from pacs_secure.core.audit import Verdict
 
 app = typer.Typer()
@@ -13,10 +16,26 @@ app.add_typer(ledger_app, name="ledger")
 
 
 @ledger_app.command("verify")
-def ledger_verify(context: typer.Context, *, as_json: AsJson = False) -> None:
-    """Verify chain, tree and checkpoints; name the first bad position."""
+def ledger_verify(
+    context: typer.Context,
+    since: Annotated[
+        datetime | None, typer.Option(help="Leave out what is older (UTC), as far as the next checkpoint proves it.")
+    ] = None,
+    continuous: Annotated[
+        bool, typer.Option("--continuous", help="Go on with what is new, every ten seconds, until Ctrl-C or a finding.")
+    ] = False,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Verify chain, writers, tree and checkpoints; name the first bad position."""
     with archive_of(context) as (archive, subject), progress_bar("verifying") as advance:
-        verdict = archive.verify.check_ledger(subject, advance)
+        moment = None if since is None else since.replace(tzinfo=since.tzinfo or UTC)
+        verdict = archive.verify.check_ledger(subject, advance, moment)
+        while continuous and verdict.sound:
+            begun = datetime.now(UTC)
+            err.print(f"{begun:%H:%M:%S} sound: {verdict.checked} entries verified")
+            time.sleep(EVERY_SECONDS)
+            verdict = archive.verify.check_ledger(subject, since=begun)
     report(verdict, "entries", as_json=as_json)
 
 

@@ -172,8 +172,8 @@ class Ledger(Protocol):
     def leaf_hashes(self, start: int, stop: int) -> Iterator[bytes]:
         """Yield the leaf hashes ``start <= index < stop`` up to the first that is missing, of expired entries too."""
 
-    def checkpoints(self) -> Iterator[bytes]:
-        """Yield every signed checkpoint note as stored, oldest first."""
+    def checkpoints(self, start: int = 0) -> Iterator[bytes]:
+        """Yield every signed checkpoint note of at least a size as stored, oldest first."""
 
     def add_checkpoint(self, size: int, note: bytes) -> None:
         """Keep a signed checkpoint, the same one twice only once.

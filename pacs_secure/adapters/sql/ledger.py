@@ -142,9 +142,9 @@ class SqlLedger:
         """Yield candidates in the order of their time, behind the entry ``after`` when given."""
         return found(self._database, sought, after)
 
-    def checkpoints(self) -> Iterator[bytes]:
-        """Yield every signed checkpoint note as stored, oldest first."""
-        after = -1
+    def checkpoints(self, start: int = 0) -> Iterator[bytes]:
+        """Yield every signed checkpoint note of at least a size as stored, oldest first."""
+        after = start - 1
         while rows := self._page(_notes, {"after": after}):
             yield from (row.note for row in rows)
             after = rows[-1].size

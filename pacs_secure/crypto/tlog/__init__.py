@@ -12,7 +12,7 @@ from pacs_secure.crypto.tlog.entry import (
     state,
 )
 from pacs_secure.crypto.tlog.note import Checkpoint, checkpoint_text, key_id, parse_checkpoint, sign_note, verify_note
-from pacs_secure.crypto.tlog.proofs import Tiles, consistency_from_tiles, inclusion_from_tiles
+from pacs_secure.crypto.tlog.proofs import Tiles, consistency_from_tiles, frontier_from_tiles, inclusion_from_tiles
 from pacs_secure.crypto.tlog.retention import certificate_text, certifier, read_certificate
 from pacs_secure.crypto.tlog.tiles import WIDTH, decode_bundle, encode_bundle, entries_path, tile_path
 from pacs_secure.crypto.tlog.tree import (
@@ -48,6 +48,7 @@ __all__ = [
     "decode_bundle",
     "encode_bundle",
     "entries_path",
+    "frontier_from_tiles",
     "inclusion_from_tiles",
     "inclusion_proof",
     "key_id",

@@ -5,7 +5,7 @@ from hashlib import sha256
 
 from pacs_secure.core.errors import Malformed
 from pacs_secure.crypto.tlog.tiles import WIDTH
-from pacs_secure.crypto.tlog.tree import node_hash, split_size
+from pacs_secure.crypto.tlog.tree import Frontier, node_hash, split_size
 
 Tiles = Callable[[int, int, int], Sequence[bytes]]
 """Reads the first hashes of one tile: its level, its number, and how many are wanted (C2SP tlog-tiles)."""
@@ -57,6 +57,23 @@ def consistency_from_tiles(tiles: Tiles, old_size: int, size: int) -> list[bytes
             start = middle
     # Whoever asks knows the old root: it is told only where it is a part of the new tree's right side.
     return ([tree.root(start, stop)] if start else []) + path[::-1]
+
+
+def frontier_from_tiles(tiles: Tiles, at: int, size: int) -> Frontier:
+    """Return the right edge that the tree of ``size`` had when it was of ``at``, to grow it anew from there.
+
+    Raises:
+        Malformed: it never was of that size.
+        Tampered: a tile is missing or damaged; what `tiles` raises passes.
+    """
+    if not 0 <= at <= size:
+        raise Malformed("the tree has no such prefix")
+    tree, nodes, start = _Tree(tiles, size), [], 0
+    for height in reversed(range(at.bit_length())):
+        if at >> height & 1:
+            nodes.append(tree.root(start, start + (1 << height)))
+            start += 1 << height
+    return Frontier.from_bytes(at.to_bytes(8, "big") + b"".join(nodes))
 
 
 class _Tree:

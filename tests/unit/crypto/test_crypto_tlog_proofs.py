@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from pacs_secure.core.errors import Malformed
 from pacs_secure.crypto.tlog import (
     WIDTH,
+    Frontier,
     consistency_from_tiles,
     consistency_proof,
+    frontier_from_tiles,
     inclusion_from_tiles,
     inclusion_proof,
     root,
@@ -50,6 +52,25 @@ PUBLISHED = Published()
 def two_sizes(draw: st.DrawFn) -> tuple[int, int]:
     size = draw(st.one_of(st.integers(1, 1200), st.sampled_from([255, 256, 257, 512, 65_535, 65_536, 65_537, 70_000])))
     return draw(st.integers(1, size)), size
+
+
+@settings(max_examples=100, deadline=None)
+@given(two_sizes())
+def test_a_tree_grows_anew_from_any_size_that_it_had(sizes: tuple[int, int]) -> None:
+    at, size = sizes
+    frontier = frontier_from_tiles(PUBLISHED.tile, at - 1, size)
+    grown = Frontier()
+    for leaf in LEAVES[: at - 1]:
+        grown.append(leaf)
+    assert frontier.to_bytes() == grown.to_bytes()
+    frontier.append(LEAVES[at - 1])
+    assert frontier.root() == root(LEAVES[:at])
+
+
+@pytest.mark.parametrize("at", [-1, 301])
+def test_a_tree_never_was_of_a_size_beyond_it(at: int) -> None:
+    with pytest.raises(Malformed):
+        frontier_from_tiles(PUBLISHED.tile, at, 300)
 
 
 @settings(max_examples=150, deadline=None)

@@ -1,0 +1,49 @@
+"""The watch over the ledger: what was written in the last minute is verified while the archive runs (LOG-03)."""
+
+import logging
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+
+from pacs_secure.archive.ledger_check import LedgerCheck
+from pacs_secure.archive.ledger_walk import LedgerWalk
+
+log = logging.getLogger(__name__)
+
+EVERY_SECONDS = 10.0
+BEGINS_BEFORE = timedelta(minutes=1)
+"""How old the entries are that a watch begins with."""
+
+Alarm = Callable[[str, Mapping[str, str | int]], object]
+
+
+class LedgerWatch:
+    """Takes what is new whenever it looks, and raises an alarm for what is wanting, once."""
+
+    def __init__(
+        self, walk: LedgerWalk, new_check: Callable[[], LedgerCheck], alarm: Alarm, now: Callable[[], datetime]
+    ) -> None:
+        self._walk = walk
+        self._new_check = new_check
+        self._alarm = alarm
+        self._now = now
+        self._check: LedgerCheck | None = None
+        self._told = 0
+
+    def look(self) -> int:
+        """Verify what is new; return how far the ledger is verified.
+
+        Raises:
+            Unavailable: ledger, keys or publishing place are out of reach, or an alarm cannot be recorded now:
+                the next look does it.
+        """
+        if self._check is None:
+            check = self._new_check()
+            self._walk.begin_since(check, self._now() - BEGINS_BEFORE)
+            self._check = check
+        size = self._walk.take(self._check)
+        for finding in self._check.findings[self._told :]:
+            position = {} if finding.position is None else {"position": finding.position}
+            self._alarm("ledger", {"place": finding.place, "problem": finding.problem, **position})
+            self._told += 1
+        self._check.forget_what_is_behind()
+        return size
