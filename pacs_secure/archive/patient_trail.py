@@ -29,6 +29,9 @@ from pacs_secure.ports import Ledger, Patients
 AT_ONCE = 500
 """Entries that are opened together."""
 
+_OF_DEVICES = "device:"
+"""Before its AE title in the name of a device."""
+
 _Act = tuple[UUID, UUID | None]
 """One act with one study: an association may bring several."""
 
@@ -178,7 +181,7 @@ def _begun(index: int, draft: Draft, said: dict[str, str], numbers: dict[UUID, i
         department="" if outside else draft.department,
         person=said.get("subject", "") if named and employee else "",
         recipient=_recipient(draft, said),
-        device=said.get("subject", "") if draft.role in DEVICES else str(draft.facts.get("device", "")),
+        device=_device(draft, said),
         examination=None if draft.study_alias is None else numbers.get(draft.study_alias),
         pictures=_pictures(draft),
         entries=(index,),
@@ -194,6 +197,12 @@ def _joined(known: Access, index: int, draft: Draft) -> Access:
 def _names_no_employee(draft: Draft) -> bool:
     """Say whether what an entry says of persons has to be looked at: who is outside, or which device it was."""
     return draft.role in DEVICES or draft.role is Role.GUEST or draft.action is Action.SHARE_CREATE
+
+
+def _device(draft: Draft, said: dict[str, str]) -> str:
+    """Return the AE title of the device that acted, or that somebody acted through."""
+    name = said.get("subject", "") if draft.role in DEVICES else str(draft.facts.get("device", ""))
+    return name.removeprefix(_OF_DEVICES)
 
 
 def _recipient(draft: Draft, said: dict[str, str]) -> Recipient | None:

@@ -36,7 +36,7 @@ NOTE = {"protocol": "test"}
 ERIKA = Whom(patient_id="ERIKA")
 RADIOLOGIST = subject(identifier="r.weber")
 OPERATOR = subject(Role.OPERATOR, identifier="os:root", department="")
-MODALITY = subject(Role.MODALITY, identifier="CT1")
+MODALITY = subject(Role.MODALITY, identifier="device:CT1")
 WHY = "she names the neighbour whom she suspects"
 
 
