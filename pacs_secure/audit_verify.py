@@ -25,6 +25,7 @@ from base64 import b64decode
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
@@ -244,8 +245,7 @@ class Verification:
         self.witnessed: dict[str, int] = {}
         """The largest size that each witness has signed."""
         self._directory, self._key = directory, key
-        self._witnesses, self._elsewhere = witnesses, elsewhere
-        self._origin = ""
+        self._witnesses, self._elsewhere, self._origin = witnesses, elsewhere, ""
         self._roots: dict[int, bytes] = {}
         self._tiles: list[bytearray] = []
         """Hashes of the tile that is being filled, at each level above 0."""
@@ -253,9 +253,7 @@ class Verification:
         self._at = b"1970-01-01T00:00:00.000000Z"
         self._writers: dict[bytes, int] = {}
         """The number that each writer's next entry must have."""
-        self._disrupted = False
-        self._last_good = 0
-        self._forked = False
+        self._last_good, self._disrupted, self._forked = 0, False, False
         self._horizon = 0
         """Below it entries may be missing, but no leaf hash: a certificate says so."""
         self._expired_writers: dict[bytes, int] = {}
@@ -297,9 +295,8 @@ class Verification:
             self._take(name, head)
             self.witnessed |= {one: max(head.size, self.witnessed.get(one, 0)) for one in signers}
         self.size = max(self._roots, default=0)
-        for one in self._witnesses:
-            if one.name not in self.witnessed:
-                self.find("witness", None, f"{one.name} has signed none of the checkpoints")
+        for name in sorted({one.name for one in self._witnesses} - self.witnessed.keys()):
+            self.find("witness", None, f"{name} has signed none of the checkpoints")
 
     def _read_certificates(self) -> None:
         """Read what may be missing; each certificate continues the one before."""
@@ -373,9 +370,7 @@ class Verification:
             moment, index, before = head.groups()
             if before != prev or index != b"%d" % position or not (number or WRITER.fullmatch(writer)):
                 return False
-            if moment[:10] != day and instant(moment) is None:
-                return False
-            if moment < at and late(moment, at):
+            if (moment[:10] != day and instant(moment) is None) or (moment < at and late(moment, at)):
                 return False
             writers[writer], at, day = number + 1, moment, moment[:10]
             leaf = LEAF.copy()
@@ -390,9 +385,9 @@ class Verification:
                 pairs = iter(leaves)
                 leaves = [sha256(b"\x01" + left + right).digest() for left, right in zip(pairs, pairs, strict=True)]
             self._grow(leaves[0], TILE_HEIGHT)
-        else:
-            for one in leaves:
-                self._grow(one)
+            return True
+        for one in leaves:
+            self._grow(one)
         return True
 
     def _entry(self, position: int, entry: bytes | None, published: bytes | None) -> None:
@@ -498,14 +493,6 @@ def load_witness(verifier_key: str) -> Signer:
     return Signer(name, WITNESS_KEY, key)
 
 
-def load_note(path: Path) -> tuple[str, bytes]:
-    """Read a note that was kept elsewhere."""
-    try:
-        return path.name, path.read_bytes()
-    except OSError:
-        raise Misuse("a note cannot be read") from None
-
-
 def report(verification: Verification, *, as_json: bool) -> str:
     """Put the verdict into words, or into JSON."""
     findings, root, size = verification.findings, verification.tree.root().hex(), verification.size
@@ -513,10 +500,9 @@ def report(verification: Verification, *, as_json: bool) -> str:
         shown = [asdict(finding) for finding in findings]
         verdict = {"sound": not findings, "entries": size, "root": root, "witnessed": verification.witnessed}
         return json.dumps({**verdict, "findings": shown})
-    lines = [str(finding) for finding in findings]
-    lines += [f"{name} has signed up to size {signed}" for name, signed in verification.witnessed.items()]
+    signed = [f"{name} has signed up to size {signed}" for name, signed in verification.witnessed.items()]
     found = f"found wanting: {verification.found} findings in {size} entries"
-    return "\n".join([*lines, found if findings else f"sound: {size} entries, root {root}"])
+    return "\n".join([*map(str, findings), *signed, found if findings else f"sound: {size} entries, root {root}"])
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -524,18 +510,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="pacs-audit-verify", description="Verify a published ledger.")
     parser.add_argument("directory", type=Path, metavar="CHECKPOINT-DIR")
     parser.add_argument("--key", type=Path, required=True, metavar="PUBLIC.pem", help="the log's Ed25519 public key")
-    parser.add_argument(
-        "--witness", action="append", default=[], metavar="VERIFIER-KEY", help="a witness that must have signed"
-    )
-    parser.add_argument(
-        "--note", type=Path, action="append", default=[], metavar="FILE", help="a checkpoint that was kept elsewhere"
-    )
+    several = partial(parser.add_argument, action="append", default=[])
+    several("--witness", metavar="VERIFIER-KEY", help="a witness that must have signed")
+    several("--note", type=Path, metavar="FILE", help="a checkpoint that was kept elsewhere")
     parser.add_argument("--json", action="store_true", help="answer with one JSON object")
     options = parser.parse_args(arguments)
     try:
         directory, key = open_directory(options.directory), load_key(options.key)
-        witnesses, notes = [*map(load_witness, options.witness)], [*map(load_note, options.note)]
-    except Misuse as error:
+        witnesses = [load_witness(verifier_key) for verifier_key in options.witness]
+        notes = [(path.name, path.read_bytes()) for path in options.note]
+    except (Misuse, OSError) as error:
         sys.stderr.write(f"pacs-audit-verify: {error}\n")
         return MISUSE
     verification = Verification(directory, key, witnesses, notes)
