@@ -30,6 +30,19 @@ Feature: Witnesses outside the house
       | another history of the same size |
       | an older copy of the ledger      |
 
+  @LOG-03
+  Scenario Outline: An auditor who brings a witness's note finds <what>, which the house alone could hide
+    Given the witnesses have signed it
+    When someone who holds every key of the house publishes <what>
+    Then the stand-alone verifier finds nothing wrong with what is published alone
+    And together with a witness's newest note it finds the ledger wanting
+
+    Examples:
+      | what                             |
+      | another and longer history       |
+      | another history of the same size |
+      | an older copy of the ledger      |
+
   Scenario: A dead witness stops nobody, and is an alarm after a minute
     Given the witnesses have signed it
     When one witness dies

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pytest_bdd import given, parsers, scenarios, then, when
 
+from pacs_secure import audit_verify
 from pacs_secure.adapters.https_witness import HttpsWitness
 from pacs_secure.adapters.tile_directory import TileDirectory
 from pacs_secure.adapters.time_servers import TimeServers
@@ -209,6 +211,25 @@ def _shows(hospital: Hospital, outside: Outside) -> None:
         status, _, note = witness.newest(ORIGIN)
         assert status == 200
         assert note.encode().startswith((hospital.world.checkpoints / "checkpoint").read_bytes())
+
+
+@then("the stand-alone verifier finds nothing wrong with what is published alone")
+def _alone(hospital: Hospital) -> None:
+    assert _verified(hospital).findings == []
+
+
+@then("together with a witness's newest note it finds the ledger wanting")
+def _together(hospital: Hospital, outside: Outside) -> None:
+    for name, witness in outside.witnesses.items():
+        _, _, note = witness.newest(ORIGIN)
+        assert _verified(hospital, (name, note.encode())).findings != []
+
+
+def _verified(hospital: Hospital, *notes: tuple[str, bytes]) -> audit_verify.Verification:
+    key = Ed25519PublicKey.from_public_bytes(hospital.keys.signer.public_key())
+    verification = audit_verify.Verification(audit_verify.Directory(hospital.world.checkpoints), key, (), notes)
+    verification.run()
+    return verification
 
 
 @then("neither witness signs it")
