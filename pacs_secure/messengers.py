@@ -41,10 +41,10 @@ def messengers(settings: Settings) -> list[Messenger]:
     return found
 
 
-def notifiers(settings: Settings, notices: Notices, now: Callable[[], datetime]) -> list[Notifier]:
+def notifiers(settings: Settings, notices: Notices, now: Callable[[], datetime], leader: Leader) -> list[Notifier]:
     """Return a notifier for each way out, not started yet; raises as `messengers` does."""
     of = institution(settings.institution)
-    return [Notifier(notices, messenger, of, now) for messenger in messengers(settings)]
+    return [Notifier(notices, messenger, of, now, leader.leads) for messenger in messengers(settings)]
 
 
 def forwarders(

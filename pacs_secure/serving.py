@@ -126,7 +126,8 @@ def _start_watches(settings: Settings, house: House, stack: ExitStack) -> None:
     _keep("ledger-watch", EVERY_SECONDS, ledger.look, stack)
     stamping = watchers.time_stamping(settings, house.engines.publisher, alarm)
     if stamping is not None:
-        _keep("time-stamping", time_stamping.EVERY_SECONDS, stamping.look, stack)
+        leads = house.engines.leader.leads
+        _keep("time-stamping", time_stamping.EVERY_SECONDS, lambda: stamping.look() if leads() else None, stack)
 
 
 def _alarm(settings: Settings, house: House) -> watchers.Alarm:
@@ -142,7 +143,7 @@ def _start_notary(settings: Settings, house: House, vault: Vault, stack: ExitSta
 
 
 def _start_notifiers(settings: Settings, house: House, stack: ExitStack) -> None:
-    started = notifiers(settings, house.engines.notices, lambda: datetime.now(UTC))
+    started = notifiers(settings, house.engines.notices, lambda: datetime.now(UTC), house.engines.leader)
     for notifier in started:
         notifier.start()
         stack.callback(notifier.stop)

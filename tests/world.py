@@ -210,9 +210,10 @@ def disk_world(
     authority: CertificateAuthority | None = None,
     eraser: KeyEraser | None = None,
     home: Institution = HERE,
+    database: Database | None = None,
 ) -> Iterator[DiskWorld]:
     """Build an archive below a directory, with the policy that ships; closed in the end."""
-    database = Database(directory / "index.db")
+    database = database or Database(directory / "index.db")
     blobs = DiskBlobs(directory / "objects")
     publisher = TileDirectory(directory / "ledger")
     ledger = SqlLedger(database)

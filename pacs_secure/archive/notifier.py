@@ -27,12 +27,18 @@ class Notifier:
     """Delivers what waits for one messenger, oldest first; a notice may come twice, and never not at all."""
 
     def __init__(
-        self, notices: Notices, messenger: Messenger, institution: Institution, now: Callable[[], datetime]
+        self,
+        notices: Notices,
+        messenger: Messenger,
+        institution: Institution,
+        now: Callable[[], datetime],
+        leads: Callable[[], bool] = lambda: True,
     ) -> None:
         self._notices = notices
         self._messenger = messenger
         self._institution = institution
         self._now = now
+        self._leads = leads
         self._pause = EVERY_SECONDS
         self._ending = threading.Event()
         self._thread: threading.Thread | None = None
@@ -81,6 +87,8 @@ class Notifier:
             self._thread.join(_PATIENCE)
 
     def _keep_on(self) -> None:
-        self.attempt()
-        while not self._ending.wait(self._pause):
-            self.attempt()
+        ended = False
+        while not ended:
+            if self._leads():
+                self.attempt()
+            ended = self._ending.wait(self._pause)

@@ -10,6 +10,7 @@ from pacs_secure.core.errors import Unavailable
 from pacs_secure.messengers import forwarders, messengers, notifiers
 from pacs_secure.settings import load
 from tests.certificates import Authority
+from tests.fakes import Alone
 from tests.settings_file import WHOLE, written
 from tests.world import World
 
@@ -74,7 +75,7 @@ def test_an_authority_that_is_not_there_is_found_at_the_start(tmp_path: Path) ->
 def test_each_way_has_a_notifier(tmp_path: Path, world: World) -> None:
     settings = load(written(tmp_path, f"{WHOLE}\n[notices]\n{WEBHOOK}{MAIL}"))
 
-    made = notifiers(settings, world.house.engines.notices, lambda: datetime.now(UTC))
+    made = notifiers(settings, world.house.engines.notices, lambda: datetime.now(UTC), Alone())
 
     assert [notifier.deliver() for notifier in made] == [0, 0]
 
@@ -89,7 +90,8 @@ ca_file = "ca.pem"
 def test_entries_are_passed_on_to_whom_the_settings_name_and_nobody_else(tmp_path: Path, world: World) -> None:
     def carriers(text: str) -> list[Forwarder]:
         settings = load(written(tmp_path, WHOLE + text))
-        return forwarders(settings, world.archive.feed, world.house.engines.bookmarks, lambda: datetime.now(UTC))
+        marks = world.house.engines.bookmarks
+        return forwarders(settings, world.archive.feed, marks, lambda: datetime.now(UTC), Alone())
 
     assert carriers("") == []
     (carrier,) = carriers(SYSLOG)

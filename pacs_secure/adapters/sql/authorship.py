@@ -7,6 +7,7 @@ from sqlalchemy.engine import Connection
 
 from pacs_secure.core.audit import Draft, Statement
 from pacs_secure.core.errors import ArchiveError, Unavailable
+from pacs_secure.core.identifiers import KeyId
 from pacs_secure.crypto.tlog import Author, state
 from pacs_secure.ports import ForgettableKey
 
@@ -22,6 +23,8 @@ class Authorship:
     """Becomes an author when it is first needed; used by the writing thread only, but for `by`."""
 
     def __init__(self) -> None:
+        self.names: list[KeyId] = []
+        """Every writer that this database has been."""
         self._mint: Mint | None = None
         self._author: Author | None = None
         self._asked_at = -RETRY_SECONDS
@@ -43,6 +46,7 @@ class Authorship:
                 pass  # what may be recorded all the same is told from the rest in `sign`
             else:
                 self._author = Author(first.key_id, first.key)
+                self.names.append(first.key_id)
         connection.info[_LENT] = self._author
 
     def mark(self) -> tuple[int, bytes] | None:

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Select, bindparam, insert, select
 from sqlalchemy.engine import Connection
 
-from pacs_secure.adapters.sql import classification, growth, reaching, rows, search
+from pacs_secure.adapters.sql import classification, growth, presence, reaching, rows, search
 from pacs_secure.adapters.sql.engine import Database
 from pacs_secure.adapters.sql.ledger import append_in
 from pacs_secure.adapters.sql.tables import instances, institutions, ledger, open_acts, patients, series, studies
@@ -17,7 +17,7 @@ from pacs_secure.core.errors import Denied, Tampered
 from pacs_secure.core.identifiers import Institution, KeyId, Uid
 from pacs_secure.core.instance import IndexedInstance, InstanceRow, SealedHit
 from pacs_secure.core.query import Narrowing
-from pacs_secure.crypto.tlog import read_draft
+from pacs_secure.crypto.tlog import parse_entry, read_draft
 from pacs_secure.ports import Added, InstitutionKeys
 
 _AT_ONCE = 200
@@ -141,16 +141,20 @@ class SqlRecords:
     def open_acts(self, before: datetime) -> Sequence[Draft]:
         """Return the begun drafts, older than ``before``, of acts that never got their outcome (a crash).
 
+        What an archive that is still alive began is under way.
+
         Raises:
             Tampered: an entry is not what began the act it is kept for.
         """
         self._database.settle()
         with self._database.read() as connection:
             found = connection.execute(_open_acts, {"before": before}).all()
+            signed = [parse_entry(row.content).statement.authorship for row in found]
+            speaking = presence.alive(connection, {by.writer for by in signed if by is not None})
         drafts = [read_draft(row.content) for row in found]
         if any((one.act, one.outcome) != (row.act, Outcome.BEGUN) for one, row in zip(drafts, found, strict=True)):
             raise Tampered("an open act is tied to another entry")
-        return drafts
+        return [one for one, by in zip(drafts, signed, strict=True) if by is None or by.writer not in speaking]
 
     def every_study(self, proof: Grant) -> Iterator[StoredFacts]:  # noqa: ARG002 - the Grant is the proof
         """Yield what is kept of every study of every institution, for verification only."""

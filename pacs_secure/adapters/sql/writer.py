@@ -18,6 +18,8 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, ProgrammingError, SQLAlchemyError
 
 from pacs_secure.adapters.sql.authorship import Authorship
+from pacs_secure.adapters.sql.dialect import TAKES_TURNS
+from pacs_secure.adapters.sql.presence import claim
 from pacs_secure.core.errors import Malformed, Unavailable
 
 log = logging.getLogger(__name__)
@@ -166,6 +168,8 @@ class Writer:
                 self.authorship.lend(connection)
                 mark = self.authorship.mark()
                 with connection.begin():
+                    if not connection.get_execution_options().get(TAKES_TURNS, True):
+                        claim(connection, self.authorship.names)
                     for item in batch:
                         item.run(connection, self.authorship)
         except BaseException as error:  # noqa: BLE001 - the thread must outlive any failure, and answer

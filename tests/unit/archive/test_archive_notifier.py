@@ -13,6 +13,7 @@ from pacs_secure.core.access import Action, Relation, Safeguard
 from pacs_secure.core.errors import Unavailable
 from pacs_secure.core.notices import KeptNotice
 from tests.builders import HERE, request, study_facts
+from tests.fakes import Alone
 from tests.world import World
 
 PATIENCE = 10.0
@@ -116,3 +117,16 @@ def test_its_thread_delivers_what_comes_within_seconds_and_ends_when_asked(world
 
 def test_what_never_started_can_be_stopped(world: World) -> None:
     notifier(world, Pigeon()).stop()
+
+
+def test_an_archive_that_stands_by_tells_nobody_what_the_one_that_leads_tells(world: World) -> None:
+    leader, pigeon = Alone(), Pigeon()
+    carrier = Notifier(world.house.engines.notices, pigeon, HERE, lambda: datetime.now(UTC), leader.leads)
+    read(world)
+    carrier.start()
+    time.sleep(0.1)
+    assert pigeon.taken == []
+
+    leader.start(lambda kind, facts: None)
+    assert eventually(lambda: len(pigeon.taken) == 1)
+    carrier.stop()

@@ -20,12 +20,14 @@ from pacs_secure.adapters.sql.dialect import EngineDialect
 from pacs_secure.adapters.sql.engine import Database
 from pacs_secure.adapters.sql.ledger import SqlLedger
 from pacs_secure.adapters.sql.postgres import Postgres
+from pacs_secure.adapters.sql.presence import alive
 from pacs_secure.adapters.sql.records import SqlRecords
 from pacs_secure.adapters.sql.tables import APPEND_ONLY, SCHEMA_VERSION, metadata
+from pacs_secure.core.audit import Outcome
 from pacs_secure.core.errors import ArchiveError, Conflict, Malformed, Unavailable
 from pacs_secure.core.identifiers import KeyId
 from pacs_secure.core.query import Level, Narrowing
-from pacs_secure.ports import InstitutionKeys
+from pacs_secure.ports import ForgettableKey, InstitutionKeys
 from tests.builders import HERE, NOW, ROOT, device, draft, grant, indexed_instance, instance_row, permit, scope
 from tests.postgres_fixture import PostgresServer, tamper
 
@@ -322,6 +324,39 @@ class TestRaces:
         entries = list(SqlLedger(several[0]).entries(0, 999))
         assert [entry.index for entry in entries] == list(range(120))
         assert all(entry.prev_hash == before.leaf_hash for before, entry in pairwise(entries))
+
+
+class TestPresence:
+    def test_what_an_archive_that_is_alive_has_under_way_is_not_left_open(self, several: list[Database]) -> None:
+        for one in several:
+            one.author(lambda: ForgettableKey(KeyId(uuid4()), bytes(32)))
+        begun = [draft(Outcome.BEGUN) for _ in several[:2]]
+        for one, under_way in zip(several, begun, strict=False):
+            SqlLedger(one).append(under_way)
+        asking = SqlRecords(several[2])
+        assert asking.open_acts(NOW.replace(year=2100)) == []
+
+        several[0].close()
+        assert asking.open_acts(NOW.replace(year=2100)) == begun[:1]
+
+    def test_an_archive_that_lost_its_session_is_still_who_it_was(
+        self, several: list[Database], postgres_server: PostgresServer
+    ) -> None:
+        one, other, _ = several
+        one.author(lambda: ForgettableKey(KeyId(uuid4()), bytes(32)))
+        SqlLedger(one).append(draft(Outcome.BEGUN))
+        with postgres_server.shell() as shell:
+            shell.execute("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'")
+        with pytest.raises(Unavailable):
+            SqlLedger(one).append(draft())
+        SqlLedger(one).append(draft())
+
+        assert len(one._writer.authorship.names) == 2
+        assert SqlRecords(other).open_acts(NOW.replace(year=2100)) == []
+
+    def test_nobody_speaks_up_on_a_file(self, tmp_path: Path) -> None:
+        with closing(Database(tmp_path / "index.db")) as database, database.read() as connection:
+            assert alive(connection, [KeyId(uuid4())]) == frozenset()
 
 
 class TestTrouble:
