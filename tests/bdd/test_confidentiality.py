@@ -18,6 +18,14 @@ scenarios("confidentiality.feature")
 RADIOLOGIST = Person(Role.RADIOLOGIST)
 OFFICER = Person(Role.DPO, "", name="d.schutz")
 NAMES = ("Erika", *WORDS)
+QUESTIONS = (
+    f"/studies?PatientID={PATIENT_ID}",
+    f"/studies?PatientName=Mustermann&PatientName=Mustermann&limit={PATIENT_ID}",
+    f"/studies?Mustermann={PATIENT_ID}",
+    f"/studies/{PATIENT_ID}/metadata",
+    f"/{PATIENT_ID}/Mustermann",
+    STUDY,
+)
 
 
 @pytest.fixture
@@ -47,15 +55,8 @@ def _search(hospital: Hospital, asked: list[int]) -> None:
 def _misuse(hospital: Hospital, asked: list[int]) -> None:
     nobody, curious = Person(Role.STRANGER), Person(Role.CLINICIAN, "surgery", name="k.neugier")
     for person in (nobody, curious, replace(RADIOLOGIST, purpose=Purpose.HEALTH_RESEARCH)):
-        for question in (
-            f"/studies?PatientID={PATIENT_ID}",
-            f"/studies?PatientName=Mustermann&PatientName=Mustermann&limit={PATIENT_ID}",
-            f"/studies?Mustermann={PATIENT_ID}",
-            f"/studies/{PATIENT_ID}/metadata",
-            f"/{PATIENT_ID}/Mustermann",
-            STUDY,
-        ):
-            asked.append(hospital.get(person, question, {"X-Patient": PATIENT_ID, "Accept": "Mustermann"}).status_code)
+        headers = {"X-Patient": PATIENT_ID, "Accept": "Mustermann"}
+        asked += [hospital.get(person, question, headers).status_code for question in QUESTIONS]
         asked.append(hospital.upload(person, picture()).status_code)
     bodies: tuple[object, ...] = ({"patient_id": PATIENT_ID}, {"Mustermann": PATIENT_ID}, [PATIENT_ID])
     asked += [hospital.call_api(curious, "POST", "/break-glass", body).status_code for body in bodies]
