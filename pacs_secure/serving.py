@@ -22,7 +22,7 @@ from pacs_secure.archive.notary import Notary
 from pacs_secure.archive.readiness import Readiness
 from pacs_secure.bootstrap import Vault, open_house
 from pacs_secure.core.access import AccessRequest, Action, Door, Role, Subject
-from pacs_secure.core.errors import Unavailable
+from pacs_secure.core.errors import Tampered, Unavailable
 from pacs_secure.core.identifiers import institution
 from pacs_secure.dimse.credentials import Credentials, TlsFiles
 from pacs_secure.dimse.household import People
@@ -169,9 +169,14 @@ def _start_expiring(settings: Settings, house: House, stack: ExitStack) -> None:
 
     def once_a_day() -> None:
         today = datetime.now(UTC).date()
-        if today not in done and house.engines.leader.leads():
+        if today in done or not house.engines.leader.leads():
+            return
+        try:
             verb.expire(archive, None, details={"job": "retention"})
-            done[:] = [today]
+        except Tampered as error:
+            # Somebody has forged a horizon, edited what is to go, or taken a legal hold away.
+            _alarm(settings, house)("retention", {"found": str(error)})
+        done[:] = [today]
 
     _keep("retention", LOOK_AT_THE_CALENDAR, once_a_day, stack)
 

@@ -1,6 +1,6 @@
 """How far the ledger may go: bundle by bundle from its oldest entry, up to the first one that must stay."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -10,6 +10,8 @@ from pacs_secure.core.errors import Tampered
 from pacs_secure.core.identifiers import KeyId
 from pacs_secure.core.retention import Stopped
 from pacs_secure.crypto.tlog import WIDTH, leaf_hash, parse_entry, read_draft
+
+Progress = Callable[[int], None]
 
 MOST_WRITERS = 500
 """Writers that one certificate names: a note has its limits. More of them make more certificates."""
@@ -49,7 +51,9 @@ class Step:
     """The number that the next entry of each writer has that wrote in the range."""
 
 
-def survey(entries: Iterable[LedgerEntry], start: int, bounds: Bounds) -> tuple[list[Step], Stopped]:
+def survey(
+    entries: Iterable[LedgerEntry], start: int, bounds: Bounds, progress: Progress = lambda _: None
+) -> tuple[list[Step], Stopped]:
     """Look at entries from ``start`` on, as they are recorded, and say which may go and what keeps the next one.
 
     Raises:
@@ -60,6 +64,7 @@ def survey(entries: Iterable[LedgerEntry], start: int, bounds: Bounds) -> tuple[
     begun = place = start
     writers: dict[KeyId, int] = {}
     for entry in entries:
+        progress(1)
         if entry.index != place or leaf_hash(entry.content) != entry.leaf_hash:
             raise Tampered("an entry that may go is not what was recorded")
         draft, by = read_draft(entry.content), parse_entry(entry.content).statement.authorship

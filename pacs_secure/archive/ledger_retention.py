@@ -22,11 +22,11 @@ from uuid import UUID
 
 from pacs_secure.archive.guard import Guard
 from pacs_secure.archive.institutions import InstitutionSeals
-from pacs_secure.archive.ledger_horizon import Bounds, Step, survey
+from pacs_secure.archive.ledger_horizon import Bounds, Progress, Step, survey
 from pacs_secure.archive.ledger_keys import LedgerKeys
 from pacs_secure.archive.proofs import demand_study
 from pacs_secure.core.access import AccessRequest, Action, Grant, Permit, Purpose, Subject
-from pacs_secure.core.audit import LedgerEntry, Outcome
+from pacs_secure.core.audit import Outcome
 from pacs_secure.core.errors import ArchiveError, Tampered, Unavailable
 from pacs_secure.core.retention import Certificate, Expired, Plan, Stopped, months_before
 from pacs_secure.crypto.tlog import (
@@ -42,8 +42,6 @@ from pacs_secure.crypto.tlog import (
 )
 from pacs_secure.ports import Ledger, LedgerKey, Publisher, Records, Retention, Signer
 from pacs_secure.ports import LedgerKeys as KeyList
-
-Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +172,8 @@ class LedgerRetention:
         under_way = self.retention.oldest_open()
         if under_way is not None and under_way < stop:
             stop, why = under_way, Stopped.OPEN
-        entries = self._watched(self.ledger.entries(start, self.ledger.size()), progress)
-        steps, stopped = survey(entries, start, Bounds(cutoff, studies, patients, stop, why))
+        entries = self.ledger.entries(start, self.ledger.size())
+        steps, stopped = survey(entries, start, Bounds(cutoff, studies, patients, stop, why), progress)
         keys = sum(1 for _ in self._over(cutoff, patients))
         last = steps[-1] if steps else None
         horizon, until = (last.horizon, last.until) if last else (start, None)
@@ -196,11 +194,6 @@ class LedgerRetention:
     def _over(self, cutoff: datetime, on_hold: frozenset[UUID]) -> Iterable[LedgerKey]:
         """Yield the keys of years that lie wholly before the cutoff, but for those of patients on hold."""
         return (key for key in self.listed.before(cutoff.year) if key.patient_alias not in on_hold)
-
-    def _watched(self, entries: Iterable[LedgerEntry], progress: Progress) -> Iterable[LedgerEntry]:
-        for entry in entries:
-            progress(1)
-            yield entry
 
     def _certify(self, permit: Permit, signer: Signer, grant: Grant, surveyed: _Survey) -> None:
         roots = self._roots([step.horizon for step in surveyed.steps])

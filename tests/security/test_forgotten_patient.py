@@ -65,8 +65,7 @@ class Clinic:
 
 
 @contextmanager
-def clinic_below(directory: Path, openbao: RunningVault) -> Iterator[Clinic]:
-    of = openbao.new_institution()
+def clinic_below(directory: Path, openbao: RunningVault, of: Institution) -> Iterator[Clinic]:
     sessions = {role: openbao.session(role) for role in VaultRole}
     reader = VaultUnwrapper(sessions[VaultRole.READER])
     signer = VaultSigner(sessions[VaultRole.SIGNER], of)
@@ -83,7 +82,7 @@ def clinic_below(directory: Path, openbao: RunningVault) -> Iterator[Clinic]:
 @pytest.fixture
 def clinic(tmp_path: Path, openbao: RunningVault) -> Iterator[Clinic]:
     """Two patients, each with a study that somebody has read; the ledger is published."""
-    with clinic_below(tmp_path / "archive", openbao) as clinic:
+    with clinic_below(tmp_path / "archive", openbao, openbao.new_institution()) as clinic:
         archive = clinic.world.archive
         with archive.ingest.begin(clinic.person(Role.TECHNOLOGIST, "t.ech"), None, {}) as reception:
             for study in (1, 2):

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from psycopg.errors import InsufficientPrivilege, RestrictViolation
 
-from pacs_secure.adapters.sql import Database, SqlDevices, SqlLedger, SqlRecords, SqlUsedTokens
+from pacs_secure.adapters.sql import Database, SqlDevices, SqlLedger, SqlRecords, SqlRetention, SqlUsedTokens
 from pacs_secure.adapters.sql.tables import metadata
 from pacs_secure.archive.indexing import index
 from pacs_secure.core.audit import Outcome
@@ -138,6 +138,22 @@ class TestRoles:
             tamper(keeper, "DELETE FROM ledger")
         with pytest.raises(InsufficientPrivilege):
             tamper(keeper, "UPDATE ledger SET content = ''")
+
+    def test_the_keeper_removes_what_a_certificate_names(
+        self, urls: dict[str, str], postgres_server: PostgresServer
+    ) -> None:
+        name = urls["pacs_secure"].partition("@/")[2].partition("?")[0]
+        with closing(Database(urls["pacs_secure"])) as database:
+            for _ in range(260):
+                SqlLedger(database).follow(draft())
+            SqlRetention(database).certify(permit(), 256, b"note", draft())
+            database.settle()
+            with pytest.raises(Unavailable):
+                SqlRetention(database).expire(permit(), 256)
+        with closing(Database(postgres_server.url(name, "pacs_secure_keeper"))) as database:
+            assert SqlRetention(database).expire(permit(), 256) == 256
+            assert SqlRetention(database).first() == 256
+            assert len(list(SqlLedger(database).leaf_hashes(0, 999))) == 261
 
     def test_nobody_else_is_let_in(self, urls: dict[str, str], postgres_server: PostgresServer) -> None:
         with postgres_server.shell() as shell:

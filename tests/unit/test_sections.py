@@ -35,6 +35,18 @@ def test_settings_that_make_no_sense_are_refused(tmp_path: Path, more: str) -> N
         load(written(tmp_path, WHOLE + more))
 
 
+@pytest.mark.parametrize("months", [11, 121, 36.5])
+def test_the_ledger_is_kept_a_year_at_least_and_ten_at_most(tmp_path: Path, months: float) -> None:
+    with pytest.raises(ValueError, match="keep_months"):
+        load(written(tmp_path, WHOLE.replace("[ledger]", f"[ledger]\nkeep_months = {months}")))
+
+
+def test_the_ledger_is_kept_36_months_unless_somebody_says_otherwise(tmp_path: Path) -> None:
+    assert load(written(tmp_path, WHOLE)).ledger.keep_months == 36
+    longer = WHOLE.replace("[ledger]", "[ledger]\nkeep_months = 120")
+    assert load(written(tmp_path, longer)).ledger.keep_months == 120
+
+
 def test_a_quorum_that_cannot_be_reached_is_refused(tmp_path: Path) -> None:
     text = WHOLE.replace("[ledger]", "[ledger]\nwitness_quorum = 2") + witness("w1", "key")
     with pytest.raises(ValueError, match="witness_quorum"):

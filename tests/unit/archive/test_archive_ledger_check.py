@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
@@ -12,16 +13,21 @@ from hypothesis import strategies as st
 
 from pacs_secure.archive.ledger_check import MOST_FINDINGS, LedgerCheck
 from pacs_secure.archive.writer_check import WriterCheck, WriterKey
+from pacs_secure.core.access import Role
 from pacs_secure.core.audit import Authorship, Finding, LedgerEntry
 from pacs_secure.core.errors import Tampered, Unavailable
 from pacs_secure.core.identifiers import KeyId
+from pacs_secure.core.retention import Certificate
 from pacs_secure.crypto.tlog import (
     NO_ENTRY,
     Frontier,
+    certificate_text,
+    certifier,
     checkpoint_text,
     compose_entry,
     leaf_hash,
     parse_entry,
+    root,
     sign_note,
     state,
 )
@@ -37,6 +43,7 @@ Tamper = Callable[[Entries], object]
 SIZE = 300
 SIGNED = (1, 50, 100, 101, 200, 250)
 PUBLISHED = 250
+SPLIT = 200
 
 
 class Log:
@@ -403,3 +410,46 @@ def test_what_was_published_and_is_torn_is_found() -> None:
 
 def test_findings_are_bounded() -> None:
     assert len(LOG.check(LOG.true, [b""] * 2 * MOST_FINDINGS)) == MOST_FINDINGS
+
+
+class TestExpired:
+    """Behind entries that expired under a certificate; what databases and directories can do is in tests/security."""
+
+    def certificate(self, root_of: list[bytes]) -> bytes:
+        now = datetime.now(UTC)
+        text = certificate_text(
+            ORIGIN, Certificate(1, 0, len(root_of), root(root_of), now, 0, "", Role.OPERATOR, now, {})
+        )
+        return sign_note(text, certifier(ORIGIN), LOG.keyring.public_key(), LOG.keyring.sign(text))
+
+    def check(self, signed: list[bytes], kept: list[bytes], publisher: MemoryPublisher = NOWHERE) -> list[Finding]:
+        check = LedgerCheck(ORIGIN, LOG.keyring.public_key(), WriterCheck(None, from_the_start=False))
+        check.published(publisher)
+        for note in LOG.notes.values():
+            check.kept(note)
+        check.certified([self.certificate(signed)], lambda start, stop: iter(kept[start:stop]))
+        for entry in LOG.true[SPLIT:]:
+            check.entry(entry)
+        check.end()
+        return check.findings
+
+    def test_leaf_hashes_stand_for_what_has_gone(self) -> None:
+        leaves = [entry.leaf_hash for entry in LOG.true[:SPLIT]]
+
+        assert self.check(leaves, leaves, LOG.publisher) == []
+
+    def test_a_certificate_over_another_tree_is_a_fork(self) -> None:
+        leaves = [entry.leaf_hash for entry in LOG.true[:SPLIT]]
+
+        found = self.check([*leaves[:-1], bytes(32)], leaves)
+
+        assert ("certificate", SPLIT) in places(found)
+
+    def test_a_leaf_hash_that_is_not_the_published_one_is_found_once(self) -> None:
+        leaves = [entry.leaf_hash for entry in LOG.true[:SPLIT]]
+        other = [*leaves[:1], bytes(32), bytes(32), *leaves[3:]]
+
+        found = places(self.check(leaves, other, LOG.publisher))
+
+        assert found.count(("tree", 1)) == 1
+        assert ("tree", 2) not in found
