@@ -4,13 +4,13 @@ import json
 import random
 import subprocess
 import sys
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from time import sleep
 
 import pytest
 
-from pacs_secure.adapters.sql.engine import Database
 from pacs_secure.adapters.sql.ledger import SqlLedger
 from pacs_secure.adapters.sql.records import SqlRecords
 from pacs_secure.archive.writer_check import WriterCheck
@@ -18,13 +18,13 @@ from pacs_secure.core.audit import Outcome
 from pacs_secure.core.query import Level, Narrowing
 from pacs_secure.crypto.tlog import NO_ENTRY, leaf_hash, parse_entry, read_draft
 from tests.builders import NOW, appended, draft, grant, indexed_instance, permit, scope
+from tests.postgres_fixture import ENGINES, TEMPLATE, PostgresServer, Settled
 
 ROOT = Path(__file__).parents[2]
 KILLS = 10
 
 WORKER = """
 import json, sys, threading
-from pathlib import Path
 from uuid import UUID
 from pacs_secure.adapters.sql import Database, SqlLedger, SqlRecords
 from pacs_secure.core.audit import Outcome
@@ -32,7 +32,7 @@ from pacs_secure.core.identifiers import KeyId
 from pacs_secure.ports import ForgettableKey
 from tests.builders import ROOT, draft, indexed_instance, instance_row, permit
 
-database = Database(Path(sys.argv[1]))
+database = Database(sys.argv[1])
 database.author(lambda: ForgettableKey(KeyId(UUID(int=int(sys.argv[2]))), bytes(32)))
 run, records, ledger = sys.argv[2], SqlRecords(database), SqlLedger(database)
 speaking = threading.Lock()
@@ -63,29 +63,41 @@ threading.Event().wait(20)
 """
 
 
-def killed(path: Path, run: int, after: float) -> list[dict[str, object]]:
+Survived = tuple[str, list[dict[str, object]]]
+
+
+def killed(place: str, run: int, after: float) -> list[dict[str, object]]:
     """Let a child write for a while, kill it without warning, and return what it had acknowledged."""
     with subprocess.Popen(
-        [sys.executable, "-c", WORKER, str(path), str(run)], stdout=subprocess.PIPE, text=True, cwd=ROOT
+        [sys.executable, "-c", WORKER, place, str(run)], stdout=subprocess.PIPE, text=True, cwd=ROOT
     ) as child:
         assert child.stdout is not None
         assert json.loads(child.stdout.readline()) == {"ready": True}
+        said = ""
+        while "completed" not in said:  # however busy the machine is, each of them has said something
+            said += child.stdout.readline()
         sleep(after)
         child.kill()
-        said = child.stdout.read()
+        said += child.stdout.read()
     return [json.loads(line) for line in said.splitlines(keepends=True) if line.endswith("\n")]
 
 
-@pytest.fixture(scope="module")
-def survived(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[str, object]]]:
+@pytest.fixture(scope="module", params=ENGINES)
+def survived(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Survived]:
     """A database whose writers were killed one after another, and all that they acknowledged."""
-    path, pick = tmp_path_factory.mktemp("killed") / "index.db", random.Random(7)
-    return path, [said for run in range(KILLS) for said in killed(path, run, pick.uniform(0.02, 0.3))]
+    pick, name, place = random.Random(7), "", str(tmp_path_factory.mktemp("killed") / "index.db")
+    if request.param == "postgres":
+        server: PostgresServer = request.getfixturevalue("postgres_server")
+        name = server.create(TEMPLATE)
+        place = server.url(name)
+    yield place, [said for run in range(KILLS) for said in killed(place, run, pick.uniform(0.02, 0.3))]
+    if name:
+        server.drop(name)
 
 
-def test_everything_acknowledged_is_there(survived: tuple[Path, list[dict[str, object]]]) -> None:
+def test_everything_acknowledged_is_there(survived: Survived) -> None:
     path, said = survived
-    database = Database(path)
+    database = Settled(path)
     rows = {row.identity.sop_instance_uid for row in SqlRecords(database).every_instance(grant())}
     ledger = SqlLedger(database)
     drafts = [read_draft(entry.content) for entry in ledger.entries(0, ledger.size())]
@@ -100,8 +112,8 @@ def test_everything_acknowledged_is_there(survived: tuple[Path, list[dict[str, o
     assert {one["completed"] for one in said if "completed" in one} <= completed
 
 
-def test_no_writer_left_a_gap_and_every_signature_holds(survived: tuple[Path, list[dict[str, object]]]) -> None:
-    database = Database(survived[0])
+def test_no_writer_left_a_gap_and_every_signature_holds(survived: Survived) -> None:
+    database = Settled(survived[0])
     ledger = SqlLedger(database)
     entries = [(entry.index, parse_entry(entry.content).statement) for entry in ledger.entries(0, ledger.size())]
     database.close()
@@ -111,8 +123,8 @@ def test_no_writer_left_a_gap_and_every_signature_holds(survived: tuple[Path, li
     assert len({said.authorship.writer for _, said in entries if said.authorship}) == KILLS
 
 
-def test_the_chain_is_dense_and_sound(survived: tuple[Path, list[dict[str, object]]]) -> None:
-    database = Database(survived[0])
+def test_the_chain_is_dense_and_sound(survived: Survived) -> None:
+    database = Settled(survived[0])
     ledger = SqlLedger(database)
     entries = list(ledger.entries(0, ledger.size()))
     database.close()
@@ -124,9 +136,9 @@ def test_the_chain_is_dense_and_sound(survived: tuple[Path, list[dict[str, objec
 
 
 def test_there_is_no_row_without_its_entry_and_no_entry_without_its_row(
-    survived: tuple[Path, list[dict[str, object]]],
+    survived: Survived,
 ) -> None:
-    database = Database(survived[0])
+    database = Settled(survived[0])
     rows = {(row.act, row.identity.sop_instance_uid) for row in SqlRecords(database).every_instance(grant())}
     ledger = SqlLedger(database)
     drafts = [read_draft(entry.content) for entry in ledger.entries(0, ledger.size())]
@@ -135,8 +147,8 @@ def test_there_is_no_row_without_its_entry_and_no_entry_without_its_row(
     assert rows == {(one.act, one.facts["instance"]) for one in drafts if one.outcome is Outcome.BEGUN}
 
 
-def test_counts_are_those_of_the_rows(survived: tuple[Path, list[dict[str, object]]]) -> None:
-    database = Database(survived[0])
+def test_counts_are_those_of_the_rows(survived: Survived) -> None:
+    database = Settled(survived[0])
     records = SqlRecords(database)
     studies = list(records.search(scope(), Narrowing(Level.STUDY)))
     counted = {hit.study_instance_uid: (hit.series_in_study, hit.instances_in_study) for hit in studies}
@@ -149,9 +161,9 @@ def test_counts_are_those_of_the_rows(survived: tuple[Path, list[dict[str, objec
 
 
 def test_what_was_under_way_is_known_and_the_next_entry_continues_the_chain(
-    survived: tuple[Path, list[dict[str, object]]],
+    survived: Survived,
 ) -> None:
-    database = Database(survived[0])
+    database = Settled(survived[0])
     records, ledger = SqlRecords(database), SqlLedger(database)
     drafts = [read_draft(entry.content) for entry in ledger.entries(0, ledger.size())]
     ended = {one.act for one in drafts if one.outcome is not Outcome.BEGUN}

@@ -11,13 +11,13 @@ import pytest
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import OperationalError
 
-from pacs_secure.adapters.sql import SqlLedger, SqlNotices, SqlRecords, sequencer
+from pacs_secure.adapters.sql import SqlLedger, SqlNotices, SqlRecords, postgres, sequencer
 from pacs_secure.adapters.sql.bulk import insert_many
 from pacs_secure.adapters.sql.engine import Database
 from pacs_secure.adapters.sql.outbox import MOST_AT_ONCE, put_in, sequence_in
 from pacs_secure.adapters.sql.outbox_tables import audit_outbox, ledger_writers
 from pacs_secure.adapters.sql.placing import Waiting, place_in
-from pacs_secure.adapters.sql.sequencer import Sequencer, settle
+from pacs_secure.adapters.sql.sequencer import Sequencer, settle, taken
 from pacs_secure.adapters.sql.tables import devices, ledger
 from pacs_secure.adapters.sql.traits import read_traits, traits_of
 from pacs_secure.core.audit import Draft, LedgerEntry, Outcome, Statement
@@ -256,6 +256,24 @@ class TestLeading:
         found = entries(signed)
         assert sound(found)
         assert len(found) == next(said)
+
+    def test_a_leader_that_stands_still_loses_its_place(
+        self, signed: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(postgres._SEQUENCING, "idle_session_timeout", "300ms")
+        SqlLedger(signed).append(draft())
+        stopped, standby = signed.leader(), signed.leader()
+        assert isinstance(stopped, Sequencer)
+        engine = stopped._make_engine()
+        with engine.connect() as connection:
+            assert taken(connection)
+            standby.start(silent)
+            assert eventually(standby.leads, 3)
+            assert eventually(lambda: SqlLedger(signed).size() == 1)
+            with pytest.raises(OperationalError):
+                taken(connection)
+        standby.stop()
+        engine.dispose()
 
     def test_two_sequencers_at_once_never_fork(self, signed: Database, postgres_url: str) -> None:
         """Even where both believed to lead, the key of the table lets one commit only."""
