@@ -251,9 +251,11 @@ class TestManyWriters:
 
         with ThreadPoolExecutor(3) as threads:
             readers = [threads.submit(read) for _ in range(2)]
-            for _ in range(60):
-                ledger.append(draft())
-            ending.set()
+            try:
+                for _ in range(60):
+                    ledger.append(draft())
+            finally:
+                ending.set()  # whatever failed: readers must not read for ever
             assert all(reader.result(20) for reader in readers)
 
 
@@ -263,6 +265,8 @@ class TestCheckpoints:
             ledger.add_checkpoint(size, b"note of %d" % size)
 
         assert list(ledger.checkpoints()) == [b"note of 7", b"note of 256", b"note of 1000"]
+        assert list(ledger.checkpoints(256)) == [b"note of 256", b"note of 1000"]
+        assert list(ledger.checkpoints(1001)) == []
 
     def test_the_same_checkpoint_twice_is_kept_once(self, ledger: Ledger) -> None:
         ledger.add_checkpoint(7, b"note")
