@@ -115,8 +115,8 @@ class SqlLedger:
         """Yield entries ``start <= index < stop`` as stored, in order."""
         # Page by page: a reader that takes hours must not keep the write-ahead log from being folded in.
         while rows := self._page(_range, {"start": start, "stop": stop}):
-            for row in rows:
-                yield LedgerEntry(row.entry_index, row.content, row.leaf_hash, row.prev_hash)
+            for index, content, leaf_hash, prev_hash in rows:
+                yield LedgerEntry(index, content, leaf_hash, prev_hash)
             start = rows[-1].entry_index + 1
 
     def leaf_hashes(self, start: int, stop: int) -> Iterator[bytes]:

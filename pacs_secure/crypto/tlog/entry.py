@@ -12,6 +12,7 @@ import re
 from base64 import b64decode, b64encode
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -115,17 +116,22 @@ def parse_entry(content: bytes) -> ParsedEntry:
     found = _ENVELOPE.fullmatch(content) if len(content) <= LONGEST_ENTRY else None
     if found is None:
         raise tampered()
-    mac, seq, writer = found.group("mac", "seq", "writer")
+    at, index, mac, prev, said, seq, writer = found.groups()
     authorship = None
     if mac is not None and seq is not None and writer is not None:
         try:
-            authorship = Authorship(KeyId(UUID(writer.decode())), int(seq), bytes.fromhex(mac.decode()))
+            authorship = Authorship(_writer(writer), int(seq), bytes.fromhex(mac.decode()))
         except ValueError:
             raise tampered() from None
     elif mac is not None or seq is not None or writer is not None:
         raise tampered()
-    said = Statement(found["at"].decode(), found["said"], authorship)
-    return ParsedEntry(int(found["index"]), bytes.fromhex(found["prev"].decode()), said)
+    return ParsedEntry(int(index), bytes.fromhex(prev.decode()), Statement(at.decode(), said, authorship))
+
+
+@lru_cache(maxsize=1024)
+def _writer(written: bytes) -> KeyId:
+    """Read who wrote; a ledger has few writers and many entries of each."""
+    return KeyId(UUID(written.decode()))
 
 
 def read_draft(content: bytes) -> Draft:
