@@ -154,12 +154,23 @@ def furnish(engines: Engines, terms: Terms | None = None, session_terms: Session
     proofs = LedgerProofs(guard, engines.ledger, engines.publisher, engines.origin, engines.public_key)
     reading = LedgerReading(guard, engines.ledger, engines.patients, facts, seals, told)
     sealer = Sealer(keys, engines.blobs, _new_object_id)
-    whole = WholeReading(
+    verify = Verify(
+        guard,
+        engines.records,
+        engines.ties,
         engines.ledger,
         engines.publisher,
+        engines.retention,
+        engines.blobs,
+        opener,
+        seals,
+        engines.home,
+        engines.unwrapper,
         engines.origin,
-        lambda: archive.verify.informed_check(),  # noqa: PLW0108 - the archive is only made below
+        engines.public_key,
+        _now,
     )
+    whole = WholeReading(engines.ledger, engines.publisher, engines.origin, verify.informed_check)
 
     def drop_keys() -> None:
         keys.flush()
@@ -171,22 +182,7 @@ def furnish(engines: Engines, terms: Terms | None = None, session_terms: Session
         ingest=Ingest(guard, facts, engines.records, engines.patients, engines.blobs, sealer, seals, _now, Limits()),
         retrieve=Retrieve(guard, facts, engines.records, opener),
         search=Search(guard, engines.records, seals),
-        verify=Verify(
-            guard,
-            engines.records,
-            engines.ties,
-            engines.ledger,
-            engines.publisher,
-            engines.retention,
-            engines.blobs,
-            opener,
-            seals,
-            engines.home,
-            engines.unwrapper,
-            engines.origin,
-            engines.public_key,
-            _now,
-        ),
+        verify=verify,
         report=LedgerReport(
             guard,
             whole,
