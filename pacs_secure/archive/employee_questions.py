@@ -141,9 +141,12 @@ class Questioning:
         after: int | None,
         limit: int,
         *,
+        thorough: bool = False,
         details: dict[str, str],
     ) -> ReadPage:
         """Return one page of what the employee did, oldest first: to whoever asked, once approved, for a week.
+
+        A ``thorough`` answer is read from the whole ledger: the employee may own its database.
 
         Raises:
             NotFound: the subject has asked no such question.
@@ -165,7 +168,7 @@ class Questioning:
         actor = self.guard.pseudonym(question.institution, opened.about)
         sought = Sought(question.institution, question.since, question.until, actor=actor, newest_first=False)
         with self.reading.failing(grant):
-            page = self.reading.page(grant, sought, after, limit)
+            page = self.reading.page(grant, sought, after, limit, thorough=thorough)
         self.guard.finish(grant, Outcome.COMPLETED, {"results": len(page.entries)})
         return page
 

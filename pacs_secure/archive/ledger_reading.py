@@ -154,9 +154,14 @@ class LedgerReading:
         limit: int,
         *,
         opened: bool = False,
+        thorough: bool = False,
     ) -> ReadPage:
-        """Return one page of entries for whoever holds the Grant, but for its own; raises as `search` does."""
-        found = list(islice(self._fitting(sought, after, grant.act), limit + 1))
+        """Return one page of entries for whoever holds the Grant, but for its own; raises as `search` does.
+
+        A ``thorough`` page is read from the whole ledger, oldest first, so that no index can leave anything out.
+        """
+        source = self._everything(sought, after) if thorough else self.ledger.find(sought, after)
+        found = list(islice(_fitting(source, sought, grant.act), limit + 1))
         entries = found[:limit]
         return ReadPage(self._read(entries, opened=opened), entries[-1].index if len(found) > limit else None)
 
@@ -193,12 +198,11 @@ class LedgerReading:
             sought, patient = replace(sought, study=study.alias), study.patient_alias
         return sought, patient
 
-    def _fitting(self, sought: Sought, after: int | None, but_for: UUID) -> Iterator[LedgerEntry]:
-        for entry in self.ledger.find(sought, after):
-            draft = read_draft(entry.content)
-            if not sought.concerns(draft):
-                raise Tampered("the index of the ledger is not what its entries say")
-            if draft.act != but_for and sought.fits(draft):
+    def _everything(self, sought: Sought, after: int | None) -> Iterator[LedgerEntry]:
+        """Yield every entry behind a place that one actor's may be."""
+        name = sought.actor.encode()
+        for entry in self.ledger.entries(0 if after is None else after + 1, self.ledger.size()):
+            if name in entry.content and sought.concerns(read_draft(entry.content)):
                 yield entry
 
     def _read(self, entries: Sequence[LedgerEntry], *, opened: bool) -> list[ReadEntry]:
@@ -218,6 +222,15 @@ class LedgerReading:
         except ArchiveError as error:
             self.guard.refuse(request, {"error": type(error).__name__})
             raise
+
+
+def _fitting(source: Iterable[LedgerEntry], sought: Sought, but_for: UUID) -> Iterator[LedgerEntry]:
+    for entry in source:
+        draft = read_draft(entry.content)
+        if not sought.concerns(draft):
+            raise Tampered("the index of the ledger is not what its entries say")
+        if draft.act != but_for and sought.fits(draft):
+            yield entry
 
 
 def demand_page(limit: int) -> None:

@@ -86,6 +86,8 @@ class Place(Body):
     after: Index | None = None
     """Go on behind this entry."""
     limit: Annotated[int, Field(ge=1, le=MOST_AT_ONCE)] = 100
+    thorough: bool = False
+    """Whether to read the whole ledger instead of trusting its index to leave nothing out."""
 
 
 def routes(archive: Archive, identification: Identification) -> APIRouter:
@@ -119,7 +121,15 @@ def routes(archive: Archive, identification: Identification) -> APIRouter:
     def read_answer(asked: Asked[None, Place]) -> LedgerPage:
         """Read what the employee did: whoever asked, once it is approved, oldest first."""
         caller, place = asked.caller, asked.query
-        page = verb.entries(caller.subject, caller.purpose, asked.path["id"], place.after, place.limit, details=NOTE)
+        page = verb.entries(
+            caller.subject,
+            caller.purpose,
+            asked.path["id"],
+            place.after,
+            place.limit,
+            thorough=place.thorough,
+            details=NOTE,
+        )
         return LedgerPage.of(page, asked=False)
 
     path, one, told = "/ledger/questions", "/ledger/questions/{id}", AskedQuestion

@@ -166,6 +166,18 @@ class TestTheDatabasesOwner:
         assert extract(world) != whole
         assert extract(world, thorough=True) == whole
 
+    def test_hides_their_own_acts_from_no_thorough_answer(self, world: DiskWorld) -> None:
+        questioning, officer = world.archive.questioning, replace(SAME_PERSON, identifier="o.amt")
+        asking = Asking(WEBER.identifier, NOW - DAY, NOW + DAY, WHY)
+        question = str(questioning.ask(DPO, None, asking, details=NOTE).question.question_id)
+        questioning.rule(officer, None, question, approved=True, said="", details=NOTE)
+        actor = world.archive.guard.pseudonym(HERE, WEBER.identifier)
+        meddle(world, "UPDATE ledger_times SET actor = 'x' WHERE actor = ?", actor)
+
+        assert questioning.entries(DPO, None, question, None, 100, details=NOTE).entries == []
+        thorough = questioning.entries(DPO, None, question, None, 100, thorough=True, details=NOTE)
+        assert len(thorough.entries) == 4
+
     def test_answers_no_question(self, world: DiskWorld) -> None:
         questioning = world.archive.questioning
         asking = Asking(WEBER.identifier, NOW - DAY, NOW + DAY, WHY)

@@ -174,6 +174,19 @@ class TestTheAnswer:
         with pytest.raises(Malformed):
             answer(questioning, question, limit=0)
 
+    def test_leaves_nothing_out_when_the_whole_ledger_is_read(
+        self, world: World, questioning: Questioning, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        question = asked(questioning)
+        ruled(questioning, question)
+        whole = [one.entry.index for one in answer(questioning, question).entries]
+        monkeypatch.setattr(world.ledger, "find", lambda _sought, _after: iter(()))
+
+        assert answer(questioning, question).entries == []
+        first = answer(questioning, question, thorough=True, limit=1)
+        rest = answer(questioning, question, thorough=True, after=first.after)
+        assert [one.entry.index for one in (*first.entries, *rest.entries)] == whole
+
     def test_fails_on_record_when_it_is_to_go_on_behind_no_entry(self, world: World, questioning: Questioning) -> None:
         question = asked(questioning)
         ruled(questioning, question)
