@@ -148,13 +148,13 @@ class MemoryRetention:
         self.ledger.size()
         return min((entry.index for entry in self.ledger.open.values()), default=None)
 
-    def certify(self, permit: Permit, horizon: int, note: bytes, draft: Draft) -> None:
-        kept = self.ledger.certificates.get(horizon)
-        if kept is None:
-            self.ledger.append(draft)
-            self.ledger.certificates[horizon] = note
-        elif kept != note:
-            raise Conflict("another certificate of this horizon is kept")
+    def certify(self, permit: Permit, start: int, horizon: int, note: bytes, draft: Draft) -> None:
+        if self.ledger.certificates.get(horizon) == note:
+            return
+        if max(self.ledger.certificates, default=0) != start:
+            raise Conflict("another certificate was made meanwhile")
+        self.ledger.append(draft)
+        self.ledger.certificates[horizon] = note
 
     def expire(self, permit: Permit, stop: int) -> int:
         start = self.first()

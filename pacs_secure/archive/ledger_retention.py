@@ -222,7 +222,8 @@ class LedgerRetention:
                 "entries": f"{step.start} {step.horizon}",
                 "keys": keys,
             }
-            self.retention.certify(permit, step.horizon, note, self.guard.draft(grant, Outcome.BEGUN, facts))
+            begun = self.guard.draft(grant, Outcome.BEGUN, facts)
+            self.retention.certify(permit, step.start, step.horizon, note, begun)
             keys = 0
 
     def _roots(self, horizons: Sequence[int]) -> dict[int, bytes]:

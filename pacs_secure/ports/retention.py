@@ -19,11 +19,11 @@ class Retention(Protocol):
     def oldest_open(self) -> int | None:
         """Return the index of the oldest entry whose act has no outcome yet, or None: it must stay."""
 
-    def certify(self, permit: Permit, horizon: int, note: bytes, draft: Draft) -> None:
+    def certify(self, permit: Permit, start: int, horizon: int, note: bytes, draft: Draft) -> None:
         """Keep a certificate and record it, in one commit; the same one twice is kept and recorded once.
 
         Raises:
-            Conflict: another certificate of this horizon is kept.
+            Conflict: it does not begin at the newest horizon: somebody else has certified meanwhile.
         """
 
     def expire(self, permit: Permit, stop: int) -> int:

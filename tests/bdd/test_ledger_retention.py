@@ -158,7 +158,7 @@ def _forge_in_database(hospital: Hospital) -> None:
     leaves = list(hospital.world.house.engines.ledger.leaf_hashes(0, 256))
     with closing(sqlite3.connect(hospital.world.index_file)) as index:
         # All that the triggers ask for; no trigger knows the log's key.
-        index.execute("INSERT INTO retention_certificates VALUES (256, ?)", (_forged(hospital),))
+        index.execute("INSERT INTO retention_certificates VALUES (256, 0, ?)", (_forged(hospital),))
         index.execute("INSERT INTO retained_tiles VALUES (0, ?)", (b"".join(leaves),))
         assert index.execute("DELETE FROM ledger WHERE entry_index < 256").rowcount == 256
         index.commit()

@@ -46,8 +46,8 @@ class Kept:
         told = Notice(uuid4(), HERE, NoticeKind.PROTECTED_ACCESS, begun.act, begun.act, begun.at, b"box")
         self.ledger.append(begun, told)
 
-    def certify(self, horizon: int, note: bytes = b"certificate") -> None:
-        self.retention.certify(permit(), horizon, note, draft())
+    def certify(self, horizon: int, note: bytes = b"certificate", start: int = 0) -> None:
+        self.retention.certify(permit(), start, horizon, note, draft())
 
     def expire(self, horizon: int) -> int:
         removed = 0
@@ -82,9 +82,12 @@ def test_a_certificate_is_kept_and_recorded_once(kept: Kept) -> None:
     assert (list(kept.retention.certificates()), kept.ledger.size()) == ([b"certificate"], 1)
 
 
-def test_certificates_come_oldest_first(kept: Kept) -> None:
-    for horizon in (512, 256, 1024):
-        kept.certify(horizon, b"%d" % horizon)
+def test_certificates_come_oldest_first_and_each_begins_where_the_one_before_ended(kept: Kept) -> None:
+    for start, horizon in ((0, 256), (256, 512), (512, 1024)):
+        kept.certify(horizon, b"%d" % horizon, start)
+    for start, horizon in ((0, 2048), (512, 2048), (1025, 2048), (256, 512)):
+        with pytest.raises(Conflict):
+            kept.certify(horizon, b"late", start)
 
     assert list(kept.retention.certificates()) == [b"256", b"512", b"1024"]
 

@@ -127,7 +127,7 @@ def test_a_horizon_without_the_logs_signature_is_found_although_every_trigger_le
     note = forged(world, keyring, 256)
     shell(
         world,
-        ("INSERT INTO retention_certificates VALUES (256, ?)", (note,)),
+        ("INSERT INTO retention_certificates VALUES (256, 0, ?)", (note,)),
         ("INSERT INTO retained_tiles VALUES (0, ?)", (tiles(world, 256)[0],)),
         ("DELETE FROM ledger WHERE entry_index < 256", ()),
     )

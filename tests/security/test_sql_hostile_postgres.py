@@ -146,7 +146,7 @@ class TestRoles:
         with closing(Database(urls["pacs_secure"])) as database:
             for _ in range(260):
                 SqlLedger(database).follow(draft())
-            SqlRetention(database).certify(permit(), 256, b"note", draft())
+            SqlRetention(database).certify(permit(), 0, 256, b"note", draft())
             database.settle()
             with pytest.raises(Unavailable):
                 SqlRetention(database).expire(permit(), 256)

@@ -70,20 +70,21 @@ class SqlRetention:
         """Return the index of the oldest entry whose act has no outcome yet, or None: it must stay."""
         return self._number(_oldest_open)
 
-    def certify(self, permit: Permit, horizon: int, note: bytes, draft: Draft) -> None:  # noqa: ARG002 - the proof
+    def certify(self, permit: Permit, start: int, horizon: int, note: bytes, draft: Draft) -> None:  # noqa: ARG002 - the proof
         """Keep a certificate and record it, in one commit; the same one twice is kept and recorded once.
 
         Raises:
-            Conflict: another certificate of this horizon is kept.
+            Conflict: it does not begin at the newest horizon: somebody else has certified meanwhile.
         """
 
         def keep(connection: Connection) -> None:
-            kept = connection.execute(_note, {"a_horizon": horizon}).scalar()
-            if kept is None:
-                connection.execute(insert(retention_certificates), {"horizon": horizon, "note": note})
-                append_in(connection, draft)
-            elif kept != note:
-                raise Conflict("another certificate of this horizon is kept")
+            if connection.execute(_note, {"a_horizon": horizon}).scalar() == note:
+                return
+            if connection.execute(_certified).scalar_one() != start:
+                raise Conflict("another certificate was made meanwhile")
+            row = {"horizon": horizon, "start": start, "note": note}
+            connection.execute(insert(retention_certificates), row)
+            append_in(connection, draft)
 
         self._database.write(keep)
 

@@ -8,6 +8,8 @@ retention_certificates = Table(
     "retention_certificates",
     metadata,
     Column("horizon", BigInteger, primary_key=True, autoincrement=False),
+    # Each begins where the one before ended: of two that are made at once only one is kept.
+    Column("start", BigInteger, nullable=False, unique=True),
     Column("note", LargeBinary, nullable=False),
 )
 

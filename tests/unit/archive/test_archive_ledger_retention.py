@@ -12,7 +12,7 @@ import pytest
 from pacs_secure.core.access import Role, Subject
 from pacs_secure.core.audit import Outcome
 from pacs_secure.core.classification import Reclassification
-from pacs_secure.core.errors import Denied, NotFound, Tampered, Unavailable
+from pacs_secure.core.errors import Conflict, Denied, NotFound, Tampered, Unavailable
 from pacs_secure.core.identifiers import KeyId
 from pacs_secure.core.retention import Expired, Stopped
 from pacs_secure.crypto.tlog import (
@@ -272,6 +272,28 @@ class TestCrash:
         assert keys_of(world).keys() == {datetime.now(UTC).year}
         assert len(list(world.publisher.retained())) == len(world.ledger.certificates) == 1
         assert verified(world) == []
+
+
+def test_of_two_runs_at_once_one_certifies_and_the_other_is_told_so(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_past(world.house, 600)
+    world.notary.attest()
+    retention = world.house.engines.retention
+    whole, went = retention.certify, []
+
+    def late(*given: Any) -> None:
+        monkeypatch.undo()
+        went.append(world.archive.ledger_retention.expire(OPERATOR, None, details=NOTE).entries)
+        whole(*given)
+
+    monkeypatch.setattr(retention, "certify", late)
+    with pytest.raises(Conflict):
+        world.archive.ledger_retention.expire(OPERATOR, None, details=NOTE)
+
+    assert went == [512]
+    assert len(list(world.publisher.retained())) == 1
+    assert verified(world) == []
 
 
 def test_keys_of_several_institutions_go(world: World) -> None:
