@@ -1,16 +1,15 @@
 """Lays out what is known of an incident, stage by stage."""
 
-from dataclasses import replace
-
 from pacs_secure.adapters.printing.ledger_pages import blind_spots, integrity_facts, problems, tiles
-from pacs_secure.adapters.printing.pages import Item, Page, Section
+from pacs_secure.adapters.printing.pages import Grid, Item, Page, Section
 from pacs_secure.adapters.printing.words import Words
 from pacs_secure.core.incidents import Incident
 from pacs_secure.core.incidents import Item as Demanded
-from pacs_secure.core.reports import Cell, Language
+from pacs_secure.core.reports import Cell, Language, Table
 
 _MOST_SHOWN = 5_000
 """Pseudonyms that are set; all of them stand in the JSON, which a PDF carries with it."""
+_SIDE_BY_SIDE = 3
 
 
 def lay_out(incident: Incident, language: Language) -> Page:
@@ -65,12 +64,21 @@ def _sections(incident: Incident, words: Words) -> list[Section]:
         blind_spots(incident.blind_spots, words),
     ]
     if incident.persons is not None:
-        shown = incident.persons.rows[:_MOST_SHOWN]
-        table = replace(incident.persons, rows=shown, more=len(incident.persons.rows) - len(shown))
-        listed = [words.grid(table, whole=True)]
+        listed = [_persons(incident.persons, words)]
         title, intro = words.term("section", "incident-persons"), words.term("intro", "incident-persons")
         sections.append(Section(title, intro, grids=listed))
     return sections
+
+
+def _persons(persons: Table, words: Words) -> Grid:
+    """Lay out pseudonyms in full, side by side."""
+    names = [str(name) for (name,) in persons.rows[:_MOST_SHOWN]]
+    beyond = len(persons.rows) - len(names)
+    names += [""] * (-len(names) % _SIDE_BY_SIDE)
+    rows = [names[place : place + _SIDE_BY_SIDE] for place in range(0, len(names), _SIDE_BY_SIDE)]
+    note = words.term("page", "more_persons", {"count": beyond}) if beyond else ""
+    heads, kinds = [words.term("column", "patient")] * _SIDE_BY_SIDE, ["code"] * _SIDE_BY_SIDE
+    return Grid(words.term("table", persons.name), heads, kinds, rows, note if rows else words.term("page", "none"))
 
 
 def _item(one: Demanded, incident: Incident, words: Words) -> Item:

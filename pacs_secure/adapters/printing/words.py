@@ -78,17 +78,14 @@ class Words:
         """Write a moment of UTC to the second; "" stays so."""
         return f"{self.day(iso)} {iso[11:19]}" if iso else ""
 
-    def grid(self, table: Table, title: str = "", *, whole: bool = False) -> Grid:
-        """Put a table into words; ``whole``: with pseudonyms in full."""
+    def grid(self, table: Table, title: str = "") -> Grid:
+        """Put a table into words."""
         note = self.term("page", "more", {"count": table.more}) if table.more else ""
         return Grid(
             title=title or self.term("table", table.name),
             heads=[self.term("column", column) for column in table.columns],
             kinds=[_kind(column) for column in table.columns],
-            rows=[
-                [str(one) if whole else self.cell(name, one) for name, one in zip(table.columns, row, strict=True)]
-                for row in table.rows
-            ],
+            rows=[[self.cell(name, one) for name, one in zip(table.columns, row, strict=True)] for row in table.rows],
             note=note if table.rows else self.term("page", "nothing"),
         )
 

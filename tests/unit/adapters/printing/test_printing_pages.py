@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -13,7 +14,7 @@ from pacs_secure.adapters.printing.pdf import as_pdf
 from pacs_secure.adapters.printing.printer import PagePrinter
 from pacs_secure.adapters.printing.setting import as_json
 from pacs_secure.core.incidents import Stage
-from pacs_secure.core.reports import Language, ReportFormat
+from pacs_secure.core.reports import Language, ReportFormat, Table
 from tests.unit.adapters.printing.reports import HOSTILE, SOUND, UNSOUND, incident, report
 
 PRINTER = PagePrinter()
@@ -106,6 +107,17 @@ def test_every_stage_of_an_incident_is_laid_out(language: Language, stage: Stage
     assert any(item.strong for item in page.sections[0].items), "what nobody knows yet is marked"
     assert len(unsound.sections) == len(page.sections), "without the list, with what was found wanting"
     assert not unsound.sound
+
+
+def test_those_affected_stand_side_by_side_in_full_and_the_rest_is_counted() -> None:
+    many = Table("persons", ("patient",), tuple((f"{number:032x}",) for number in range(5_002)))
+    page = incident_pages.lay_out(replace(incident(), persons=many), Language.ENGLISH)
+    none = incident_pages.lay_out(replace(incident(), persons=replace(many, rows=())), Language.ENGLISH)
+    (grid,) = page.sections[-1].grids
+
+    assert (len(grid.rows), grid.rows[0][1], grid.rows[-1][-1]) == (1_667, f"{1:032x}", "")
+    assert grid.note == "and 2 more; all of them stand in the JSON"
+    assert (none.sections[-1].grids[0].rows, none.sections[-1].grids[0].note) == ([], "none")
 
 
 def test_a_ledger_that_was_found_wanting_is_said_first() -> None:
