@@ -9,8 +9,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import CertificateBuilder, Name, NameAttribute, random_serial_number
 from cryptography.x509.oid import NameOID
 
-from pacs_secure.bootstrap import assemble, device, ledger_key, policy_directory, policy_problems
+from pacs_secure.bootstrap import assemble, device, installation, ledger_key, policy_directory, policy_problems
 from pacs_secure.core.errors import Malformed, Unavailable
+from pacs_secure.core.vocabulary import Role
 from pacs_secure.crypto.certificates import read_certificate
 from pacs_secure.settings import load
 from tests.builders import HERE
@@ -72,6 +73,16 @@ def test_the_policy_that_ships_has_no_problem_and_another_is_looked_for_where_it
     assert policy_problems(settings) == []
     assert policy_directory(elsewhere) == tmp_path
     assert policy_problems(elsewhere)
+
+
+def test_what_an_installation_sets_for_reports_reaches_them(tmp_path: Path) -> None:
+    report = '[ledger.report]\ntime_zone = "Europe/Berlin"\nnight_patients = 3\nhouse_wide_roles = ["clinician"]\n'
+    chosen = installation(load(written(tmp_path, WHOLE.replace("[identity]", f"{report}[identity]"))))
+
+    assert (chosen.time_zone, chosen.thresholds.night_patients) == ("Europe/Berlin", 3)
+    assert chosen.thresholds.house_wide_roles == {Role.CLINICIAN}
+    assert chosen.thresholds.patients_a_day == installation(load(written(tmp_path, WHOLE))).thresholds.patients_a_day
+    assert {point.name: point.values for point in chosen.measures}["ledger-retention"] == {"months": 36}
 
 
 def test_without_credentials_nothing_is_assembled(tmp_path: Path) -> None:

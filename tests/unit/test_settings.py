@@ -29,6 +29,9 @@ def test_the_environment_overrides_the_file(tmp_path: Path, monkeypatch: pytest.
         ("[web]", '[web]\nhost = "0.0.0.0"'),
         ("[dicom]", "[dicom]\nport = 0"),
         ("[dicom]", '[dicom]\nae_title = "LONGER_THAN_SIXTEEN"'),
+        ("[identity]", '[ledger.report]\ntime_zone = "Europe/Atlantis"\n[identity]'),
+        ("[identity]", '[ledger.report]\ntime_zone = "../../etc/passwd"\n[identity]'),
+        ("[identity]", "[ledger.report]\nnight_begins = 25\n[identity]"),
         ("[vault]", "[vault"),
     ],
 )
