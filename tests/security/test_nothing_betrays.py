@@ -299,7 +299,7 @@ def look(answer: httpx.Response, study: int) -> tuple[int, bytes, list[tuple[str
     return answer.status_code, answer.content.replace(named.encode(), b"?"), headers
 
 
-COSTS_MORE = "INSERT INTO ledger_studies"
+COSTS_MORE = "INSERT INTO ledger_subjects"
 """What a refusal about a study that exists costs beyond one about none: it is found again by the study's alias.
 
 One row, in the commit that is waited for anyhow; whoever measures commits cannot tell it from their noise.

@@ -81,7 +81,7 @@ TEXTS = {
     "instances": {"institution", "sop_class_uid", "sop_instance_uid", "transfer_syntax_uid"},
     "institutions": {"name"},
     "ledger_keys": {"institution"},
-    "ledger_studies": {"actor"},
+    "ledger_subjects": {"actor"},
     "ledger_times": {"action", "actor", "department", "institution", "outcome", "role"},
     "notice_channels": {"channel", "institution"},
     "notices": {"acknowledged_by", "institution", "kind"},

@@ -15,13 +15,14 @@ from sqlalchemy.engine import Connection
 from pacs_secure.adapters.sql.authorship import Mint, sign
 from pacs_secure.adapters.sql.dialect import TAKES_TURNS
 from pacs_secure.adapters.sql.engine import Database
+from pacs_secure.adapters.sql.ledger_index_tables import ledger_subjects
 from pacs_secure.adapters.sql.ledger_keys import note_key_in
 from pacs_secure.adapters.sql.ledger_search import found
 from pacs_secure.adapters.sql.outbox import put_in
 from pacs_secure.adapters.sql.placing import Waiting, place_in
 from pacs_secure.adapters.sql.retention_tables import retained_tiles
 from pacs_secure.adapters.sql.rows import AnyRow
-from pacs_secure.adapters.sql.tables import checkpoints, ledger, ledger_studies
+from pacs_secure.adapters.sql.tables import checkpoints, ledger
 from pacs_secure.adapters.sql.traits import traits_of
 from pacs_secure.core.audit import Draft, LedgerEntry
 from pacs_secure.core.errors import Conflict, Denied
@@ -35,12 +36,12 @@ _HASH = 32
 
 _about = (
     select(ledger)
-    .join(ledger_studies, ledger_studies.c.entry_index == ledger.c.entry_index)
-    .where(ledger_studies.c.study_alias == bindparam("an_alias"), ledger.c.entry_index >= bindparam("start"))
-    .order_by(ledger_studies.c.entry_index)
+    .join(ledger_subjects, ledger_subjects.c.entry_index == ledger.c.entry_index)
+    .where(ledger_subjects.c.alias == bindparam("an_alias"), ledger_subjects.c.entry_index >= bindparam("start"))
+    .order_by(ledger_subjects.c.entry_index)
     .limit(_AT_ONCE)
 )
-_about_actor = _about.where(ledger_studies.c.actor == bindparam("an_actor"))
+_about_actor = _about.where(ledger_subjects.c.actor == bindparam("an_actor"))
 _size = select(func.coalesce(func.max(ledger.c.entry_index) + 1, 0))
 _range = (
     select(ledger)

@@ -31,6 +31,7 @@ ledger_subjects = Table(
     Column("alias", RandomId, primary_key=True),
     Column("at", Moment, primary_key=True),
     Column("entry_index", BigInteger, primary_key=True, autoincrement=False),
+    Column("actor", String(32), nullable=False),
     sqlite_with_rowid=False,
 )
 
@@ -51,7 +52,7 @@ def index_in(connection: Connection, placed: Sequence[tuple[int, Traits]]) -> No
         for number, of in placed
     ]
     subjects = [
-        {"alias": alias, "at": of.at, "entry_index": number}
+        {"alias": alias, "at": of.at, "entry_index": number, "actor": of.actor}
         for number, of in placed
         for alias in {of.study_alias, of.patient_alias}
         if alias is not None

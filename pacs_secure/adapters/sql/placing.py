@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 from pacs_secure.adapters.sql.bulk import insert_many
 from pacs_secure.adapters.sql.emergency_tables import notices
 from pacs_secure.adapters.sql.ledger_index_tables import index_in
-from pacs_secure.adapters.sql.tables import ledger, ledger_studies, open_acts
+from pacs_secure.adapters.sql.tables import ledger, open_acts
 from pacs_secure.adapters.sql.traits import Traits
 from pacs_secure.core.audit import LedgerEntry, Outcome, Statement
 from pacs_secure.core.errors import Tampered
@@ -54,7 +54,6 @@ def place_in(connection: Connection, waiting: Sequence[Waiting]) -> None:
     placed = [(entry.index, one) for entry, one in zip(entries, waiting, strict=True)]
     found = [(number, one.traits) for number, one in placed]
     index_in(connection, found)
-    _note_studies(connection, found)
     _note_acts(connection, found)
     told = [_notice_values(one.notice, number) for number, one in placed if one.notice is not None]
     insert_many(connection, notices, told)
@@ -78,15 +77,6 @@ def _keep(connection: Connection, entries: Sequence[LedgerEntry]) -> None:
         kept = connection.execute(select(func.count()).select_from(ledger).where(new)).scalar_one()
     if kept != len(rows):
         raise Tampered("the database does not keep what it is given")
-
-
-def _note_studies(connection: Connection, found: Sequence[tuple[int, Traits]]) -> None:
-    rows = [
-        {"study_alias": of.study_alias, "entry_index": number, "actor": of.actor}
-        for number, of in found
-        if of.study_alias is not None
-    ]
-    insert_many(connection, ledger_studies, rows)
 
 
 def _note_acts(connection: Connection, found: Sequence[tuple[int, Traits]]) -> None:

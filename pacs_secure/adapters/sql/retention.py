@@ -11,7 +11,7 @@ from pacs_secure.adapters.sql.engine import Database
 from pacs_secure.adapters.sql.ledger import append_in
 from pacs_secure.adapters.sql.ledger_index_tables import ledger_subjects, ledger_times
 from pacs_secure.adapters.sql.retention_tables import retained_tiles, retention_certificates
-from pacs_secure.adapters.sql.tables import ledger, ledger_studies, open_acts
+from pacs_secure.adapters.sql.tables import ledger, open_acts
 from pacs_secure.core.access import Permit
 from pacs_secure.core.audit import Draft
 from pacs_secure.core.errors import Conflict, Tampered
@@ -45,9 +45,6 @@ _remove_subject = delete(ledger_subjects).where(
     ledger_subjects.c.alias == bindparam("an_alias"),
     ledger_subjects.c.at == bindparam("a_time"),
     ledger_subjects.c.entry_index == bindparam("an_index"),
-)
-_remove_study = delete(ledger_studies).where(
-    ledger_studies.c.study_alias == bindparam("an_alias"), ledger_studies.c.entry_index == bindparam("an_index")
 )
 
 
@@ -127,16 +124,10 @@ def _expire(connection: Connection, start: int, stop: int) -> int:
 
 def _finding_aids(drafts: Sequence[tuple[int, Draft]]) -> list[tuple[Delete, list[dict[str, object]]]]:
     """Return what removes the rows by which entries are found, each by its whole key."""
-    times, subjects, studies = [], [], []
+    times, subjects = [], []
     for index, draft in drafts:
         times.append({"an_institution": draft.institution, "a_time": draft.at, "an_index": index})
         aliases = {alias for alias in (draft.study_alias, draft.patient_alias) if alias is not None}
         subjects += [{"an_alias": alias, "a_time": draft.at, "an_index": index} for alias in aliases]
-        if draft.study_alias is not None:
-            studies.append({"an_alias": draft.study_alias, "an_index": index})
-    removed: list[tuple[Delete, list[dict[str, object]]]] = [
-        (_remove_time, times),
-        (_remove_subject, subjects),
-        (_remove_study, studies),
-    ]
+    removed = ((_remove_time, times), (_remove_subject, subjects))
     return [(statement, named) for statement, named in removed if named]

@@ -211,16 +211,6 @@ ledger = Table(
     Column("prev_hash", LargeBinary(32), nullable=False),
 )
 
-ledger_studies = Table(
-    "ledger_studies",
-    metadata,
-    # Finds the entries about a study without reading the whole ledger; the ledger itself is the proof.
-    Column("study_alias", RandomId, primary_key=True),
-    Column("entry_index", BigInteger, primary_key=True),
-    Column("actor", String(32), nullable=False),
-    sqlite_with_rowid=False,
-)
-
 ties = Table(
     "ties",
     metadata,
