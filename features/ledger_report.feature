@@ -1,6 +1,6 @@
 Feature: The report that a data-protection officer signs
   What the ledger says of a time, verified while it was read: how much happened, what was refused, what was unusual and by
-  which rule, and what nobody could see. It names nobody, is signed, and says the same for ever once its time is over.
+  which rule, and what nobody could see. It names nobody, is signed, and later acts change nothing in it once its time is over.
 
   Background:
     Given an archive with the modality "CT1" of radiology

@@ -134,7 +134,7 @@ class Incident:
     begins_at: str
     ends_at: str
     closed: bool
-    """Whether the window was over; only then the same question has the same answer for ever."""
+    """Whether the window was over; only then later acts change nothing in the answer to the same question."""
     cause: str
     integrity: Integrity
     narrowed: tuple[Point, ...]

@@ -157,7 +157,7 @@ class Report:
     last_day: str
     time_zone: str
     closed: bool
-    """Whether the period was over; only then the same question has the same answer for ever."""
+    """Whether the period was over; only then later acts change nothing in the answer to the same question."""
     policies: tuple[str, ...]
     """Versions of the rules that its acts were decided by."""
     integrity: Integrity

@@ -10,7 +10,7 @@ class Grid:
     title: str
     heads: list[str]
     kinds: list[str]
-    """Of each column: "number", "code" (a pseudonym), "time", "long" or "text"."""
+    """Of each column: "number", "code" (a pseudonym), "time", "long", "term" or "text"."""
     rows: list[list[str]]
     note: str = ""
     """What is said below: that there are more rows, or that there are none."""

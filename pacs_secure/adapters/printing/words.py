@@ -112,6 +112,8 @@ def _kind(column: str) -> str:
         return "number"
     if column in _MOMENTS or column == "day":
         return "time"
+    if column == "action":
+        return "term"
     if column in {"facts", "rule", "problem"}:
         return "long"
     return "code" if column in CODES else "text"
