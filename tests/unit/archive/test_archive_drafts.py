@@ -30,6 +30,19 @@ def test_a_person_has_one_pseudonym_wherever_the_entry_stands(world: World) -> N
     assert written.pseudonym(ELSEWHERE, "somebody") != here.actor
 
 
+@pytest.mark.parametrize(
+    ("mine", "of_study", "told"),
+    [("surgery", "psychiatry", "psychiatry"), ("surgery", "surgery", None), ("", "surgery", None)],
+)
+def test_an_entry_says_whose_department_a_study_is_when_it_is_another(
+    world: World, mine: str, of_study: str, told: str | None
+) -> None:
+    asked = request(Action.STUDY_READ, subject(department=mine))
+    draft = drafts(world).of(asked, decision(), uuid4(), Outcome.BEGUN, {}, study_facts(department=of_study))
+
+    assert draft.facts.get("of_department") == told
+
+
 def test_details_about_a_patient_are_sealed_under_the_key_of_that_patient_and_year(world: World) -> None:
     written, one, another = drafts(world), uuid4(), uuid4()
     asked = request(Action.STUDY_READ)
