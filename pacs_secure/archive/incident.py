@@ -18,6 +18,7 @@ from pacs_secure.core.incidents import DEMANDED, Incident, Item, Suspicion
 from pacs_secure.core.reports import (
     BLIND_SPOTS,
     MEDIA_TYPES,
+    SETTLES,
     Installation,
     Integrity,
     Language,
@@ -95,7 +96,7 @@ class IncidentReport:
             stage=suspicion.stage,
             begins_at=_moment(suspicion.begins_at),
             ends_at=_moment(suspicion.ends_at),
-            closed=suspicion.ends_at <= self.now(),
+            closed=suspicion.ends_at + SETTLES <= self.now(),
             cause=suspicion.cause,
             integrity=integrity,
             narrowed=_narrowed(suspicion, aliases),

@@ -18,6 +18,7 @@ from pacs_secure.core.identifiers import Institution
 from pacs_secure.core.reports import (
     BLIND_SPOTS,
     MEDIA_TYPES,
+    SETTLES,
     Integrity,
     Language,
     Period,
@@ -83,7 +84,7 @@ class LedgerReport:
             first_day=period.first.isoformat(),
             last_day=period.last.isoformat(),
             time_zone=period.time_zone,
-            closed=period.ends_at <= self.now(),
+            closed=period.ends_at + SETTLES <= self.now(),
             policies=tally.policies(),
             integrity=integrity,
             totals=totals,

@@ -14,6 +14,8 @@ from pacs_secure.core.vocabulary import Role
 
 Cell = str | int
 
+SETTLES = timedelta(minutes=5)
+"""How long after a time its last entries may get their place: until then it is not over."""
 LONGEST_PERIOD = timedelta(days=3 * 366)
 FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(9000, 12, 31)
 """Between which days a period lies: beyond them a time zone may lead out of the calendar."""

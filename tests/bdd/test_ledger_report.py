@@ -70,7 +70,7 @@ def _looked(hospital: Hospital) -> None:
 
 @given("the day is over")
 def _over(clock: Clock) -> None:
-    clock.forward(days=1)
+    clock.forward(days=1, minutes=10)
 
 
 @given("Dr. Lang of surgery has broken the glass for Erika Mustermann")

@@ -99,8 +99,9 @@ def test_others_leave_a_refusal_and_what_is_no_incident_a_failure(world: World) 
     ]
 
 
-def test_a_window_of_the_past_is_closed(world: World) -> None:
+@pytest.mark.parametrize(("minutes", "closed"), [(60, True), (1, False)])
+def test_a_window_is_closed_once_its_last_entries_have_their_place(world: World, minutes: int, *, closed: bool) -> None:
     now = datetime.now(UTC)
-    told = report(world, begins_at=now - timedelta(hours=2), ends_at=now - timedelta(hours=1))
+    told = report(world, begins_at=now - timedelta(hours=2), ends_at=now - timedelta(minutes=minutes))
 
-    assert told["closed"]
+    assert told["closed"] is closed
