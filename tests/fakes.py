@@ -64,7 +64,8 @@ class MemoryLedger:
             self.studies.append((draft.study_alias, draft.actor))
             if draft.details is not None:
                 named = draft.details.key_id
-                self.keys.setdefault(named, LedgerKey(named, draft.institution, draft.patient_alias, draft.at.year))
+                patient = None if draft.outcome is Outcome.REFUSED else draft.patient_alias
+                self.keys.setdefault(named, LedgerKey(named, draft.institution, patient, draft.at.year))
             if notice is not None:
                 self.notices[entry.index] = KeptNotice(notice, entry.index)
             if draft.outcome is not Outcome.BEGUN:

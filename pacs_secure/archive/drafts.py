@@ -95,8 +95,13 @@ class Drafts:
         While the vault is away and the keys are not in memory, only what opens nothing may go on: a
         refusal, verifying the ledger, or that the archive starts or stops is then recorded
         without details, and without its actor when nothing says who that is.
+
+        A refusal is sealed under nobody's key: to look for a patient's would tell that there is one.
+        So it says who was refused, and of what they asked only where no patient is known.
         """
-        subject, actor = request.subject, ""
+        subject, actor, said = request.subject, "", request.private
+        if outcome is Outcome.REFUSED and about is not None:
+            about, said = None, {}
         try:
             actor = self.pseudonym(subject.institution, subject.identifier)
             key_id, seal = self._keys.seal(of, about, at.year)
@@ -104,8 +109,8 @@ class Drafts:
             if outcome is Outcome.REFUSED or request.action in _OPENS_NOTHING:
                 return actor, None
             raise
-        private = orjson.dumps(request.private)
-        kept = request.private if len(private) <= LONGEST_PRIVATE else {"sha256": sha256(private).hexdigest()}
+        private = orjson.dumps(said)
+        kept = said if len(private) <= LONGEST_PRIVATE else {"sha256": sha256(private).hexdigest()}
         box = seal.seal(act, orjson.dumps({"subject": subject.identifier, **kept}))
         return actor, SealedDetails(key_id, box)
 

@@ -10,7 +10,7 @@ import pytest
 
 from pacs_secure.adapters.sql.ledger import SqlLedger
 from pacs_secure.adapters.sql.ledger_keys import SqlLedgerKeys
-from pacs_secure.core.audit import SealedDetails
+from pacs_secure.core.audit import Outcome, SealedDetails
 from pacs_secure.core.errors import OverLimit
 from pacs_secure.core.identifiers import Institution, KeyId
 from pacs_secure.ports import Ledger, LedgerKey, LedgerKeys
@@ -72,6 +72,15 @@ def test_keys_of_entries_about_nobody_have_a_place_too(kept: Kept) -> None:
 
     assert kept.keys.of(HERE, None, 2026) == [named.key_id]
     assert list(kept.keys.before(2027)) == [named]
+
+
+def test_the_key_of_a_refusal_is_nobodys(kept: Kept) -> None:
+    key_id = KeyId(uuid4())
+    refused = draft(Outcome.REFUSED, at=datetime(2026, 6, 1, tzinfo=UTC))
+    kept.ledger.append(replace(refused, patient_alias=PATIENT, details=SealedDetails(key_id, b"box")))
+
+    assert kept.keys.of_patient(HERE, PATIENT) == []
+    assert kept.keys.of(HERE, None, 2026) == [key_id]
 
 
 def test_a_place_may_have_several_keys_and_everyone_sees_them_in_one_order(kept: Kept) -> None:

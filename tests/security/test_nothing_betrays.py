@@ -59,6 +59,7 @@ TELLS_NOTHING = {
     ("POST", "/api/v1/policy/proposals"): NAMES_NONE,
     ("POST", "/api/v1/policy/proposals/{version}/approve"): NAMES_NONE,
     ("GET", "/api/v1/ledger/report"): NAMES_NONE,
+    ("GET", "/api/v1/ledger/retention"): NAMES_NONE,
     ("POST", "/api/v1/incidents/report"): "oversight alone gets an answer: a count of the studies of their own house",
     ("GET", "/healthz"): NAMES_NONE,
     ("GET", "/readyz"): NAMES_NONE,
@@ -253,6 +254,8 @@ def hospital(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
             answer = sender.post("/dicom-web/studies", related(part10(study)), MULTIPART)
             assert answer.status_code == 200, answer.text
         classify(found.world, HIDDEN["labelled and restricted"])
+        # Refusals share one key, of nobody; it is made when the first one is met.
+        assert found.house.client(Role.REFERRER, NEVER_ASKED).get("/api/v1/ledger/retention").status_code == 403
         yield found
 
 

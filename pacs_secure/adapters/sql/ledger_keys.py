@@ -13,7 +13,7 @@ from pacs_secure.adapters.sql.engine import Database
 from pacs_secure.adapters.sql.ledger_key_tables import ledger_keys
 from pacs_secure.adapters.sql.rows import AnyRow
 from pacs_secure.core.access import Permit
-from pacs_secure.core.audit import Draft
+from pacs_secure.core.audit import Draft, Outcome
 from pacs_secure.core.identifiers import Institution, KeyId
 from pacs_secure.ports import LedgerKey
 
@@ -48,14 +48,18 @@ _remove = delete(ledger_keys).where(ledger_keys.c.key_id == bindparam("a_key"))
 
 
 def note_key_in(connection: Connection, draft: Draft) -> None:
-    """Note the key that an entry names, in the commit of the entry, unless it is noted."""
+    """Note the key that an entry names, in the commit of the entry, unless it is noted.
+
+    A refusal is sealed under nobody's key, whomever it is about (`archive.drafts`).
+    """
     if draft.details is not None:
+        patient = None if draft.outcome is Outcome.REFUSED else draft.patient_alias
         connection.execute(
             _note,
             {
                 "key_id": draft.details.key_id,
                 "institution": draft.institution,
-                "patient_alias": draft.patient_alias or _NOBODY,
+                "patient_alias": patient or _NOBODY,
                 "year": draft.at.year,
             },
         )

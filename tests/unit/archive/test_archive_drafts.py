@@ -1,13 +1,15 @@
 """What the ledger will say of an act."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import pytest
 
+from pacs_secure.archive.details import Details
 from pacs_secure.archive.drafts import Drafts, ground
 from pacs_secure.core.access import Action, Purpose, Safeguard, StudyFacts
-from pacs_secure.core.audit import Outcome
+from pacs_secure.core.audit import Draft, Outcome
 from pacs_secure.core.errors import Unavailable
 from pacs_secure.core.identifiers import KeyId
 from tests.builders import ELSEWHERE, HERE, decision, request, study_facts, subject
@@ -69,6 +71,23 @@ def test_each_year_has_keys_of_its_own(world: World) -> None:
     assert len({details.key_id for details in keys if details}) == 2
 
 
+def test_a_refusal_is_sealed_under_nobodys_key_and_says_nothing_of_its_patient(world: World) -> None:
+    written, study = drafts(world), study_facts()
+    asked = replace(request(), private={"study": "1.2.3"})
+    written.of(request(), decision(), uuid4(), Outcome.REFUSED, {}, None)
+    asked_of_vault = world.keyring.minted, world.keyring.fetched
+
+    refused = written.of(asked, decision(), uuid4(), Outcome.REFUSED, {}, study)
+    of_nobody = written.of(asked, decision(), uuid4(), Outcome.REFUSED, {}, None)
+
+    # Whoever measures cannot tell whether there is such a patient.
+    assert (world.keyring.minted, world.keyring.fetched) == asked_of_vault
+    assert refused.patient_alias == study.patient_alias
+    assert _key(refused) == _key(of_nobody) == world.archive.ledger_keys.seal(HERE, None, refused.at.year)[0]
+    opened = Details(world.keyring).open([refused, of_nobody])
+    assert opened == [{"subject": "someone"}, {"subject": "someone", "study": "1.2.3"}]
+
+
 def test_a_refusal_keeps_its_actor_when_only_the_key_of_its_details_is_out_of_reach(world: World) -> None:
     written = drafts(world)
     pseudonym = written.pseudonym(HERE, "someone")
@@ -79,6 +98,11 @@ def test_a_refusal_keeps_its_actor_when_only_the_key_of_its_details_is_out_of_re
     assert (refused.actor, refused.details) == (pseudonym, None)
     with pytest.raises(Unavailable):
         written.of(request(), decision(), uuid4(), Outcome.BEGUN, {}, study_facts())
+
+
+def _key(draft: Draft) -> KeyId:
+    assert draft.details is not None
+    return draft.details.key_id
 
 
 @pytest.mark.parametrize(
