@@ -29,7 +29,10 @@ TOLERATED = timedelta(minutes=5)
 
 
 class LedgerCheck:
-    """Takes checkpoints, then entries in order; what is wrong stands in ``findings``."""
+    """Takes checkpoints, then entries in order; what is wrong stands in ``findings``, once.
+
+    Whoever goes on for months takes out what it has dealt with: there is room for `MOST_FINDINGS` at a time.
+    """
 
     def __init__(self, origin: str, public_key: bytes, writers: WriterCheck) -> None:
         self.findings: list[Finding] = []
@@ -52,6 +55,9 @@ class LedgerCheck:
         """The time of the entry before."""
         self._found_at = -1
         """The position of the last finding about an entry."""
+        self._said: set[Finding] = set()
+        self._cut_at = 0
+        """Up to which signed size entries were said to be missing at the end."""
         self._expired = Expired()
         self._leaf_hashes: Callable[[int, int], Iterator[bytes]] = lambda _start, _stop: iter(())
 
@@ -76,8 +82,9 @@ class LedgerCheck:
             self._published = self._leaves(publisher, parse_checkpoint(note).size)
 
     def forget_what_is_behind(self) -> None:
-        """Keep no root of a size that was passed, for whoever goes on for months."""
+        """Keep no root of a size that was passed, and let a vault that was away be asked anew, for who goes on."""
         self._roots = {size: root for size, root in self._roots.items() if size > self._position}
+        self._writers.ask_again()
 
     def kept(self, note: bytes) -> bool:
         """Take one checkpoint; say whether its signature holds."""
@@ -91,14 +98,18 @@ class LedgerCheck:
             self._find("checkpoint", checkpoint.size, "two checkpoints of this size have different roots: a fork")
         return True
 
-    def certified(self, notes: Iterable[bytes], leaf_hashes: Callable[[int, int], Iterator[bytes]]) -> None:
-        """Take the certificates of what has expired, and where the leaf hashes are found that stand for it."""
+    def certified(self, notes: Iterable[bytes], leaf_hashes: Callable[[int, int], Iterator[bytes]]) -> int:
+        """Take the certificates of what has expired, and where the leaf hashes are found that stand for it.
+
+        Returns below which place entries may be missing.
+        """
         self._expired, self._leaf_hashes = Expired.read(notes, self._origin, self._public_key), leaf_hashes
         for problem in self._expired.problems:
             self._find("certificate", None, problem)
         for horizon, root in self._expired.roots.items():
             if self._roots.setdefault(horizon, root) != root:
                 self._find("certificate", horizon, "another root was signed at this size: a fork")
+        return self._expired.horizon
 
     def entry(self, entry: LedgerEntry) -> None:
         """Take the next entry in order."""
@@ -129,7 +140,8 @@ class LedgerCheck:
         """Compare the end with what was signed."""
         self._stand_in(self._expired.horizon)
         signed = max(self._roots, default=0)
-        if signed > self._position:
+        if signed > max(self._position, self._cut_at):
+            self._cut_at = signed
             missing = signed - self._position
             self._find("tree", self._position, f"{missing} entries that a checkpoint covers are missing")
 
@@ -196,8 +208,10 @@ class LedgerCheck:
     def _find(self, place: str, position: int | None, problem: str) -> None:
         if place != "checkpoint" and position is not None:
             self._found_at = position
-        if len(self.findings) < MOST_FINDINGS:
-            self.findings.append(Finding(place, position, problem))
+        finding = Finding(place, position, problem)
+        if len(self.findings) < MOST_FINDINGS and finding not in self._said:
+            self._said.add(finding)
+            self.findings.append(finding)
 
 
 def _parsed(entry: LedgerEntry) -> ParsedEntry | None:

@@ -27,7 +27,6 @@ class LedgerWatch:
         self._alarm = alarm
         self._now = now
         self._check: LedgerCheck | None = None
-        self._told = 0
 
     def look(self) -> int:
         """Verify what is new; return how far the ledger is verified.
@@ -41,9 +40,10 @@ class LedgerWatch:
             self._walk.begin_since(check, self._now() - BEGINS_BEFORE)
             self._check = check
         size = self._walk.take(self._check)
-        for finding in self._check.findings[self._told :]:
-            position = {} if finding.position is None else {"position": finding.position}
-            self._alarm("ledger", {"place": finding.place, "problem": finding.problem, **position})
-            self._told += 1
+        findings = self._check.findings
+        while findings:
+            position = {} if findings[0].position is None else {"position": findings[0].position}
+            self._alarm("ledger", {"place": findings[0].place, "problem": findings[0].problem, **position})
+            del findings[0]
         self._check.forget_what_is_behind()
         return size

@@ -24,6 +24,10 @@ class WriterCheck:
         self._expected: dict[KeyId, int] = {}
         self._checks: dict[KeyId, AuthorCheck | None] = {}
 
+    def ask_again(self) -> None:
+        """Ask the vault for the next writer's key, even if it was away for an earlier one."""
+        self.signatures = self._key_of is not None
+
     def problem(self, statement: Statement, index: int, *, resume: bool = False) -> str:
         """Return what is wrong with the entry at ``index``, or ""; ``resume`` takes its number as it is."""
         by = statement.authorship

@@ -409,7 +409,19 @@ def test_what_was_published_and_is_torn_is_found() -> None:
 
 
 def test_findings_are_bounded() -> None:
-    assert len(LOG.check(LOG.true, [b""] * 2 * MOST_FINDINGS)) == MOST_FINDINGS
+    entries = [replace(entry, content=renamed(entry.content, address="203.0.113.7")) for entry in LOG.true]
+    assert len(entries) > MOST_FINDINGS
+    assert len(LOG.check(entries)) == MOST_FINDINGS
+
+
+def test_what_is_found_again_and_again_is_said_once_and_takes_no_room() -> None:
+    assert places(LOG.check(LOG.true, [b""] * 2 * MOST_FINDINGS)) == [("checkpoint", None)]
+    check = LedgerCheck(ORIGIN, LOG.keyring.public_key(), WriterCheck(LOG.writer_key))
+    check.kept(LOG.notes[250])
+    for entry in LOG.true[:100]:
+        check.entry(entry)
+        check.end()
+    assert places(check.findings) == [("tree", 1)]
 
 
 class TestExpired:

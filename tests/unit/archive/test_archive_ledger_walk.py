@@ -1,18 +1,34 @@
 """A walk along the ledger from a moment on, and the watch that walks all the time."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
+from uuid import uuid4
 
 import pytest
 
+from pacs_secure.archive.ledger_check import MOST_FINDINGS, LedgerCheck
 from pacs_secure.archive.ledger_watch import LedgerWatch
+from pacs_secure.archive.writer_check import WriterCheck
 from pacs_secure.core.access import Role
 from pacs_secure.core.audit import LedgerEntry, Verdict
 from pacs_secure.core.errors import Unavailable
-from pacs_secure.crypto.tlog import WIDTH, leaf_hash
+from pacs_secure.core.identifiers import KeyId
+from pacs_secure.core.retention import Certificate
+from pacs_secure.crypto.tlog import (
+    WIDTH,
+    Author,
+    certificate_text,
+    certifier,
+    compose_entry,
+    leaf_hash,
+    root,
+    sign_note,
+    state,
+)
 from tests.builders import NOW, draft, subject
-from tests.world import World
+from tests.world import ORIGIN, World
 
 DPO = subject(Role.DPO)
 SIZE = 700
@@ -34,9 +50,9 @@ def verify(world: World, since: datetime | None) -> Verdict:
     return world.archive.verify.check_ledger(DPO, since=since)
 
 
-def spoil(world: World, place: int) -> None:
+def spoil(world: World, place: int, old: bytes = b"radiology", new: bytes = b"radiologx") -> None:
     entry = world.ledger.kept[place]
-    content = entry.content.replace(b"radiology", b"radiologx")
+    content = entry.content.replace(old, new)
     assert content != entry.content
     world.ledger.kept[place] = LedgerEntry(place, content, leaf_hash(content), entry.prev_hash)
 
@@ -81,16 +97,85 @@ def test_where_what_was_published_cannot_be_read_the_whole_ledger_is(long: World
     assert (verdict.checked, verdict.findings[0].place) == (SIZE + 1, "checkpoint")
 
 
+def dated_back(world: World, place: int) -> None:
+    spoil(world, place, b'"at":"' + str(NOW.year).encode(), b'"at":"1999')
+
+
+def unreadable(world: World, place: int) -> None:
+    spoil(world, place, b'"v":2', b'"v":9')
+
+
+def removed(world: World, place: int) -> None:
+    del world.ledger.kept[place]
+
+
+@pytest.mark.parametrize("cover", [dated_back, unreadable, removed])
+def test_whoever_changes_what_lies_on_the_way_does_not_choose_where_the_check_begins(
+    long: World, cover: Callable[[World, int], None]
+) -> None:
+    """A whole bundle is changed, so that a search that believed it would begin behind the crime."""
+    since = NOW + 300 * MINUTE
+    spoil(long, 420)
+    assert verify(long, since).findings[0].position == 420
+    for place in reversed(range(WIDTH, 2 * WIDTH)):
+        if place != 420 or cover is removed:
+            cover(long, place)
+    found = verify(long, since)
+    assert found.checked > SIZE - WIDTH - 10
+    assert found.findings[0].position == WIDTH
+    watched = Watched(long)
+    watched.now = since + MINUTE
+    watched.watch.look()
+    assert watched.alarms[0]["position"] == WIDTH
+
+
+def test_an_entry_that_was_published_without_a_time_shows_no_way(world: World) -> None:
+    for number in range(600):
+        world.ledger.append(draft(at=NOW + number * MINUTE))
+    for place in range(200, 500):
+        spoil(world, place, b'"at":"' + str(NOW.year).encode(), b'"at":"9-99')
+    world.notary.attest()
+    assert verify(world, NOW + 550 * MINUTE).checked == 601
+
+
+def certify(world: World, horizon: int, size: int) -> None:
+    """Sign that entries have expired, and take them away."""
+    made = Certificate(
+        1, 0, horizon, root(world.publisher.leaves[:horizon]), NOW, 0, "", Role.OPERATOR, NOW + size * MINUTE, {}
+    )
+    text = certificate_text(ORIGIN, made)
+    note = sign_note(text, certifier(ORIGIN), world.keyring.public_key(), world.keyring.sign(text))
+    world.publisher.retain(horizon, note)
+    world.ledger.certificates[horizon] = note
+    world.ledger.first = horizon
+
+
+def test_where_entries_have_expired_the_way_is_found_among_those_that_are_kept(long: World) -> None:
+    certify(long, WIDTH, SIZE)
+    spoil(long, 600)
+    young, old = verify(long, NOW + 530 * MINUTE), verify(long, NOW + 10 * MINUTE)
+    assert (young.checked, young.findings[0].position) == (SIZE + 1 - 2 * WIDTH, 600)
+    assert old.checked == SIZE + 3
+
+
+def test_rows_that_are_missing_without_a_certificate_are_not_taken_for_expired(long: World) -> None:
+    certify(long, WIDTH, SIZE)
+    long.ledger.first = 690
+    verdict = verify(long, NOW + 695 * MINUTE)
+    assert verdict.checked == SIZE + 1
+    assert (verdict.findings[0].place, verdict.findings[0].position) == ("chain", WIDTH)
+
+
 class Watched:
     """A watch, and the alarms it raised."""
 
     def __init__(self, world: World) -> None:
         self.down = False
+        self.now = NOW + (SIZE - 1) * MINUTE
         self.alarms: list[dict[str, str | int]] = []
         check = world.archive.verify
-        self.watch = LedgerWatch(
-            check.walk, partial(check.new_check, from_the_start=False), self.alarm, lambda: NOW + (SIZE - 1) * MINUTE
-        )
+        new_check = partial(check.new_check, from_the_start=False)
+        self.watch = LedgerWatch(check.walk, new_check, self.alarm, lambda: self.now)
 
     def alarm(self, kind: str, facts: Mapping[str, str | int]) -> None:
         if self.down:
@@ -131,3 +216,61 @@ def test_a_checkpoint_that_proves_nothing_is_an_alarm_without_a_position(long: W
     long.ledger.add_checkpoint(SIZE + 1, b"no note at all")
     watched.watch.look()
     assert [set(one) for one in watched.alarms] == [{"place", "problem"}]
+
+
+def test_a_published_checkpoint_that_stays_spoilt_is_one_alarm_and_mutes_no_other(long: World) -> None:
+    watched = Watched(long)
+    watched.watch.look()
+    long.publisher.note = b"no note at all"
+    for _ in range(2 * MOST_FINDINGS):
+        watched.watch.look()
+    assert [one["place"] for one in watched.alarms] == ["checkpoint"]
+    long.ledger.append(draft(at=NOW + SIZE * MINUTE))
+    entry = long.ledger.kept[SIZE]
+    long.ledger.kept[SIZE] = replace(entry, content=entry.content.replace(b"radiology", b"radiologx"))
+    watched.watch.look()
+    assert [one["position"] for one in watched.alarms[1:]] == [SIZE]
+
+
+def test_more_than_a_check_has_room_for_does_not_end_the_alarms(long: World) -> None:
+    watched = Watched(long)
+    watched.watch.look()
+    for number in range(MOST_FINDINGS + 10):
+        long.ledger.append(draft(at=NOW + SIZE * MINUTE))
+        entry = long.ledger.kept[SIZE + number]
+        long.ledger.kept[SIZE + number] = replace(entry, content=entry.content.replace(b"radiology", b"radiologx"))
+        if number >= MOST_FINDINGS:
+            watched.watch.look()
+    assert len(watched.alarms) >= MOST_FINDINGS + 9
+
+
+def test_a_vault_that_was_away_once_is_asked_again_at_the_next_look(long: World) -> None:
+    away = False
+
+    def key_of(_: KeyId) -> None:
+        if away:
+            raise Unavailable("the vault is away")
+
+    def forge() -> None:
+        stranger = Author(KeyId(uuid4()), bytes(32))
+        said, before = state(draft(at=NOW + SIZE * MINUTE)), long.ledger.kept[-1].leaf_hash
+        long.ledger.kept.append(compose_entry(stranger.sign(said), len(long.ledger.kept), before))
+
+    verify = long.archive.verify
+    alarms: list[object] = []
+    watch = LedgerWatch(
+        verify.walk,
+        lambda: LedgerCheck(ORIGIN, verify.public_key(), WriterCheck(key_of, from_the_start=False)),
+        lambda _, facts: alarms.append(facts.get("position")),
+        lambda: NOW + (SIZE + 5) * MINUTE,
+    )
+    watch.look()
+    alarms.clear()
+    away = True
+    forge()
+    watch.look()
+    assert alarms == []
+    away = False
+    forge()
+    watch.look()
+    assert alarms == [SIZE + 1]
