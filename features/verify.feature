@@ -54,7 +54,7 @@ Feature: Proving that nothing was changed
       | drops entry 3 before it gets its place             | 3        | 1 entries that its writer made before it are missing    |
       | gives entry 3 two places                           | 4        | its writer has used its number before                   |
       | changes entry 3 before it gets its place           | 3        | the entry is not what its writer signed                 |
-      | adds an entry in somebody's name                   | 5        | nobody signed the entry, though it names an actor       |
+      | adds an entry in somebody's name                   | 5        | nobody signed the entry, and it may not stand unsigned       |
       | adds an entry under the name of a made-up writer   | 5        | its writer has no key on the shelf                      |
       | dates entry 3 back by a day                        | 3        | the entry is not what its writer signed                 |
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID, uuid4
 
 from pacs_secure.core.access import Grant, Permit, Relation, Scope, StoredFacts, StudyFacts, Tie, Viewer
-from pacs_secure.core.audit import Draft, LedgerEntry, Outcome, Statement
+from pacs_secure.core.audit import Draft, LedgerEntry, Outcome, Statement, may_be_unsigned
 from pacs_secure.core.errors import Conflict, Denied, NotFound, OverLimit, Tampered, Unavailable
 from pacs_secure.core.identifiers import Institution, KeyId, Uid
 from pacs_secure.core.instance import IndexedInstance, InstanceRow, SealedHit
@@ -35,11 +35,14 @@ class MemoryLedger:
         self._lock = threading.RLock()
         self._mint: Callable[[], ForgettableKey] | None = None
         self._author: Author | None = None
+        self.trusted = True
 
     def author(self, mint: Callable[[], ForgettableKey]) -> None:
         self._mint = mint
 
     def _said(self, draft: Draft) -> Statement:
+        if not self.trusted:
+            raise Unavailable("the ledger loses what it says it keeps")
         statement = state(draft)
         if self._mint is None:
             return statement
@@ -47,11 +50,17 @@ class MemoryLedger:
             try:
                 first = self._mint()
             except Unavailable:
-                if draft.actor:
+                if not may_be_unsigned(draft):
                     raise
                 return statement
             self._author = Author(first.key_id, first.key)
         return self._author.sign(statement)
+
+    def said(self) -> tuple[KeyId, int] | None:
+        return (self._author.writer, self._author.number) if self._author and self._author.number else None
+
+    def trust(self, *, held: bool) -> None:
+        self.trusted = held
 
     def append(self, draft: Draft, notice: Notice | None = None) -> None:
         if notice is not None and notice.institution != draft.institution:

@@ -12,6 +12,7 @@ from pacs_secure.archive.expired_check import Expired
 from pacs_secure.archive.writer_check import WriterCheck
 from pacs_secure.core.audit import Finding, LedgerEntry
 from pacs_secure.core.errors import ArchiveError, Tampered
+from pacs_secure.core.identifiers import KeyId
 from pacs_secure.crypto.tlog import (
     NO_ENTRY,
     Frontier,
@@ -52,7 +53,7 @@ class LedgerCheck:
         self._unproven = False
         """Whether a root was missed already: all later ones are missed with it."""
         self._at = datetime.min.replace(tzinfo=UTC)
-        """The time of the entry before."""
+        """The latest time so far."""
         self._found_at = -1
         """The position of the last finding about an entry."""
         self._said: set[Finding] = set()
@@ -65,6 +66,10 @@ class LedgerCheck:
     def signatures(self) -> bool:
         """Whether the writers' signatures could be verified: the vault was at hand."""
         return self._writers.signatures
+
+    def said(self, writer: KeyId) -> int:
+        """Return how many words of a writer were met, as it numbered them."""
+        return self._writers.said(writer)
 
     @property
     def position(self) -> int:
@@ -167,8 +172,9 @@ class LedgerCheck:
             self._find("writer", position, problem)
         at = _moment(statement.at)
         if not told and (at is None or self._at - at > TOLERATED):
-            self._find("time", position, "the entry is dated back before the one in front of it, or not at all")
-        self._at = at or self._at
+            self._find("time", position, "the entry is dated back before the latest in front of it, or not at all")
+        # The latest so far, or small steps back would add up.
+        self._at = max(at or self._at, self._at)
 
     def _stand_in(self, until: int) -> None:
         """Let leaf hashes stand for entries that expired under a certificate."""

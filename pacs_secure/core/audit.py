@@ -56,6 +56,19 @@ class Draft:
     details: SealedDetails | None = None
 
 
+def may_be_unsigned(draft: Draft) -> bool:
+    """Say whether an entry may stand without a signature, because the vault gave its writer no key.
+
+    It accuses nobody and covers nothing up: no actor, no details, and an act that was refused, or that
+    verifies the ledger, or says that the archive starts.
+    """
+    harmless = draft.outcome is Outcome.REFUSED or draft.action in _UNSIGNED
+    return harmless and not draft.actor and draft.details is None
+
+
+_UNSIGNED = frozenset({Action.LEDGER_VERIFY, Action.SYSTEM_START})
+
+
 @dataclass(frozen=True, slots=True)
 class Authorship:
     """Which writer said it, as its how manieth word: dense numbers, so that nothing is left out unnoticed."""

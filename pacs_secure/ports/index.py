@@ -139,6 +139,12 @@ class Ledger(Protocol):
         While no key is to be had, an entry that names an actor is refused with `Unavailable`.
         """
 
+    def said(self) -> tuple[KeyId, int] | None:
+        """Return as which writer this process writes, and how many of its entries are kept; None before the first."""
+
+    def trust(self, *, held: bool) -> None:
+        """Append only while what was kept is there: until it is, every append raises `Unavailable`."""
+
     def append(self, draft: Draft, notice: Notice | None = None) -> None:
         """Give the draft its place, and the notice of it with it when there is one; durable on return.
 

@@ -34,7 +34,7 @@ import json, os, signal, sys
 from pathlib import Path
 from uuid import uuid4
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from pacs_secure.adapters.sql import Database, SqlLedger, authorship, ledger as sql_ledger, writer
+from pacs_secure.adapters.sql import Database, SqlLedger, authorship, ledger as sql_ledger, placing, writer
 from pacs_secure.adapters import tile_directory
 from pacs_secure.archive.notary import Notary
 from pacs_secure.core.audit import Outcome
@@ -51,7 +51,8 @@ class Signer:
 STEPS = {
     "author": (authorship.Authorship, "lend"),
     "number": (authorship.Author, "sign"),
-    "compose": (sql_ledger, "compose_entry"),
+    "compose": (placing, "compose_entry"),
+    "place": (sql_ledger, "place_in"),
     "insert": (sql_ledger, "append_in"),
     "savepoint": (writer._Item, "run"),
     "commit": (writer.Writer, "_commit"),
@@ -177,6 +178,7 @@ STEPS = (
     "author",
     "number",
     "compose",
+    "place",
     "insert",
     "savepoint",
     "commit",

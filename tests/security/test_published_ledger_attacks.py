@@ -21,7 +21,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pacs_secure import audit_verify
-from pacs_secure.core.audit import LedgerEntry
+from pacs_secure.core.access import Action
+from pacs_secure.core.audit import Draft, LedgerEntry, Outcome, Statement
 from pacs_secure.core.identifiers import KeyId
 from pacs_secure.crypto.tlog import (
     NO_ENTRY,
@@ -596,3 +597,69 @@ def test_whatever_byte_is_changed_both_ways_of_verifying_say_the_same(
         thorough = verified(log)
     assert quick.findings == thorough.findings != []
     assert quick.tree.root() == thorough.tree.root()
+
+
+# --- unsigned entries, writers that go on, time and names ---------------------------------------
+
+
+def extended(log: Path, *said: Statement) -> list[str]:
+    """Publish and sign more entries behind the untouched ones, as the log itself could; say what is found."""
+    entries = entries_of(40)
+    for one in said:
+        entries.append(compose_entry(one, len(entries), entries[-1].leaf_hash))
+    shutil.rmtree(log)
+    sign_sizes(log, publish_tiles(log, [entry.content for entry in entries]), (40, len(entries)))
+    return said_of(log)
+
+
+def said_of(log: Path) -> list[str]:
+    verification = audit_verify.Verification(audit_verify.Directory(log), KEY.public_key())
+    verification.run()
+    return said(verification)
+
+
+HARMLESS = replace(draft(50), actor="", details=None, outcome=Outcome.REFUSED)
+
+
+@pytest.mark.parametrize(
+    ("unsigned", "sound"),
+    [
+        (HARMLESS, True),
+        (replace(HARMLESS, outcome=Outcome.COMPLETED, action=Action.SYSTEM_START), True),
+        (replace(HARMLESS, actor=draft(50).actor), False),
+        (replace(HARMLESS, details=draft(50).details), False),
+        (replace(HARMLESS, outcome=Outcome.COMPLETED, facts={"actor": "", "objects": 12}), False),
+        (replace(HARMLESS, outcome=Outcome.COMPLETED, action=Action.SYSTEM_STOP), False),
+    ],
+)
+def test_what_nobody_signed_may_accuse_nobody_and_cover_nothing_up(log: Path, unsigned: Draft, *, sound: bool) -> None:
+    found = extended(log, state(unsigned))
+    assert found == ([] if sound else ["position 40: nobody signed the entry, and it may not stand unsigned"])
+
+
+@pytest.mark.parametrize("content", [b'{"actor":"",}', b"[]", b"{" * 3000 + b"}"])
+def test_what_nobody_signed_and_nobody_can_read_is_found(log: Path, content: bytes) -> None:
+    (found,) = extended(log, Statement(state(HARMLESS).at, b'{"said":' + content + b"}"))
+    assert "nobody signed the entry" in found
+
+
+@pytest.mark.parametrize(("number", "sound"), [(40, True), (12, True), (43, False)])
+def test_a_writer_that_goes_on_under_another_name_loses_nothing_unnoticed(
+    log: Path, number: int, *, sound: bool
+) -> None:
+    successor = Author(KeyId(UUID(int=2)), bytes(32))
+    words = replace(draft(50), facts={"continues": f"{UUID(int=1)} {number}"})
+    found = extended(log, successor.sign(state(words)))
+    assert found == ([] if sound else [f"position 40: entries that its writer made as {UUID(int=1)} are missing"])
+
+
+def test_small_steps_back_do_not_add_up(log: Path) -> None:
+    steps = [replace(HARMLESS, at=draft(39).at - step * timedelta(minutes=4)) for step in (1, 2, 3)]
+    found = extended(log, *map(state, steps))
+    assert [line.partition(":")[0] for line in found] == ["position 41", "position 42"]
+
+
+def test_no_file_is_named_like_a_verdict(log: Path) -> None:
+    put(log / "checkpoints" / "x\nsound: 530 entries\x1b[8m", b"no note")
+    (found,) = said_of(log)
+    assert found.startswith("checkpoints/x\\nsound: 530 entries\\x1b[8m: ")

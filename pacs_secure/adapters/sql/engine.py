@@ -17,7 +17,7 @@ from pacs_secure.adapters.sql import policy_tables as _policy_tables  # noqa: F4
 from pacs_secure.adapters.sql import question_tables as _question_tables  # noqa: F401 - its table joins the schema
 from pacs_secure.adapters.sql import retention_tables
 from pacs_secure.adapters.sql import sharing_tables as _sharing_tables  # noqa: F401 - its tables join the schema
-from pacs_secure.adapters.sql.authorship import Mint
+from pacs_secure.adapters.sql.authorship import Authorship, Mint
 from pacs_secure.adapters.sql.dialect import EngineDialect
 from pacs_secure.adapters.sql.postgres import SCHEME, Postgres
 from pacs_secure.adapters.sql.sqlite import Sqlite
@@ -68,6 +68,11 @@ class Database:
     def author(self, mint: Mint) -> None:
         """Sign every entry from now on, under first keys that are made so."""
         self._writer.authorship.by(mint)
+
+    @property
+    def authorship(self) -> Authorship:
+        """Return whose hand writes here."""
+        return self._writer.authorship
 
     def write(self, work: Callable[[Connection], T]) -> T:
         """Run ``work`` in the writing thread and return its answer once the commit is durable.

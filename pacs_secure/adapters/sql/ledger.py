@@ -26,6 +26,7 @@ from pacs_secure.adapters.sql.tables import checkpoints, ledger
 from pacs_secure.adapters.sql.traits import traits_of
 from pacs_secure.core.audit import Draft, LedgerEntry
 from pacs_secure.core.errors import Conflict, Denied
+from pacs_secure.core.identifiers import KeyId
 from pacs_secure.core.notices import Notice
 from pacs_secure.core.seeking import Sought
 from pacs_secure.crypto.tlog import WIDTH
@@ -94,6 +95,14 @@ class SqlLedger:
     def author(self, mint: Mint) -> None:
         """Sign every entry from now on, whichever adapter of this database appends it."""
         self._database.author(mint)
+
+    def said(self) -> tuple[KeyId, int] | None:
+        """Return as which writer this process writes, and how many of its entries are kept; None before the first."""
+        return self._database.authorship.kept
+
+    def trust(self, *, held: bool) -> None:
+        """Append only while what was kept is there, through whichever adapter of this database."""
+        self._database.authorship.trust(held=held)
 
     def append(self, draft: Draft, notice: Notice | None = None) -> None:
         """Give the draft its place, and the notice of it with it when there is one; durable on return."""

@@ -187,6 +187,7 @@ class Writer:
             for item in batch:
                 item.fail()
         else:
+            self.authorship.keep()
             for item in batch:
                 item.answer()
 

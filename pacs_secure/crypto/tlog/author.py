@@ -30,6 +30,16 @@ class Author:
         self._number = 0
 
     @property
+    def writer(self) -> KeyId:
+        """In whose name it signs."""
+        return self._writer
+
+    @property
+    def number(self) -> int:
+        """The number of its next word: how many it has said."""
+        return self._number
+
+    @property
     def mark(self) -> tuple[int, bytes]:
         """Where the writer stands, for `rewind` when what it signed was not kept."""
         return self._number, self._key

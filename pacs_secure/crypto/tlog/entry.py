@@ -140,7 +140,15 @@ def read_draft(content: bytes) -> Draft:
     Raises:
         Tampered: the bytes are no entry, or hold a word this build does not know.
     """
-    statement = parse_entry(content).statement
+    return draft_of(parse_entry(content).statement)
+
+
+def draft_of(statement: Statement) -> Draft:
+    """Read back the draft that a statement was written from.
+
+    Raises:
+        Tampered: it is none that this build knows.
+    """
     try:
         said: dict[str, Any] = json.loads(statement.said, object_pairs_hook=_once_each)
         return Draft(

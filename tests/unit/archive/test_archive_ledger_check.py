@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 
 from pacs_secure.archive.ledger_check import MOST_FINDINGS, LedgerCheck
 from pacs_secure.archive.writer_check import WriterCheck, WriterKey
-from pacs_secure.core.access import Role
-from pacs_secure.core.audit import Authorship, Finding, LedgerEntry
+from pacs_secure.core.access import Action, Role
+from pacs_secure.core.audit import Authorship, Draft, Finding, LedgerEntry, Outcome, Statement
 from pacs_secure.core.errors import Tampered, Unavailable
 from pacs_secure.core.identifiers import KeyId
 from pacs_secure.core.retention import Certificate
 from pacs_secure.crypto.tlog import (
     NO_ENTRY,
+    Author,
     Frontier,
     certificate_text,
     certifier,
@@ -280,15 +281,76 @@ def test_an_entry_that_no_writer_signed_is_found() -> None:
     for by, problem in (
         (replace(own, mac=bytes(16)), "not what its writer signed"),
         (stranger, "has no key on the shelf"),
-        (None, "nobody signed the entry, though it names an actor"),
+        (None, "nobody signed the entry, and it may not stand unsigned"),
     ):
         (finding,) = LOG.check(forged(200, by), [], NOWHERE)
         assert (finding.place, finding.position) == ("writer", 200)
         assert problem in finding.problem
 
 
+@pytest.mark.parametrize(
+    "unsigned",
+    [
+        draft(Outcome.REFUSED, details=None),
+        replace(draft(Outcome.REFUSED, details=b"somebody"), actor=""),
+        replace(draft(Outcome.COMPLETED, details=None, facts={"actor": "", "objects": 12}), actor=""),
+        replace(draft(Outcome.COMPLETED, details=None, action=Action.SYSTEM_STOP), actor=""),
+    ],
+)
+def test_nothing_that_accuses_somebody_or_covers_something_up_may_stand_unsigned(unsigned: Draft) -> None:
+    entries = [*LOG.true[:200], compose_entry(state(unsigned), 200, LOG.true[199].leaf_hash)]
+    (finding,) = LOG.check(entries, [], NOWHERE)
+    assert (finding.place, finding.problem) == ("writer", "nobody signed the entry, and it may not stand unsigned")
+
+
+@pytest.mark.parametrize("said", [b'{"actor":"",}', b'{"actor":""}', b"{}"])
+def test_what_nobody_signed_and_nobody_can_read_is_found(said: bytes) -> None:
+    at = parse_entry(LOG.true[199].content).statement.at
+    entries = [*LOG.true[:200], compose_entry(Statement(at, said), 200, LOG.true[199].leaf_hash)]
+    assert places(LOG.check(entries, [], NOWHERE)) == [("writer", 200)]
+
+    own = parse_entry(LOG.true[200].content).statement.authorship
+    entries[200] = compose_entry(Statement(at, said, own), 200, LOG.true[199].leaf_hash)
+
+    def away(_: KeyId) -> bytes:
+        raise Unavailable("the vault is away")
+
+    check = WriterCheck(away)
+    check.signatures = False
+    assert "cannot be read" in check.problem(Statement(at, said, own), 200, resume=True)
+
+
+def succession(said: object) -> Entries:
+    """Let another writer go on behind entry 199, and say whom it continues."""
+    first = LOG.keyring.mint(HERE, Shelf.LEDGER)
+    author = Author(first.key_id, first.key)
+    statement = author.sign(state(draft(facts={"continues": str(said)})))
+    return [*LOG.true[:200], compose_entry(statement, 200, LOG.true[199].leaf_hash)]
+
+
+def test_a_writer_that_goes_on_under_another_name_loses_nothing_unnoticed() -> None:
+    own = parse_entry(LOG.true[0].content).statement.authorship
+    assert own is not None
+    assert LOG.check(succession(f"{own.writer} 200"), [], NOWHERE) == []
+    assert LOG.check(succession(f"{own.writer} 198"), [], NOWHERE) == []  # more was kept than was known
+    (finding,) = LOG.check(succession(f"{own.writer} 203"), [], NOWHERE)
+    assert (finding.place, finding.position) == ("writer", 200)
+    assert finding.problem == "3 entries that its writer made before, under another name, are missing"
+    assert "continues nothing" in LOG.check(succession("nobody 3"), [], NOWHERE)[0].problem
+    assert "7 entries" in LOG.check(succession(f"{uuid4()} 7"), [], NOWHERE)[0].problem
+
+
+def test_small_steps_back_do_not_add_up() -> None:
+    entries = LOG.true[:200]
+    at = datetime.fromisoformat(parse_entry(LOG.true[199].content).statement.at)
+    for step in range(1, 4):
+        said = state(replace(draft(Outcome.REFUSED, details=None, at=at - step * timedelta(minutes=4)), actor=""))
+        entries.append(compose_entry(said, len(entries), entries[-1].leaf_hash))
+    assert places(LOG.check(entries, [], NOWHERE)) == [("time", 201)]
+
+
 def test_what_nobody_signed_is_borne_where_it_accuses_nobody() -> None:
-    said = state(replace(draft(), actor=""))
+    said = state(replace(draft(Outcome.REFUSED, details=None), actor=""))
     entries = [*LOG.true[:200], compose_entry(said, 200, LOG.true[199].leaf_hash)]
 
     assert LOG.check(entries, [], NOWHERE) == []
@@ -327,14 +389,14 @@ def test_from_the_middle_on_a_writer_is_taken_at_its_number() -> None:
     ("at", "found"),
     [
         ("2026-03-01T11:54:00.000000Z", [("time", 200)]),
-        ("2026-99-01T11:54:00.000000Z", [("time", 200)]),
+        ("2026-99-01T11:54:00.000000Z", [("writer", 200), ("time", 200)]),
         ("2026-03-01T11:58:00.000000Z", []),
     ],
 )
 def test_an_entry_dated_back_is_found_and_clocks_that_differ_a_little_are_borne(
     at: str, found: list[tuple[str, int]]
 ) -> None:
-    said = replace(state(replace(draft(), actor="")), at=at)
+    said = replace(state(replace(draft(Outcome.REFUSED, details=None), actor="")), at=at)
     entries = [*LOG.true[:200], compose_entry(said, 200, LOG.true[199].leaf_hash)]
 
     assert places(LOG.check(entries, [], NOWHERE)) == found

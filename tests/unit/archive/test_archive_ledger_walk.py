@@ -195,6 +195,23 @@ def test_the_watch_takes_what_is_new_whenever_it_looks(long: World) -> None:
     assert watched.alarms == []
 
 
+def test_an_archive_whose_database_loses_its_words_stops_until_they_are_back(long: World) -> None:
+    watched = Watched(long)
+    watched.watch.look()
+    long.ledger.append(draft(at=NOW + SIZE * MINUTE))
+    swallowed = [long.ledger.kept.pop()]  # nobody has seen it yet, and its writer believes that it is kept
+    watched.watch.look()
+    with pytest.raises(Unavailable):
+        watched.watch.look()
+    with pytest.raises(Unavailable):
+        long.ledger.append(draft(at=NOW + SIZE * MINUTE))
+
+    long.ledger.kept += swallowed
+    watched.watch.look()
+    long.ledger.append(draft(at=NOW + SIZE * MINUTE))
+    assert watched.alarms == []
+
+
 def test_an_entry_that_was_changed_after_it_was_published_is_one_alarm(long: World) -> None:
     watched = Watched(long)
     watched.watch.look()

@@ -13,9 +13,10 @@ from pacs_secure.adapters.sql import authorship
 from pacs_secure.adapters.sql.engine import Database
 from pacs_secure.adapters.sql.ledger import SqlLedger, append_in
 from pacs_secure.archive.writer_check import WriterCheck
+from pacs_secure.core.audit import Outcome
 from pacs_secure.core.errors import OverLimit, Tampered, Unavailable
 from pacs_secure.core.identifiers import KeyId
-from pacs_secure.crypto.tlog import parse_entry
+from pacs_secure.crypto.tlog import parse_entry, read_draft
 from pacs_secure.ports import ForgettableKey
 from tests.builders import draft
 
@@ -109,10 +110,43 @@ def test_after_a_commit_in_doubt_somebody_else_writes(ledger: SqlLedger, databas
 
     with pytest.raises(Exception):  # noqa: B017, PT011 - whatever the engine makes of it
         database.write(breaks)
+    first = next(iter(keys.given))
+    assert ledger.said() is None
     ledger.append(draft())
     ledger.append(draft())
 
     assert numbers(ledger, keys) == [(0, 0), (1, 0), (1, 1)]
+    told = [read_draft(entry.content).facts for entry in ledger.entries(0, 9)]
+    assert told == [{}, {"continues": f"{first} 1"}, {}]  # so that the end of the first cannot be lost unnoticed
+    assert ledger.said() == (list(keys.given)[1], 2)
+
+
+def test_a_successor_that_was_taken_back_tells_again_whom_it_continues(
+    database: Database, ledger: SqlLedger, keys: Keys
+) -> None:
+    ledger.append(draft())
+    for _ in range(2):
+        with pytest.raises(Exception):  # noqa: B017, PT011 - whatever the engine makes of it
+            database.write(lambda connection: connection.connection.close())
+    with pytest.raises(OverLimit):
+        ledger.append(draft(facts={"note": "x" * 70_000}))
+    ledger.append(draft())
+
+    (_, entry) = ledger.entries(0, 9)
+    assert read_draft(entry.content).facts == {"continues": f"{next(iter(keys.given))} 1"}
+
+
+def test_a_database_that_loses_what_it_keeps_is_given_nothing_more_until_it_is_back(ledger: SqlLedger) -> None:
+    ledger.append(draft())
+    ledger.trust(held=False)
+    with pytest.raises(Unavailable):
+        ledger.append(draft())
+    with pytest.raises(Unavailable):
+        ledger.append(replace(draft(Outcome.REFUSED, details=None), actor=""))
+    assert ledger.size() == 1
+    ledger.trust(held=True)
+    ledger.append(draft())
+    assert ledger.size() == 2
 
 
 def test_while_the_vault_is_away_only_what_accuses_nobody_is_recorded(
@@ -121,7 +155,7 @@ def test_while_the_vault_is_away_only_what_accuses_nobody_is_recorded(
     keys.away = True
     with pytest.raises(Unavailable):
         ledger.append(draft())
-    ledger.append(replace(draft(), actor=""))
+    ledger.append(replace(draft(Outcome.REFUSED, details=None), actor=""))
     assert keys.asked == 1  # not once more for each
 
     keys.away = False
