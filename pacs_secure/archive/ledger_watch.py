@@ -45,7 +45,7 @@ class LedgerWatch:
             self._check = check
         told, self._said = self._said, self._walk.ledger.said()
         size = self._walk.take(self._check)
-        # What was kept a whole look ago has its place by now; until it has, nothing more is recorded, so nothing delivered.
+        # What was kept a whole look ago has its place by now: until then nothing more is recorded, nothing delivered.
         held = told is None or self._check.said(told[0]) >= told[1]
         self._walk.ledger.trust(held=held)
         findings = self._check.findings
