@@ -10,11 +10,13 @@ from contextlib import ExitStack, contextmanager
 from itertools import pairwise
 from pathlib import Path
 from time import monotonic, sleep
+from typing import LiteralString
 
 import pytest
 
 from pacs_secure.adapters.sql import Database, SqlLedger
 from pacs_secure.adapters.sql.outbox_tables import audit_outbox
+from pacs_secure.adapters.sql.sequencer import LOCK
 from pacs_secure.core.audit import LedgerEntry
 from pacs_secure.core.identifiers import KeyId
 from pacs_secure.crypto.tlog import NO_ENTRY, AuthorCheck, leaf_hash, parse_entry, read_draft
@@ -91,7 +93,8 @@ STEPS = ("before places", "before commit", "after commit")
 @contextmanager
 def child(url: str, part: str, step: str = "", after: int = 0) -> Iterator["subprocess.Popen[str]"]:
     command = [sys.executable, "-c", WORKER, url, part, step, str(after)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as started:
+    # What a writer says waits in the pipe until it is killed; a full one would make it stand still.
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT, pipesize=1 << 20) as started:
         assert started.stdout is not None
         assert json.loads(started.stdout.readline()) == {"ready": True}
         try:
@@ -156,7 +159,10 @@ def lost_in_the_middle(told: Story, postgres_server: PostgresServer) -> None:
             pass
         standby = stack.enter_context(child(told.url, "leader"))
         with postgres_server.shell() as shell:
-            shell.execute("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted")
+            ends: LiteralString = (
+                "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted "
+            )
+            shell.execute(ends + "AND ((classid::bigint << 32) | objid::bigint) = %s", [LOCK])
         began = monotonic()
         assert standby.stdout is not None
         assert json.loads(standby.stdout.readline()) == {"leads": True}

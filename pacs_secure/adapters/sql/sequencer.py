@@ -25,9 +25,9 @@ EVERY_SECONDS = 0.025
 STANDBY_SECONDS = 0.25
 PATIENCE = 15.0
 
-_LOCK = int.from_bytes(b"pacs-seq")
-_take = text("SELECT pg_try_advisory_lock(:key)").bindparams(key=_LOCK)
-_give = text("SELECT pg_advisory_unlock(:key)").bindparams(key=_LOCK)
+LOCK = int.from_bytes(b"pacs-seq")
+_take = text("SELECT pg_try_advisory_lock(:key)").bindparams(key=LOCK)
+_give = text("SELECT pg_advisory_unlock(:key)").bindparams(key=LOCK)
 _newest = select(func.max(audit_outbox.c.id))
 
 

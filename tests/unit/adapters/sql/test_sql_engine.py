@@ -14,7 +14,7 @@ from time import monotonic
 import pytest
 from sqlalchemy import PrimaryKeyConstraint, UniqueConstraint, event, text
 
-from pacs_secure.adapters.sql import sqlite
+from pacs_secure.adapters.sql import retention_tables, sqlite
 from pacs_secure.adapters.sql.engine import Database
 from pacs_secure.adapters.sql.ledger import SqlLedger
 from pacs_secure.adapters.sql.records import SqlRecords
@@ -322,7 +322,9 @@ class TestSqlite:
             triggers = set(connection.scalars(text("SELECT name FROM sqlite_master WHERE type = 'trigger'")))
 
         assert triggers == {
-            f"{table.name}_refuses_{verb}" for table in APPEND_ONLY for verb in ("update", "delete", "insert")
+            f"{table.name}_refuses_{verb}"
+            for table in (*APPEND_ONLY, *retention_tables.APPEND_ONLY)
+            for verb in ("update", "delete", "insert")
         }
 
     def test_every_foreign_key_has_an_index_to_follow_it_back(self, database: Database) -> None:
