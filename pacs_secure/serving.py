@@ -109,7 +109,9 @@ def _say_that_it_stops(settings: Settings, house: House) -> None:
 def _start_witnessing(settings: Settings, house: House, stack: ExitStack) -> None:
     """Begin before the notary, so that the last checkpoint finds its witnesses too."""
     engines = house.engines
-    asked = watchers.witnessing(settings, engines.ledger, engines.publisher, _alarm(settings, house))
+    asked = watchers.witnessing(
+        settings, engines.ledger, engines.publisher, engines.public_key, _alarm(settings, house)
+    )
     if asked is None:
         log.warning("nobody outside this house vouches for the ledger: [[ledger.witnesses]] names none")
         return

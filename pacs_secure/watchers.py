@@ -9,14 +9,16 @@ from pacs_secure.archive.clock_watch import ClockWatch
 from pacs_secure.archive.time_stamping import TimeStamping
 from pacs_secure.archive.witnessing import Witnessing
 from pacs_secure.core.errors import Malformed
-from pacs_secure.crypto.tlog import witness_key
+from pacs_secure.crypto.tlog import verify_note, witness_key
 from pacs_secure.ports import Ledger, Publisher
 from pacs_secure.settings import Settings
 
 Alarm = Callable[[str, Mapping[str, str | int]], object]
 
 
-def witnessing(settings: Settings, ledger: Ledger, publisher: Publisher, alarm: Alarm) -> Witnessing | None:
+def witnessing(
+    settings: Settings, ledger: Ledger, publisher: Publisher, public_key: Callable[[], bytes], alarm: Alarm
+) -> Witnessing | None:
     """Return what asks the configured witnesses, or None when there is none.
 
     Raises:
@@ -28,7 +30,11 @@ def witnessing(settings: Settings, ledger: Ledger, publisher: Publisher, alarm: 
     if len(keys) != len(named):
         raise Malformed("two witnesses have the same key: they would be one witness that counts twice")
     asked = [HttpsWitness(one.name, one.url, one.verifier_key, one.ca_file) for one in named]
-    return Witnessing(ledger, publisher, asked, settings.ledger.quorum, alarm) if asked else None
+
+    def demand_ours(note: bytes) -> None:
+        verify_note(note, settings.ledger.origin, public_key())
+
+    return Witnessing(ledger, publisher, demand_ours, asked, settings.ledger.quorum, alarm) if asked else None
 
 
 def time_stamping(settings: Settings, publisher: Publisher, alarm: Alarm) -> TimeStamping | None:

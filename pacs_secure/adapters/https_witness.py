@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from pacs_secure.adapters.small_http import Said, SmallHttp
+from pacs_secure.adapters.small_http import SmallHttp
 from pacs_secure.core.errors import Tampered, Unavailable
 from pacs_secure.crypto.tlog import WitnessKey, parse_checkpoint, verify_cosignature, witness_key
 from pacs_secure.ports import Cosigned, SeenElsewhere
@@ -38,16 +38,22 @@ class HttpsWitness:
         lines = [f"old {old_size}", *(b64encode(one).decode() for one in proof), "", ""]
         said = self._http.post("/add-checkpoint", "\n".join(lines).encode() + note, {"Content-Type": "text/plain"})
         if said.status == _OK:
-            return self._cosigned(said, parse_checkpoint(note).text)
+            if cosigned := self._cosigned(said.body, parse_checkpoint(note).text):
+                return cosigned
+            raise Tampered("a witness did not sign what it was shown under the key that is trusted")
         if said.status == _CONFLICT and (size := _SIZE.fullmatch(said.body)):
             return SeenElsewhere(int(size[1]))
         if said.status == _UNPROCESSABLE:
             raise Tampered("a witness saw another history of the ledger")
         raise Unavailable(f"the witness does not sign: it answered {said.status}")
 
-    def _cosigned(self, said: Said, text: bytes) -> Cosigned:
-        """Return the line by the key that we know; it may have others (C2SP tlog-witness)."""
-        for line in said.body.decode("utf-8", "replace").splitlines():
+    def signed(self, note: bytes) -> bool:
+        """Say whether a note bears its cosignature; raises `Tampered` when this is no checkpoint."""
+        return self._cosigned(note, parse_checkpoint(note).text) is not None
+
+    def _cosigned(self, lines: bytes, text: bytes) -> Cosigned | None:
+        """Return the line by the key that we know; there may be others (C2SP tlog-witness)."""
+        for line in lines.decode("utf-8", "replace").splitlines():
             with suppress(Tampered):
                 return Cosigned(line, verify_cosignature(line, self._key, text))
-        raise Tampered("a witness did not sign what it was shown under the key that is trusted")
+        return None

@@ -24,11 +24,15 @@ LONGEST_UNWITNESSED = 60.0
 """Seconds after which an entry that no quorum has witnessed is an alarm."""
 LONGEST_PAUSE = 30.0
 """Seconds between two attempts at a witness that fails."""
+SHORTEST_PEACE = 60.0
+"""Seconds without a contradiction after which one is over: whoever signs and contradicts in turn is one alarm."""
 _ATTEMPTS = 3
 _PATIENCE = 30.0
 
 Alarm = Callable[[str, Mapping[str, str | int]], object]
 """Records an alarm: its kind, and facts that name nobody."""
+DemandOurs = Callable[[bytes], object]
+"""Raises `Tampered` for a note that the log did not sign."""
 Clock = Callable[[], float]
 Asked = tuple[bytes, Future[Cosigned | None]]
 """About which checkpoint a witness was asked, and what it will answer."""
@@ -53,6 +57,10 @@ class Correspondence:
         """Whether it may be asked again: less and less often while it fails."""
         return self._monotonic() >= self._next
 
+    def signed(self, note: bytes) -> bool:
+        """Say whether a note bears its cosignature; raises `Tampered` when this is no checkpoint."""
+        return self._witness.signed(note)
+
     def ask(self, checkpoint: Checkpoint, note: bytes) -> Cosigned | None:
         """Show it a checkpoint; return its cosignature, or None when there is none this time."""
         try:
@@ -61,6 +69,8 @@ class Correspondence:
             log.warning("%s does not witness size %s: %s", self.name, checkpoint.size, error)
             if isinstance(error, Tampered):
                 self.contradicts = str(error)
+            # Where it stands it says itself the next time: what made it fail may have been a size that it made up.
+            self._seen = 0
             self._pause = min(LONGEST_PAUSE, 2 * self._pause or EVERY_SECONDS)
             self._next = self._monotonic() + self._pause
             return None
@@ -97,12 +107,14 @@ class Witnessing:
         self,
         ledger: Ledger,
         publisher: Publisher,
+        demand_ours: DemandOurs,
         witnesses: Sequence[Witness],
         quorum: int,
         alarm: Alarm,
         monotonic: Clock = time.monotonic,
     ) -> None:
         self._publisher = publisher
+        self._demand_ours = demand_ours
         self._quorum = quorum
         self._watch = Watch(ledger, alarm, monotonic)
         self._letters = [Correspondence(witness, publisher, monotonic) for witness in witnesses]
@@ -174,9 +186,14 @@ class Witnessing:
         return signed
 
     def _resume(self) -> int:
+        """Return how far a quorum has signed, as far as it can be proven: whoever may write there proves nothing."""
         try:
             note = self._publisher.witnessed()
-            return 0 if note is None else parse_checkpoint(note).size
+            if note is None:
+                return 0
+            self._demand_ours(note)
+            signed = sum(letter.signed(note) for letter in self._letters)
+            return parse_checkpoint(note).size if signed >= self._quorum else 0
         except ArchiveError as error:
             log.warning("nobody knows how far the ledger was witnessed: %s", error)
             return 0
@@ -207,7 +224,8 @@ class Watch:
         self._waiting: tuple[int, float] | None = None
         """A size that is not witnessed yet, and since when."""
         self._raised = False
-        self._contradicting: set[str] = set()
+        self._contradicting: dict[str, float] = {}
+        """Who contradicts, and when it last did."""
 
     def look(self) -> None:
         """Compare once; one alarm an outage, and one word when it is over."""
@@ -224,10 +242,12 @@ class Watch:
             self._raised = True
 
     def contradicted(self, name: str, why: str) -> None:
-        """Raise the alarm when a witness contradicts, once until it does not any more."""
-        if why and name not in self._contradicting:
-            self._alarm("contradicted", {"witness": name, "because": why})
-            self._contradicting.add(name)
-        elif not why and name in self._contradicting:
+        """Raise the alarm when a witness contradicts, once until it has not done so for a while."""
+        now = self._monotonic()
+        if why:
+            if name not in self._contradicting:
+                self._alarm("contradicted", {"witness": name, "because": why})
+            self._contradicting[name] = now
+        elif now - self._contradicting.get(name, now) >= SHORTEST_PEACE:
             self._alarm("contradicted", {"witness": name, "recovered": "it signs again"})
-            self._contradicting.discard(name)
+            del self._contradicting[name]

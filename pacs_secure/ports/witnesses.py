@@ -38,6 +38,13 @@ class Witness(Protocol):
             Unavailable: it is out of reach, or does not watch this ledger.
         """
 
+    def signed(self, note: bytes) -> bool:
+        """Say whether a note bears its cosignature, without asking it.
+
+        Raises:
+            Tampered: this is no checkpoint.
+        """
+
 
 class TimeStamps(Protocol):
     """A time-stamping authority (RFC 3161)."""

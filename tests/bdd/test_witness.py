@@ -82,7 +82,9 @@ def _two(hospital: Hospital, outside: Outside) -> None:
         outside.start(name)
     engines = hospital.world.house.engines
     asked = [HttpsWitness(name, one.url, one.verifier) for name, one in outside.witnesses.items()]
-    outside.witnessing = Witnessing(engines.ledger, engines.publisher, asked, 2, outside.alarm, lambda: outside.now)
+    outside.witnessing = Witnessing(
+        engines.ledger, engines.publisher, lambda _: None, asked, 2, outside.alarm, lambda: outside.now
+    )
     outside.stack.callback(outside.witnessing.stop)
 
 

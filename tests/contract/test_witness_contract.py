@@ -53,6 +53,18 @@ def test_growth_is_co_signed_and_what_comes_back_verifies(witness: Witness, subm
         assert answer.line.startswith("\u2014 w1.example ")
 
 
+def test_its_own_cosignature_is_known_again_and_no_other(witness: Witness, submit: Submit) -> None:
+    answer, note = submit(0, leaves(3)), note_of(leaves(3))
+    assert isinstance(answer, Cosigned)
+    line = f"{answer.line}\n".encode()
+    assert witness.signed(note + line)
+    assert not witness.signed(note)
+    assert not witness.signed(note_of(leaves(4)) + line)
+    assert not witness.signed(note + line.replace(b"w1.example", b"w2.example"))
+    with pytest.raises(Tampered):
+        witness.signed(line)
+
+
 def test_whoever_starts_elsewhere_learns_what_was_seen(submit: Submit) -> None:
     submit(0, leaves(5))
 

@@ -29,7 +29,7 @@ def quiet(kind: str, facts: Mapping[str, str | int]) -> None:
 def test_without_a_word_nobody_vouches_and_only_our_own_clock_is_watched(tmp_path: Path, world: World) -> None:
     told = settings(tmp_path, "")
 
-    assert watchers.witnessing(told, world.ledger, world.publisher, quiet) is None
+    assert watchers.witnessing(told, world.ledger, world.publisher, world.keyring.public_key, quiet) is None
     assert watchers.time_stamping(told, world.publisher, quiet) is None
     watchers.clock_watch(told, quiet).look()
 
@@ -41,7 +41,7 @@ def test_a_quorum_is_two_or_the_only_one_or_as_it_is_said(tmp_path: Path, world:
     said = settings(tmp_path, "").model_copy()
 
     assert (alone.ledger.quorum, both.ledger.quorum, said.ledger.quorum) == (1, 2, 0)
-    asked = watchers.witnessing(both, world.ledger, world.publisher, quiet)
+    asked = watchers.witnessing(both, world.ledger, world.publisher, world.keyring.public_key, quiet)
     assert asked is not None
     assert asked.attest() == 0
     asked.stop()
@@ -55,7 +55,9 @@ def test_witnesses_that_are_one_or_none_are_refused(tmp_path: Path, world: World
         witness("w1", key, "http://witness.example"),
     ):
         with pytest.raises(Malformed):
-            watchers.witnessing(settings(tmp_path, text), world.ledger, world.publisher, quiet)
+            watchers.witnessing(
+                settings(tmp_path, text), world.ledger, world.publisher, world.keyring.public_key, quiet
+            )
 
 
 def test_a_time_stamping_authority_and_time_servers_are_as_configured(tmp_path: Path, world: World) -> None:

@@ -1,19 +1,29 @@
 """Every checkpoint is shown to every witness; when they fall silent or contradict, the archive says so once."""
 
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from pacs_secure.archive import witnessing
 from pacs_secure.archive.notary import Notary
 from pacs_secure.archive.witnessing import LONGEST_UNWITNESSED, Witnessing
 from pacs_secure.core.errors import Tampered, Unavailable
-from pacs_secure.crypto.tlog import log_verifier_key, parse_checkpoint, verify_cosignature, verify_note, witness_key
+from pacs_secure.crypto.tlog import (
+    checkpoint_text,
+    log_verifier_key,
+    parse_checkpoint,
+    sign_note,
+    verify_cosignature,
+    verify_note,
+    witness_key,
+)
 from pacs_secure.ports import Cosigned, SeenElsewhere
-from tests.builders import draft
+from tests.builders import NOW, draft
 from tests.fakes import MemoryLedger, MemoryPublisher
 from tests.fakes_witness import MemoryWitness
 from tests.world import ORIGIN, World
@@ -34,7 +44,13 @@ class House:
 
     def another(self, quorum: int = 2) -> Witnessing:
         world = self.world
-        return Witnessing(world.ledger, world.publisher, self.witnesses, quorum, self.alarm, lambda: self.now)
+
+        def demand_ours(note: bytes) -> None:
+            verify_note(note, ORIGIN, world.keyring.public_key())
+
+        return Witnessing(
+            world.ledger, world.publisher, demand_ours, self.witnesses, quorum, self.alarm, lambda: self.now
+        )
 
     def alarm(self, kind: str, facts: Mapping[str, str | int]) -> None:
         self.world.ledger.size()
@@ -235,9 +251,10 @@ def test_a_contradiction_that_is_over_is_told_too(house: House) -> None:
     rewritten(house, 3)
     house.round()
     house.world.ledger.kept, house.world.publisher.leaves, house.world.publisher.note = kept, leaves, note
-    house.grow()
-    house.now += 60
-    house.round()
+    for _ in range(2):
+        house.grow()
+        house.now += 60
+        house.round()
 
     assert house.alarms[-1] == ("contradicted", {"witness": "w2", "recovered": "it signs again"})
 
@@ -304,6 +321,91 @@ def test_what_was_witnessed_before_is_known_after_a_restart(house: House) -> Non
     time.sleep(0.8)
 
     assert house.alarms == []
+
+
+def forged(house: House) -> dict[str, bytes]:
+    """Return notes that say that more was witnessed, as whoever may write into the publishing place would have them."""
+    ours = verify_note(house.world.publisher.witnessed() or b"", ORIGIN, house.world.keyring.public_key())
+    text = checkpoint_text(ORIGIN, 10**12, bytes(32))
+    keyring, stranger = house.world.keyring, Ed25519PrivateKey.generate()
+    by_log = sign_note(text, ORIGIN, keyring.public_key(), keyring.sign(text))
+    by_stranger = sign_note(text, ORIGIN, stranger.public_key().public_bytes_raw(), stranger.sign(text))
+    lines = (house.world.publisher.witnessed() or b"").decode().splitlines()
+    return {
+        "nobody's": b"x\n999999999999\n" + b64encode(bytes(32)) + b"\n\n\xe2\x80\x94 x " + b64encode(bytes(68)) + b"\n",
+        "a stranger's": by_stranger,
+        "the log's alone": by_log,
+        "with cosignatures of another": by_log + "".join(f"{line}\n" for line in lines[-2:]).encode(),
+        "with one of two": sign_note(ours, ORIGIN, keyring.public_key(), keyring.sign(ours))
+        + f"{lines[-1]}\n{lines[-1]}\n".encode(),
+    }
+
+
+@pytest.mark.parametrize(
+    "kind", ["nobody's", "a stranger's", "the log's alone", "with cosignatures of another", "with one of two"]
+)
+def test_a_note_that_a_quorum_did_not_sign_silences_no_alarm_after_a_restart(house: House, kind: str) -> None:
+    house.grow(2)
+    house.round()
+    house.world.publisher.newest_witnessed = forged(house)[kind]
+    house.witnessing.stop()
+    house.witnessing = house.another()
+    for witness in house.witnesses:
+        witness.down = True
+    house.witnessing.start()
+    time.sleep(0.7)
+    house.now += LONGEST_UNWITNESSED + 5
+    until(lambda: house.alarms != [])
+
+    assert house.alarms[0] == ("unwitnessed", {"seconds": 65, "witnessed": 0, "entries": 2})
+
+
+class Fickle:
+    """A witness that contradicts and signs in turn."""
+
+    name = "fickle"
+    asked = 0
+
+    def submit(self, old_size: int, proof: object, note: bytes) -> Cosigned | SeenElsewhere:
+        self.asked += 1
+        if self.asked % 2:
+            raise Tampered("a witness saw another history of the ledger")
+        return Cosigned("\u2014 fickle AAAA", NOW)
+
+
+def test_a_witness_that_contradicts_and_signs_in_turn_is_one_alarm(house: House) -> None:
+    house.witnesses = [Fickle()]  # type: ignore[list-item]
+    house.witnessing.stop()
+    house.witnessing = house.another(1)
+    for _ in range(240):
+        house.now += 0.5
+        house.grow()
+        house.round()
+
+    assert house.alarms == [
+        ("contradicted", {"witness": "fickle", "because": "a witness saw another history of the ledger"})
+    ]
+
+
+class Boastful:
+    """A witness that once says that it had seen more than there can be."""
+
+    name = "boastful"
+    asked = 0
+
+    def submit(self, old_size: int, proof: object, note: bytes) -> Cosigned | SeenElsewhere:
+        self.asked += 1
+        return SeenElsewhere(10**18) if self.asked == 1 else Cosigned("\u2014 boastful AAAA", NOW)
+
+
+def test_a_witness_that_made_up_a_size_once_is_asked_again(house: House) -> None:
+    house.witnesses = [Boastful()]  # type: ignore[list-item]
+    house.witnessing.stop()
+    house.witnessing = house.another(1)
+    house.grow()
+    assert house.round() == 0
+    house.now += 60
+    assert house.round() == 1
 
 
 def test_another_head_of_a_witnessed_size_is_tampering(house: House, tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def test_it_says_what_a_witness_is_told_and_how_far_they_have_signed(tmp_path: P
             ledger.append(draft())
         Notary(ledger, publisher, keyring, ORIGIN).attest()
         if entries == 3:
-            Witnessing(ledger, publisher, [witness], 1, lambda *_: None).attest()
+            Witnessing(ledger, publisher, lambda _: None, [witness], 1, lambda *_: None).attest()
     assert told() == {**nothing, "published": 5, "witnessed": 3}
     code, said = run("--config", file, "ledger", "witnesses")
     assert (code, key in said, "published  5 entries, 3 of them witnessed by 1 or more" in said) == (0, True, True)
