@@ -184,8 +184,9 @@ def _start_expiring(settings: Settings, house: House, stack: ExitStack) -> None:
 
 
 def _start_readiness(settings: Settings, house: House, vault: Vault, stack: ExitStack) -> Readiness:
-    canary = VaultCanary(vault.session("store"), vault.session("reader"), institution(settings.institution))
-    readiness = Readiness(canary, house.engines.ledger, house.drop_keys)
+    of = institution(settings.institution)
+    canary = VaultCanary(vault.session("store"), vault.session("reader"), of)
+    readiness = Readiness(canary, house.engines.ledger, house.drop_keys, house.archive.guard, of)
     readiness.start()
     stack.callback(readiness.stop)
     return readiness

@@ -23,6 +23,8 @@ class MemoryLedger:
 
     def __init__(self) -> None:
         self.down = False
+        self.behind: datetime | None = None
+        """Since when something waits for its place, where that is so."""
         self.kept: list[LedgerEntry] = []
         self.open: dict[UUID, LedgerEntry] = {}
         self.studies: list[tuple[UUID | None, str]] = []
@@ -36,6 +38,10 @@ class MemoryLedger:
         self._mint: Callable[[], ForgettableKey] | None = None
         self._author: Author | None = None
         self.trusted = True
+
+    def lags(self, before: datetime) -> bool:
+        self._reach()
+        return self.behind is not None and self.behind < before
 
     def author(self, mint: Callable[[], ForgettableKey]) -> None:
         self._mint = mint

@@ -49,7 +49,7 @@ DO $$
 DECLARE
     name text;
 BEGIN
-    FOREACH name IN ARRAY ARRAY['ledger', 'checkpoints', 'retention_certificates', 'retained_tiles'] LOOP
+    FOREACH name IN ARRAY ARRAY['ledger', 'checkpoints', 'retention_certificates', 'retained_tiles', 'audit_set_aside'] LOOP
         IF to_regclass(name) IS NOT NULL THEN
             EXECUTE format('REVOKE ALL ON %I FROM PUBLIC, pacs_secure', name);
             EXECUTE format('GRANT SELECT, INSERT ON %I TO pacs_secure', name);

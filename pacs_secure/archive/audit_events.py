@@ -1,7 +1,7 @@
 """Reading the ledger as audit events, for systems that speak FHIR: `pacs_secure.archive.ledger_reading` in other words.
 
 The same few may, the same is on record, and no employee can be asked for: persons are numbers that hold within
-one answer (LOG-07).
+one act, or within one answer about one patient or study (LOG-07).
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from datetime import datetime
 from uuid import UUID
 
 from pacs_secure.archive.guard import Guard
-from pacs_secure.archive.ledger_reading import LedgerReading, ReadEntry, demand_page
+from pacs_secure.archive.ledger_reading import LedgerReading, ReadEntry, demand_page, is_about_one, numbered
 from pacs_secure.core.access import AccessRequest, Action, Grant, Purpose, Subject
 from pacs_secure.core.audit import Outcome
 from pacs_secure.core.audit_events import Deed, event_of
@@ -66,7 +66,7 @@ class AuditEvents:
     def read(self, subject: Subject, purpose: Purpose | None, index: int, details: dict[str, str]) -> Occurrence:
         """Return one event; raises as `LedgerReading.entry` does."""
         found = self.reading.entry(subject, purpose, index, opened=False, details=details)
-        return self._numbered([found])[0]
+        return self._numbered([found], about_one=True)[0]
 
     def search(
         self, subject: Subject, purpose: Purpose | None, asked: AskedEvents, details: dict[str, str]
@@ -112,24 +112,18 @@ class AuditEvents:
             for one in page.entries:
                 if asked.deed in {None, event_of(one.draft).deed}:
                     if len(found) == asked.count:
-                        return EventPage(self._numbered(found), found[-1].entry.index)
+                        return EventPage(self._numbered(found, about_one=is_about_one(sought)), found[-1].entry.index)
                     found.append(one)
             after, scanned = page.after, scanned + len(page.entries)
             if after is None:
                 break
-        return EventPage(self._numbered(found), after)
+        return EventPage(self._numbered(found, about_one=is_about_one(sought)), after)
 
-    def _numbered(self, found: Sequence[ReadEntry]) -> list[Occurrence]:
-        numbers = {"": 0}
+    def _numbered(self, found: Sequence[ReadEntry], *, about_one: bool) -> list[Occurrence]:
+        numbers = numbered((one.draft for one in found), across_acts=about_one)
         return [
-            Occurrence(
-                one.entry.index,
-                one.entry.leaf_hash,
-                one.draft,
-                self.origin,
-                numbers.setdefault(one.draft.actor, len(numbers)),
-            )
-            for one in found
+            Occurrence(one.entry.index, one.entry.leaf_hash, one.draft, self.origin, number, placed=about_one)
+            for one, number in zip(found, numbers, strict=True)
         ]
 
 

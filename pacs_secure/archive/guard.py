@@ -76,6 +76,8 @@ class Guard:
         terms: Terms | None = None,
     ) -> None:
         self.terms = terms or Terms()
+        self.lags = False
+        """Whether the ledger gives what was said no place: then nothing is delivered (LOG-04)."""
         self._policy = policy
         self._ledger = ledger
         self._seals = seals
@@ -102,6 +104,8 @@ class Guard:
         Raises:
             Unavailable: that cannot be done.
         """
+        if self.lags:
+            raise Unavailable("the ledger lags behind")
         facts: dict[str, str | int] = {"objects": objects, **ground(permit.request)}
         if is_reported_singly(permit.request):
             notice_id = self._new_act()
@@ -263,12 +267,8 @@ class Guard:
             return self._policy.decide(subject, request.action, purpose, frozenset(Relation))
         relations = relations_of(subject, study, tied=tied)
         if not relations:
-            return Decision(
-                allowed=False,
-                may_know=False,
-                rule="institutions are strictly apart",
-                policy_version=self._policy.version,
-            )
+            rule, version = "institutions are strictly apart", self._policy.version
+            return Decision(allowed=False, may_know=False, rule=rule, policy_version=version)
         return self._policy.decide(subject, request.action, purpose, relations, study.safeguards)
 
     def _objection(self, request: AccessRequest, purpose: Purpose) -> tuple[str, Denied | Held] | None:

@@ -2,8 +2,8 @@
 
 Nobody finds out here what one employee did: that is a question of its own, which takes two
 persons (`pacs_secure.archive.employee_questions`, LOG-07). So no search names one, persons are
-numbers that hold within one answer, and what names them is opened for one patient, one study or
-one entry at a time.
+numbers that hold within one act, or within one answer about one patient or study, and what names
+them is opened for one patient, one study or one entry at a time.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -75,7 +75,8 @@ class ReadEntry:
     entry: LedgerEntry
     draft: Draft
     person: int
-    """The same number is the same person, within one answer only; 0 when nobody is known."""
+    """The same number is the same person, within one answer only, and about many patients within one act of it;
+    0 when nobody is known."""
     told: dict[str, str] | None = field(default=None, repr=False)
     """What names persons, when it was opened and its key is not forgotten."""
 
@@ -142,7 +143,7 @@ class LedgerReading:
         patient = whose[0].patient_alias
         grant = self.guard.grant(permit, 0, patient=patient)
         with self.failing(grant, patient):
-            (read,) = self._read(found, opened=opened)
+            (read,) = self._read(found, opened=opened, across_acts=True)
         self.guard.finish(grant, Outcome.COMPLETED, {"results": 1}, patient=patient)
         return read
 
@@ -163,7 +164,8 @@ class LedgerReading:
         source = self._everything(sought, after) if thorough else self.ledger.find(sought, after)
         found = list(islice(_fitting(source, sought, grant.act), limit + 1))
         entries = found[:limit]
-        return ReadPage(self._read(entries, opened=opened), entries[-1].index if len(found) > limit else None)
+        read = self._read(entries, opened=opened, across_acts=is_about_one(sought))
+        return ReadPage(read, entries[-1].index if len(found) > limit else None)
 
     @contextmanager
     def failing(self, grant: Grant, patient: UUID | None = None) -> Iterator[None]:
@@ -205,14 +207,13 @@ class LedgerReading:
             if name in entry.content and sought.concerns(read_draft(entry.content)):
                 yield entry
 
-    def _read(self, entries: Sequence[LedgerEntry], *, opened: bool) -> list[ReadEntry]:
+    def _read(self, entries: Sequence[LedgerEntry], *, opened: bool, across_acts: bool) -> list[ReadEntry]:
         drafts = [read_draft(entry.content) for entry in entries]
         told = self.opener.open(drafts) if opened else [None] * len(drafts)
-        numbers = _numbered(draft.actor for draft in drafts)
-        return [
-            ReadEntry(entry, draft, numbers[draft.actor], said)
-            for entry, draft, said in zip(entries, drafts, told, strict=True)
-        ]
+        numbers = numbered(drafts, across_acts=across_acts)
+        # A workplace that lasts would join what the numbers keep apart.
+        said = drafts if across_acts else [replace(draft, address="") for draft in drafts]
+        return list(map(ReadEntry, entries, said, numbers, told))
 
     @contextmanager
     def _refusing(self, request: AccessRequest) -> Iterator[None]:
@@ -249,8 +250,20 @@ def _demand_answerable(wanted: Wanted) -> None:
         raise Malformed("the period ends before it begins")
 
 
-def _numbered(actors: Iterable[str]) -> dict[str, int]:
-    numbers = {"": 0}
-    for actor in actors:
-        numbers.setdefault(actor, len(numbers))
-    return numbers
+def is_about_one(sought: Sought) -> bool:
+    """Say whether a search is about one patient, one study, or an employee about whom a second person agreed.
+
+    Anywhere else whoever opens one entry would know whose all the others with its number are (LOG-07).
+    """
+    return sought.study is not None or len(sought.patients or ()) == 1 or bool(sought.actor)
+
+
+def numbered(drafts: Iterable[Draft], *, across_acts: bool) -> list[int]:
+    """Return a number for whoever acted in each entry: a person's, or else one for each act; 0 for nobody."""
+    numbers: dict[str | tuple[UUID, str], int] = {}
+    return [
+        numbers.setdefault(draft.actor if across_acts else (draft.act, draft.actor), len(numbers) + 1)
+        if draft.actor
+        else 0
+        for draft in drafts
+    ]

@@ -2,28 +2,46 @@
 
 A vault's own health page says yes while every operation fails, so a canary encrypts and decrypts.
 From the moment it falls silent, keys in memory are dropped: a sealed vault must mean a closed archive.
+So must a ledger that gives what was said no place: what stands in no ledger, nobody verifies or witnesses.
 """
 
 import logging
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
-from pacs_secure.core.errors import Unavailable
+from pacs_secure.archive.guard import Guard
+from pacs_secure.core.errors import ArchiveError, Unavailable
+from pacs_secure.core.identifiers import Institution
 from pacs_secure.ports import KeyCanary, Ledger
 
 log = logging.getLogger(__name__)
 
 EVERY_SECONDS = 1.0
+LONGEST_LAG = timedelta(seconds=60)
+"""How long what was said may wait for its place in the ledger before nothing is delivered any more (LOG-04)."""
 _PATIENCE = 10.0
 
 
 class Readiness:
     """Listens to the canary, and says whether the archive can do its work."""
 
-    def __init__(self, canary: KeyCanary, ledger: Ledger, drop_keys: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        canary: KeyCanary,
+        ledger: Ledger,
+        drop_keys: Callable[[], None],
+        guard: Guard,
+        of: Institution,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self._canary = canary
         self._ledger = ledger
         self._drop_keys = drop_keys
+        self._guard = guard
+        self._of = of
+        self._now = now
+        self._alarmed = False
         self._singing = False
         self._ending = threading.Event()
         self._thread: threading.Thread | None = None
@@ -32,6 +50,8 @@ class Readiness:
         """Return when keys and ledger work; raise `Unavailable` otherwise."""
         if not self._singing:
             raise Unavailable("the keys are out of reach")
+        if self._guard.lags:
+            raise Unavailable("the ledger lags behind")
         self._ledger.size()
 
     def listen(self) -> bool:
@@ -48,6 +68,21 @@ class Readiness:
             log.info("the keys are within reach")
         self._singing = True
         return True
+
+    def look(self) -> None:
+        """Look once whether the ledger follows; deliver nothing while it does not, and raise one alarm an outage.
+
+        Raises:
+            Unavailable: ledger or alarm are out of reach.
+        """
+        lags = self._ledger.lags(self._now() - LONGEST_LAG)
+        if lags and not self._guard.lags:
+            log.error("what was said gets no place in the ledger, nothing is delivered")
+        self._guard.lags = lags
+        if lags != self._alarmed:
+            told = {"seconds": int(LONGEST_LAG.total_seconds())} if lags else {"recovered": "it follows again"}
+            self._guard.alarm(self._of, "ledger lags", told)
+            self._alarmed = lags
 
     def start(self) -> None:
         """Listen now, and every second in a thread of its own until `stop`."""
@@ -71,3 +106,7 @@ class Readiness:
                 self._singing = False
                 self._drop_keys()
                 log.exception("the canary could not be heard")
+            try:
+                self.look()
+            except ArchiveError as error:
+                log.warning("nobody knows whether the ledger follows: %s", error)

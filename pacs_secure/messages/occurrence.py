@@ -17,6 +17,8 @@ from pacs_secure.core.vocabulary import DEVICES, Role
 
 LOCAL = "localhost"
 """Where an act of the command line, or of the archive itself, comes from."""
+NOT_TOLD = "not told"
+"""Where an act comes from, in an answer in which that would say who it was (LOG-07)."""
 NOBODY = "unknown"
 """Who did what nobody proved to have done, or what was recorded while the vault was away."""
 
@@ -68,6 +70,8 @@ class Occurrence:
     """Of the ledger, as its checkpoints name it."""
     number: int | None = None
     """Stands for whoever acted where pseudonyms are not told (LOG-07): the same person within one answer only."""
+    placed: bool = True
+    """Whether it may be told from where it was asked."""
 
     @property
     def who(self) -> str:
@@ -111,7 +115,7 @@ class Occurrence:
     def client(self) -> Node:
         """Return from which system it was asked: the device that it was, or that a person acted through."""
         draft, device = self.draft, str(self.draft.facts.get("device", ""))
-        network, place = _place(draft.address)
+        network, place = _place(draft.address) if self.placed else (Network.NAME, NOT_TOLD)
         name = device or (self.who if draft.role in DEVICES else place)
         return Node(printable(name), _PARTS[self.event.flow][0], network, place, printable(device))
 

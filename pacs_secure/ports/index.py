@@ -172,6 +172,9 @@ class Ledger(Protocol):
     def size(self) -> int:
         """Return the number of entries."""
 
+    def lags(self, before: datetime) -> bool:
+        """Say whether something that was said before a time still waits for its place."""
+
     def entries(self, start: int, stop: int) -> Iterator[LedgerEntry]:
         """Yield entries ``start <= index < stop`` as stored, in order; those that expired are left out."""
 

@@ -93,11 +93,13 @@ class LedgerEntryRead(Body):
     action: Action
     outcome: Outcome
     person: int
-    """The same number is the same person, within one answer only; 0: nobody is known."""
+    """Within one act the same number is the same person; across acts only in an answer about one patient or study.
+    0: nobody is known."""
     role: Role
     department: str
     door: str
     address: str
+    """Empty in an answer that is about many patients: it would say who it was (LOG-07)."""
     purpose: Purpose | None
     rule: str
     policy: str

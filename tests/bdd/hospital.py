@@ -194,7 +194,9 @@ def hospital_below(directory: Path, keys: Keys) -> Iterator[Hospital]:
         world = stack.enter_context(
             disk_world(inside, keys.wrapper, keys.unwrapper, keys.signer, pki, keys.eraser, keys.institution)
         )
-        readiness = Readiness(keys.canary, world.house.engines.ledger, world.house.drop_keys)
+        readiness = Readiness(
+            keys.canary, world.house.engines.ledger, world.house.drop_keys, world.archive.guard, keys.institution
+        )
         readiness.start()
         stack.callback(readiness.stop)
         authenticator = JoseAuthenticator([issuer.trusted([keys.institution, ELSEWHERE])])

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import pytest
 
+from pacs_secure.archive.audit_events import AskedEvents
 from pacs_secure.archive.declarations import Whom
 from pacs_secure.archive.employee_questions import Asking
 from pacs_secure.archive.ledger_reading import Wanted
@@ -99,6 +100,17 @@ class TestTheCuriousOfficer:
 
         # The same Dr. Weber is another number in another answer, or the same number somebody else.
         assert {read.person for read in page.entries} == {read.person for read in again.entries} == {1, 2}
+
+    def test_learns_from_one_name_what_one_act_was_and_nothing_of_all_the_others(self, world: DiskWorld) -> None:
+        """Else a search and one opened entry would answer what a second person has to approve (LOG-07)."""
+        page = world.archive.ledger_reading.search(DPO, None, Wanted(newest_first=False), details=NOTE)
+        acts = {(read.draft.act, read.person) for read in page.entries if read.draft.actor}
+        events = world.archive.audit_events.search(DPO, None, AskedEvents(), NOTE).events
+
+        assert len(acts) == len({act for act, _ in acts}) == len({person for _, person in acts}) > 2
+        assert {read.draft.address for read in page.entries} == {""}
+        assert len({one.who for one in events}) == len({one.draft.act for one in events}) > 2
+        assert {one.client.place for one in events} == {"not told"}
 
 
 class TestTheOperator:

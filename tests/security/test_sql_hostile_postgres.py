@@ -178,6 +178,7 @@ class TestRoles:
             "retention_certificates": "INSERT SELECT",
             "retained_tiles": "INSERT SELECT",
             "audit_outbox": "DELETE INSERT SELECT",
+            "audit_set_aside": "INSERT SELECT",
             "schema_version": "SELECT",
         }
         assert owners == {("pacs_secure_owner",)}

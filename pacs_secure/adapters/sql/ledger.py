@@ -6,6 +6,7 @@ one sequencer gives each statement its place (`sequencer.py`); readers of these 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from pacs_secure.adapters.sql.ledger_index_tables import ledger_subjects
 from pacs_secure.adapters.sql.ledger_keys import note_key_in
 from pacs_secure.adapters.sql.ledger_search import found
 from pacs_secure.adapters.sql.outbox import put_in
+from pacs_secure.adapters.sql.outbox_tables import audit_outbox
 from pacs_secure.adapters.sql.placing import Waiting, place_in
 from pacs_secure.adapters.sql.retention_tables import retained_tiles
 from pacs_secure.adapters.sql.rows import AnyRow
@@ -31,6 +33,7 @@ from pacs_secure.core.notices import Notice
 from pacs_secure.core.seeking import Sought
 from pacs_secure.crypto.tlog import WIDTH
 
+_INSTANT = "%Y-%m-%dT%H:%M:%S.%fZ"
 _AT_ONCE = 500
 _LEAVES_AT_ONCE, _TILES_AT_ONCE = 4096, 16
 _HASH = 32
@@ -43,6 +46,7 @@ _about = (
     .limit(_AT_ONCE)
 )
 _about_actor = _about.where(ledger_subjects.c.actor == bindparam("an_actor"))
+_lagging = select(audit_outbox.c.id).where(audit_outbox.c.at < bindparam("before")).limit(1)
 _size = select(func.coalesce(func.max(ledger.c.entry_index) + 1, 0))
 _range = (
     select(ledger)
@@ -120,6 +124,13 @@ class SqlLedger:
         with self._database.read() as connection:
             size: int = connection.execute(_size).scalar_one()
             return size
+
+    def lags(self, before: datetime) -> bool:
+        """Say whether something that was said before a time still waits for its place."""
+        with self._database.read() as connection:
+            return (
+                connection.execute(_lagging, {"before": before.astimezone(UTC).strftime(_INSTANT)}).first() is not None
+            )
 
     def entries(self, start: int, stop: int) -> Iterator[LedgerEntry]:
         """Yield entries ``start <= index < stop`` as stored, in order."""

@@ -7,15 +7,17 @@ stands in the order in which it was said. What was acknowledged is durable here 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import psycopg
 from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError, StatementError
 
-from pacs_secure.adapters.sql.outbox_tables import audit_outbox, ledger_writers
+from pacs_secure.adapters.sql.outbox_tables import audit_outbox, audit_set_aside, ledger_writers
 from pacs_secure.adapters.sql.placing import Waiting, place_in
 from pacs_secure.adapters.sql.rows import AnyRow
 from pacs_secure.adapters.sql.traits import read_traits
 from pacs_secure.core.audit import Authorship, Statement
-from pacs_secure.core.errors import Tampered
+from pacs_secure.core.errors import OverLimit, Tampered
 from pacs_secure.core.identifiers import Institution, KeyId
 from pacs_secure.core.notices import Notice, NoticeKind
 from pacs_secure.crypto.tlog import NO_ENTRY, compose_entry
@@ -41,7 +43,12 @@ class Sequenced:
     missing: list[tuple[KeyId, int, int]] = field(default_factory=list)
     """Writers, the number that was due and the one that came."""
     unreadable: list[int] = field(default_factory=list)
-    """Rows that are nothing the archive wrote; they stay where they lie."""
+    """Rows that are nothing the archive wrote, or that no table takes."""
+
+    @property
+    def placed(self) -> bool:
+        """Whether the ledger took something."""
+        return self.taken > 0 and not self.unreadable
 
 
 def put_in(connection: Connection, waiting: Waiting) -> None:
@@ -71,34 +78,58 @@ def put_in(connection: Connection, waiting: Waiting) -> None:
         raise Tampered("the database does not keep what it is given")
 
 
-def sequence_in(connection: Connection, leave: Sequence[int] = ()) -> Sequenced:
+def sequence_in(connection: Connection, leave: Sequence[int] = (), only: int | None = None) -> Sequenced:
     """Give the oldest statements their places, inside a transaction of whoever leads.
 
-    ``leave`` names rows that are known to be none.
+    ``leave`` names rows that are known to get none; ``only`` one that is tried by itself. Where the answer names
+    unreadable rows, the transaction must be rolled back.
     """
     oldest = select(audit_outbox.c.id).order_by(audit_outbox.c.id).limit(MOST_AT_ONCE)
-    if leave:
-        oldest = oldest.where(audit_outbox.c.id.not_in(leave))
+    oldest = oldest.where(audit_outbox.c.id.not_in(leave) if only is None else audit_outbox.c.id == only)
     taken = delete(audit_outbox).where(audit_outbox.c.id.in_(oldest)).returning(*audit_outbox.c)
     rows = sorted(connection.execute(taken).all(), key=lambda row: row.id)
     answer = Sequenced(len(rows))
     waiting = []
     for row in rows:
         try:
-            waiting.append(_waiting(row))
+            waiting.append((row.id, _waiting(row)))
         except Tampered:
             answer.unreadable.append(row.id)
-    if answer.unreadable:
+    if answer.unreadable or not waiting:
         return answer
-    if waiting:
-        place_in(connection, waiting)
-        answer.missing = _note_numbers(connection, [one.statement.authorship for one in waiting])
+    if not _placed(connection, [one for _, one in waiting]):
+        answer.unreadable = [number for number, one in waiting if not _placed(connection, [one])]
+        return answer
+    answer.missing = _note_numbers(connection, [one.statement.authorship for _, one in waiting])
     return answer
+
+
+def set_aside_in(connection: Connection, row: int) -> None:
+    """Move a row that gets no place to where nothing waits: it is kept as it is, and its writer's gap shows."""
+    taken = delete(audit_outbox).where(audit_outbox.c.id == row).returning(*audit_outbox.c)
+    for found in connection.execute(taken).all():
+        connection.execute(insert(audit_set_aside).inline(), found._asdict())
+
+
+def _placed(connection: Connection, waiting: Sequence[Waiting]) -> bool:
+    """Say whether all of them got their places; where one cannot, what they say is at fault, and nothing was kept."""
+    try:
+        with connection.begin_nested():
+            place_in(connection, waiting)
+    except DBAPIError as error:
+        if not isinstance(error.orig, psycopg.DataError | psycopg.IntegrityError):
+            raise
+        return False
+    except (StatementError, ValueError, TypeError, OverflowError, OverLimit):
+        return False
+    return True
 
 
 def _waiting(row: AnyRow) -> Waiting:
     authorship = None
     if row.writer is not None and row.writer_seq is not None and row.mac is not None:
+        if not 0 <= row.writer_seq <= _LAST_INDEX:
+            raise Tampered("what waits has a number that nobody comes to")
         authorship = Authorship(KeyId(row.writer), row.writer_seq, row.mac)
     statement = Statement(row.at, row.said, authorship)
     traits = read_traits(statement)

@@ -14,7 +14,7 @@ from sqlalchemy import Engine, func, select, text
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from pacs_secure.adapters.sql.outbox import Sequenced, sequence_in
+from pacs_secure.adapters.sql.outbox import Sequenced, sequence_in, set_aside_in
 from pacs_secure.adapters.sql.outbox_tables import audit_outbox
 from pacs_secure.core.errors import ArchiveError, Unavailable
 from pacs_secure.ports import Alarm
@@ -42,6 +42,8 @@ class Sequencer:
         self._alarm: Alarm | None = None
         self._untold: list[dict[str, str | int]] = []
         self._unreadable: list[int] = []
+        self._told: list[int] = []
+        """Rows that the officer hears of, and that are set aside once the ledger takes something again."""
 
     def start(self, alarm: Alarm) -> None:
         """Lead from now on, or stand by until the place is free."""
@@ -86,6 +88,8 @@ class Sequencer:
             brought = once(connection, self._unreadable)
             self._leading.set()
             self._look_at(brought)
+            if self._told and brought.placed:
+                self._set_aside(connection, self._told.pop(0))
             self._ending.wait(max(0.0, EVERY_SECONDS - (time.monotonic() - began)))
 
     def _look_at(self, brought: Sequenced) -> None:
@@ -103,7 +107,18 @@ class Sequencer:
             except ArchiveError as error:
                 log.warning("an alarm waits: %s", error)
                 return
-            self._untold.pop(0)
+            if isinstance(row := self._untold.pop(0).get("row"), int):
+                self._told.append(row)
+
+    def _set_aside(self, connection: Connection, row: int) -> None:
+        """Take a row out of the way for good, unless it was the ledger that took nothing at that time."""
+        with connection.begin() as transaction:
+            if sequence_in(connection, only=row).unreadable:
+                transaction.rollback()
+        with connection.begin():
+            set_aside_in(connection, row)
+        self._unreadable.remove(row)
+        log.error("row %d of the outbox was set aside", row)
 
 
 def taken(connection: Connection) -> bool:

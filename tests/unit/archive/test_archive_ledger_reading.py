@@ -112,7 +112,9 @@ class TestSearching:
                     break
             assert seen == (whole if newest_first else whole[::-1])
 
-    def test_persons_are_numbers_that_hold_in_one_answer(self, world: World, reading: LedgerReading) -> None:
+    def test_persons_are_numbers_that_hold_in_one_answer_about_one_patient(
+        self, world: World, reading: LedgerReading
+    ) -> None:
         assert reads(world, replace(RADIOLOGIST, identifier="another"))
         page = found(reading, whom=ERIKA, newest_first=False)
 

@@ -7,16 +7,20 @@ import time
 import pytest
 
 from pacs_secure.archive import readiness
-from pacs_secure.archive.readiness import Readiness
+from pacs_secure.archive.readiness import LONGEST_LAG, Readiness
+from pacs_secure.core.access import AccessRequest, Action, Purpose
 from pacs_secure.core.errors import Unavailable
-from tests.fakes import MemoryLedger
+from tests.builders import HERE, NOW, subject
 from tests.fakes_keys import FakeKeyring
+from tests.world import memory_world
 
 
 class House:
     def __init__(self) -> None:
-        self.keyring, self.ledger, self.dropped = FakeKeyring(), MemoryLedger(), 0
-        self.readiness = Readiness(self.keyring, self.ledger, self.drop)
+        self.world, self.keyring, self.dropped, self.now = memory_world(), FakeKeyring(), 0, NOW
+        self.ledger = self.world.ledger
+        guard = self.world.archive.guard
+        self.readiness = Readiness(self.keyring, self.ledger, self.drop, guard, HERE, lambda: self.now)
 
     def drop(self) -> None:
         self.dropped += 1
@@ -72,6 +76,46 @@ def test_without_a_ledger_the_archive_is_not_ready(house: House) -> None:
     house.ledger.down = True
 
     assert not ready(house)
+
+
+def admit(house: House) -> None:
+    house.world.archive.guard.admit(AccessRequest(subject(), Action.STUDY_SEARCH, Purpose.TREATMENT))
+
+
+def test_while_what_was_said_gets_no_place_nothing_is_delivered_and_one_alarm_is_raised(house: House) -> None:
+    house.readiness.listen()
+    house.ledger.behind = NOW
+    house.now += LONGEST_LAG
+    house.readiness.look()
+    assert ready(house)
+    admit(house)
+
+    house.now += LONGEST_LAG
+    for _ in range(2):
+        house.readiness.look()
+        assert not ready(house)
+        with pytest.raises(Unavailable):
+            admit(house)
+
+    house.ledger.behind = None
+    for _ in range(2):
+        house.readiness.look()
+        assert ready(house)
+        admit(house)
+    alarms = [entry for entry in house.world.entries() if entry["action"] == "system:alarm"]
+    assert [alarm["outcome"] for alarm in alarms] == ["failed", "completed"]
+
+
+def test_a_ledger_out_of_reach_is_looked_at_again(
+    house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(readiness, "EVERY_SECONDS", 0.001)
+    house.readiness.start()
+    house.ledger.down = True
+    until(lambda: "whether the ledger follows" in caplog.text)
+    house.ledger.down, house.ledger.behind = False, NOW - 2 * LONGEST_LAG
+    until(lambda: house.world.archive.guard.lags)
+    house.readiness.stop()
 
 
 def until(so: object, *, seconds: float = 5.0) -> None:

@@ -1,6 +1,7 @@
 """The sequencer: what waits in the outbox gets its place, whatever else is found there."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import count, pairwise
 from threading import Event
 from time import monotonic, sleep
@@ -9,13 +10,13 @@ from uuid import uuid4
 import psycopg
 import pytest
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from pacs_secure.adapters.sql import SqlLedger, SqlNotices, SqlRecords, postgres, sequencer
 from pacs_secure.adapters.sql.bulk import insert_many
 from pacs_secure.adapters.sql.engine import Database
 from pacs_secure.adapters.sql.outbox import MOST_AT_ONCE, put_in, sequence_in
-from pacs_secure.adapters.sql.outbox_tables import audit_outbox, ledger_writers
+from pacs_secure.adapters.sql.outbox_tables import audit_outbox, audit_set_aside, ledger_writers
 from pacs_secure.adapters.sql.placing import Waiting, place_in
 from pacs_secure.adapters.sql.sequencer import Sequencer, settle, taken
 from pacs_secure.adapters.sql.tables import devices, ledger
@@ -28,6 +29,8 @@ from pacs_secure.crypto.tlog import NO_ENTRY, parse_entry, read_draft, state
 from pacs_secure.ports import ForgettableKey
 from tests.builders import HERE, NOW, draft, study_facts
 from tests.postgres_fixture import PostgresServer, tamper
+
+UNSTORABLE = state(replace(draft(), actor="", details=None, department="a\x00b"))
 
 
 @pytest.fixture
@@ -324,18 +327,80 @@ class TestFindings:
         assert told == [("ledger writer", {"found": "number", "writer": str(writer), "due": 1, "came": 2})]
         assert due == 4
 
-    def test_a_row_that_nobody_wrote_gets_no_place_and_is_an_alarm(self, signed: Database, postgres_url: str) -> None:
+    @pytest.mark.parametrize(
+        ("at", "said", "number"),
+        [
+            ("now", b'{},"seq":9', 0),
+            (UNSTORABLE.at, UNSTORABLE.said, 0),  # it reads well, and no column takes it
+            (state(draft()).at, state(draft()).said, 2**63 - 1),
+        ],
+    )
+    @pytest.mark.parametrize("others", [1, 30])
+    def test_a_row_that_gets_no_place_is_an_alarm_and_is_set_aside_while_all_others_get_theirs(
+        self, signed: Database, postgres_url: str, at: str, said: bytes, number: int, others: int
+    ) -> None:
         book, told = SqlLedger(signed), list[tuple[str, object]]()
-        book.append(draft())
-        tamper(postgres_url, "INSERT INTO audit_outbox (at, said) VALUES ('now', ?)", b'{},"seq":9')
-        book.append(draft())
+        tamper(
+            postgres_url,
+            "INSERT INTO audit_outbox (at, said, writer, writer_seq, mac) VALUES (?, ?, ?, ?, ?)",
+            at,
+            said,
+            uuid4().bytes,
+            number,
+            bytes(16),
+        )
+        for _ in range(others):
+            book.append(draft())
         leader = signed.leader()
-        leader.start(lambda kind, facts: told.append((kind, facts)))
-        assert eventually(lambda: book.size() == 2 and told)
+
+        def alarm(kind: str, facts: object) -> None:
+            told.append((kind, facts))
+            book.append(draft())
+
+        leader.start(alarm)
+        assert eventually(lambda: book.size() == others + 1 and told)
+        assert eventually(lambda: waiting(signed) == 0)
         leader.stop()
 
-        assert told == [("ledger writer", {"found": "unreadable", "row": 2})]
-        assert (sound(entries(signed)), waiting(signed)) == (True, 1)
+        with signed.read() as connection:
+            (kept,) = connection.execute(audit_set_aside.select()).all()
+        assert told == [("ledger writer", {"found": "unreadable", "row": 1})]
+        assert (sound(entries(signed)), kept.id, kept.said, book.lags(NOW.replace(year=2100))) == (True, 1, said, False)
+
+    def test_an_archive_starts_whatever_waits(self, signed: Database, postgres_url: str) -> None:
+        book = SqlLedger(signed)
+        tamper(postgres_url, "INSERT INTO audit_outbox (at, said) VALUES (?, ?)", UNSTORABLE.at, UNSTORABLE.said)
+        for _ in range(2):
+            book.append(draft())
+        signed.settle()
+
+        assert (book.size(), waiting(signed), book.lags(NOW.replace(year=2100))) == (2, 1, True)
+        assert not book.lags(NOW.replace(year=2000))
+
+    def test_while_the_ledger_takes_nothing_nothing_is_set_aside(self, signed: Database, postgres_url: str) -> None:
+        book, told = SqlLedger(signed), list[object]()
+        tamper(postgres_url, "ALTER TABLE ledger ADD CONSTRAINT never CHECK (entry_index < 0)")
+        book.append(draft())
+        leader = signed.leader()
+        leader.start(lambda _kind, facts: told.append(facts))
+        assert eventually(lambda: told)
+        assert waiting(signed) == 1
+
+        tamper(postgres_url, "ALTER TABLE ledger DROP CONSTRAINT never")
+        book.append(draft())
+        assert eventually(lambda: (book.size(), waiting(signed)) == (2, 0))
+        leader.stop()
+        with signed.read() as connection:
+            assert connection.execute(audit_set_aside.select()).all() == []
+
+    def test_an_engine_that_fails_is_no_fault_of_what_was_said(self, signed: Database, postgres_url: str) -> None:
+        SqlLedger(signed).append(draft())
+        tamper(postgres_url, "ALTER TABLE ledger RENAME TO elsewhere")
+        engine = signed._dialect.make_writer()
+        with engine.connect() as connection, pytest.raises(ProgrammingError):
+            sequence_in(connection)
+        engine.dispose()
+        tamper(postgres_url, "ALTER TABLE elsewhere RENAME TO ledger")
 
     def test_a_notice_of_a_kind_that_is_none_is_not_told(self, database: Database, postgres_url: str) -> None:
         one = draft()
