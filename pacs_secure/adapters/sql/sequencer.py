@@ -107,8 +107,8 @@ class Sequencer:
             except ArchiveError as error:
                 log.warning("an alarm waits: %s", error)
                 return
-            if isinstance(row := self._untold.pop(0).get("row"), int):
-                self._told.append(row)
+            if isinstance(named := self._untold.pop(0).get("row"), int):
+                self._told.append(named)
 
     def _set_aside(self, connection: Connection, row: int) -> None:
         """Take a row out of the way for good, unless it was the ledger that took nothing at that time."""
