@@ -43,6 +43,7 @@ from pacs_secure.core.devices import describe
 from pacs_secure.core.errors import Unavailable
 from pacs_secure.core.identifiers import Institution, institution
 from pacs_secure.core.reports import Installation, Point, Thresholds
+from pacs_secure.crypto.tlog import witness_key
 from pacs_secure.house import Engines, House, furnish
 from pacs_secure.ports import Device
 from pacs_secure.settings import Settings
@@ -143,6 +144,7 @@ def open_house(settings: Settings, stack: ExitStack, vault: Vault) -> House:
             questions=SqlEmployeeQuestions(database),
             signer=None if signer is None else VaultSigner(signer, institution(settings.institution)),
             installation=installation(settings),
+            witnesses=[witness_key(one.verifier_key) for one in settings.ledger.witnesses],
         ),
         _terms(settings),
         identity.session_terms(settings),

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -50,6 +50,7 @@ from pacs_secure.archive.study_keys import StudyKeys
 from pacs_secure.archive.verify import Verify
 from pacs_secure.core.identifiers import Institution, ObjectId, object_id
 from pacs_secure.core.reports import Installation
+from pacs_secure.crypto.tlog import WitnessKey
 from pacs_secure.dicom.header import Limits
 from pacs_secure.ports import (
     Blobs,
@@ -125,6 +126,8 @@ class Engines:
     """Of the log; None: this process may sign neither reports nor certificates of what expires."""
     installation: Installation = field(default_factory=lambda: Installation(__version__))
     """What reports say of the house."""
+    witnesses: Sequence[WitnessKey] = ()
+    """Whose cosignatures reports believe."""
     used_tokens: UsedTokens | None = None
     """None: nobody can prove to the DICOM door that they stand behind a device."""
 
@@ -170,7 +173,14 @@ def furnish(engines: Engines, terms: Terms | None = None, session_terms: Session
         engines.public_key,
         _now,
     )
-    whole = WholeReading(engines.ledger, engines.publisher, engines.origin, verify.informed_check)
+    whole = WholeReading(
+        engines.ledger,
+        engines.publisher,
+        engines.origin,
+        verify.informed_check,
+        engines.public_key,
+        engines.witnesses,
+    )
 
     def drop_keys() -> None:
         keys.flush()

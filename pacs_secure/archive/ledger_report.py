@@ -111,7 +111,10 @@ def wanting(integrity: Integrity) -> tuple[Point, ...]:
         points.append(Point("ledger-unsound", {"count": len(integrity.problems.rows)}))
     if not integrity.checkpoint_size:
         points.append(Point("no-checkpoint"))
-    elif not integrity.witnesses:
+    if integrity.witnesses and integrity.witnessed_size <= integrity.last_entry:
+        count = integrity.last_entry + 1
+        points.append(Point("witnesses-behind", {"size": integrity.witnessed_size, "count": count}))
+    elif integrity.checkpoint_size and not integrity.witnesses:
         points.append(Point("no-witness"))
     return tuple(points)
 

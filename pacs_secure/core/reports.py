@@ -144,7 +144,10 @@ class Integrity:
     checkpoint_root: str
     """Its root, hexadecimal."""
     witnesses: tuple[str, ...]
-    """Who else signed it."""
+    """Whose signatures beside the log's own were verified, on the first head that covers the period or, while there is
+    none, on the newest."""
+    witnessed_size: int = 0
+    """How many entries they signed for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,8 @@ def integrity_facts(integrity: Integrity, words: Words) -> list[tuple[str, str]]
         "root": root or none,
         "witnesses": ", ".join(integrity.witnesses) or none,
     }
+    if integrity.witnesses and integrity.witnessed_size <= integrity.last_entry:
+        told["witnesses"] += f" ({words.term('page', 'witnessed-part', {'size': integrity.witnessed_size})})"
     return [(words.term("page", name), said) for name, said in told.items()]
 
 

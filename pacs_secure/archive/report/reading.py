@@ -1,7 +1,7 @@
 """Reads the ledger from end to end, once: every entry is verified as it passes, and given on as a draft."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,11 +10,13 @@ from pacs_secure.archive.ledger_check import LedgerCheck
 from pacs_secure.core.audit import Draft, Finding
 from pacs_secure.core.errors import Tampered, TooOften
 from pacs_secure.core.reports import Integrity, Table
-from pacs_secure.crypto.tlog import parse_checkpoint
+from pacs_secure.crypto.tlog import WitnessKey, parse_checkpoint, verify_cosignature, verify_note
 from pacs_secure.crypto.tlog.skim import skim
 from pacs_secure.ports import Ledger, Publisher
 
 Progress = Callable[[int], None]
+Witnessed = tuple[tuple[str, ...], int]
+"""Who signed, and for how many entries."""
 NOTHING = -1
 _STEP = 1000
 _WAIT_SECONDS = 30
@@ -28,6 +30,9 @@ class WholeReading:
     publisher: Publisher
     origin: str
     new_check: Callable[[], LedgerCheck]
+    public_key: Callable[[], bytes]
+    keys: Sequence[WitnessKey] = ()
+    """Of the witnesses that the house has configured: nobody else's signature counts."""
     busy: threading.Lock = field(default_factory=threading.Lock)
 
     def read(
@@ -62,11 +67,26 @@ class WholeReading:
             check.end()
             progress(size % _STEP)
             covering = self._covering(last + 1)
-            witnessed = self.publisher.witnessed_from(last + 1)
-        return _integrity(check.findings, unreadable, first, last, covering, self._witnesses(witnessed))
+            witnesses = self._witnesses(last + 1)
+        return _integrity(check.findings, unreadable, (first, last), covering, witnesses)
 
-    def _witnesses(self, note: bytes | None) -> tuple[str, ...]:
-        return () if note is None else tuple(sorted({*parse_checkpoint(note).signers} - {self.origin}))
+    def _witnesses(self, size: int) -> Witnessed:
+        """Return who signed for so many entries, or else for how many they have signed so far."""
+        found = self._verified(self.publisher.witnessed_from(size), size)
+        return found if found[0] else self._verified(self.publisher.witnessed())
+
+    def _verified(self, note: bytes | None, least: int = 0) -> Witnessed:
+        """Return whose signatures are true: whoever can write the published files can write names there."""
+        if note is None:
+            return (), 0
+        try:
+            text = verify_note(note, self.origin, self.public_key())
+            size = parse_checkpoint(note).size
+        except Tampered:
+            return (), 0
+        lines = note.decode().splitlines()
+        names = sorted(key.name for key in self.keys if any(_signed(line, key, text) for line in lines))
+        return (tuple(names), size) if names and size >= least else ((), 0)
 
     def _covering(self, size: int) -> bytes | None:
         """Return the first kept note that covers so many entries."""
@@ -84,8 +104,20 @@ class WholeReading:
             self.busy.release()
 
 
+def _signed(line: str, key: WitnessKey, text: bytes) -> bool:
+    try:
+        verify_cosignature(line, key, text)
+    except Tampered:
+        return False
+    return True
+
+
 def _integrity(
-    findings: list[Finding], unreadable: int, first: int, last: int, covering: bytes | None, witnesses: tuple[str, ...]
+    findings: list[Finding],
+    unreadable: int,
+    reach: tuple[int, int],
+    covering: bytes | None,
+    witnessed: Witnessed,
 ) -> Integrity:
     problems = tuple((one.place, "" if one.position is None else one.position, one.problem) for one in findings)
     checkpoint = None if covering is None else parse_checkpoint(covering)
@@ -93,9 +125,10 @@ def _integrity(
         sound=not findings and not unreadable,
         problems=Table("problems", ("place", "position", "problem"), problems),
         unreadable=unreadable,
-        first_entry=first,
-        last_entry=last,
+        first_entry=reach[0],
+        last_entry=reach[1],
         checkpoint_size=0 if checkpoint is None else checkpoint.size,
         checkpoint_root="" if checkpoint is None else checkpoint.root.hex(),
-        witnesses=witnesses if checkpoint else (),
+        witnesses=witnessed[0],
+        witnessed_size=witnessed[1],
     )

@@ -104,8 +104,10 @@ def test_what_the_verification_leaves_to_be_done_is_an_open_point() -> None:
     nothing, one = Table("problems", ()), Table("problems", ("place",), (("chain",),))
 
     def points(*, sound: bool, problems: Table, size: int, witnesses: tuple[str, ...]) -> list[str]:
-        return [point.name for point in wanting(Integrity(sound, problems, 0, 0, 0, size, "", witnesses))]
+        return [point.name for point in wanting(Integrity(sound, problems, 0, 0, 2, size, "", witnesses, 3))]
 
     assert points(sound=False, problems=one, size=0, witnesses=()) == ["ledger-unsound", "no-checkpoint"]
     assert points(sound=True, problems=nothing, size=3, witnesses=()) == ["no-witness"]
     assert points(sound=True, problems=nothing, size=3, witnesses=("w",)) == []
+    behind = wanting(Integrity(True, nothing, 0, 0, 9, 10, "", ("w",), 3))
+    assert [(point.name, point.values) for point in behind] == [("witnesses-behind", {"size": 3, "count": 10})]

@@ -24,6 +24,7 @@ SOUND = Integrity(
     checkpoint_size=137_210,
     checkpoint_root="9f" * 32,
     witnesses=("witness.example/w1",),
+    witnessed_size=137_210,
 )
 UNSOUND = Integrity(
     sound=False,

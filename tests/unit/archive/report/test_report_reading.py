@@ -1,14 +1,17 @@
 """The ledger is read from end to end once, verified as it passes, by one reader at a time."""
 
+from base64 import b64encode
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from pacs_secure.archive.report import reading
 from pacs_secure.archive.report.reading import WholeReading
 from pacs_secure.core.audit import Draft
 from pacs_secure.core.errors import Tampered, TooOften
-from pacs_secure.crypto.tlog import sign_note
+from pacs_secure.crypto.tlog import WitnessKey, sign_note
 from pacs_secure.crypto.tlog.skim import skim
 from tests.builders import NOW, draft
 from tests.world import World
@@ -41,14 +44,64 @@ def test_every_entry_is_given_on_and_the_head_that_covers_them_is_named(world: W
     assert integrity.witnesses == ()
 
 
-def test_witnesses_are_named_by_the_first_note_that_covers_the_period(world: World) -> None:
+class Signing:
+    """A witness with a key that the house has configured, or has not."""
+
+    def __init__(self, name: str) -> None:
+        self._private = Ed25519PrivateKey.generate()
+        self.key = WitnessKey(name, self._private.public_key().public_bytes_raw())
+
+    def sign(self, note: bytes) -> bytes:
+        text = note[: note.index(b"\n\n") + 1]
+        signature = self._private.sign(b"cosignature/v1\ntime 7\n" + text)
+        blob = b64encode(self.key.key_id + (7).to_bytes(8, "big") + signature).decode()
+        return f"\u2014 {self.key.name} {blob}\n".encode()
+
+
+def signed_by(world: World, *witnesses: Signing) -> WholeReading:
+    return replace(whole(world), keys=[one.key for one in witnesses])
+
+
+def witnesses_in(reader: WholeReading) -> tuple[tuple[str, ...], int]:
+    integrity = reader.read(LONG_AGO, LATER, lambda _: None, lambda _: None)
+    return integrity.witnesses, integrity.witnessed_size
+
+
+def test_witnesses_are_named_whose_signatures_are_true_and_nobody_else(world: World) -> None:
+    one, other, stranger = Signing("witness.example/w1"), Signing("witness.example/w2"), Signing("witness.example/w3")
     fill(world)
     note = world.publisher.checkpoint()
     assert note is not None
-    cosigned = note + sign_note(b"x\n", "witness.example/w1", bytes(32), bytes(64)).rpartition(b"\n\n")[2]
-    world.publisher.add_witnessed(3, cosigned)
+    forged = f"\u2014 {other.key.name} {b64encode(bytes(76)).decode()}\n".encode()
+    world.publisher.cosigned[3] = note + one.sign(note) + stranger.sign(note) + forged
 
-    assert whole(world).read(LONG_AGO, LATER, lambda _: None, lambda _: None).witnesses == ("witness.example/w1",)
+    assert witnesses_in(signed_by(world, one, other)) == (("witness.example/w1",), 3)
+    assert witnesses_in(signed_by(world)) == ((), 0)
+
+
+def test_a_note_that_the_log_did_not_sign_or_that_covers_less_than_it_says_has_no_witnesses(world: World) -> None:
+    one = Signing("witness.example/w1")
+    fill(world)
+    note = world.publisher.checkpoint()
+    assert note is not None
+    text = note[: note.index(b"\n\n") + 1]
+    of_nobody = sign_note(text, whole(world).origin, whole(world).public_key(), bytes(64))
+    for forged in (of_nobody, b"no note"):
+        world.publisher.cosigned[3] = forged + one.sign(note)
+        assert witnesses_in(signed_by(world, one)) == ((), 0)
+
+
+def test_while_no_witness_has_seen_the_last_entries_it_is_said_for_how_many_they_signed(world: World) -> None:
+    one = Signing("witness.example/w1")
+    fill(world)
+    note = world.publisher.checkpoint()
+    assert note is not None
+    world.publisher.add_witnessed(3, note + one.sign(note))
+    fill(world, 2)
+    assert witnesses_in(signed_by(world, one)) == (("witness.example/w1",), 3)
+
+    world.publisher.cosigned[5] = note + one.sign(note)  # an older note under a name that promises more
+    assert witnesses_in(signed_by(world, one)) == (("witness.example/w1",), 3)
 
 
 def test_the_first_head_behind_the_period_is_named_however_long_the_ledger_grows(world: World) -> None:
