@@ -146,9 +146,11 @@ def furnish(engines: Engines, terms: Terms | None = None, session_terms: Session
     """Give the engines to the verbs."""
     seals = InstitutionSeals(engines.records, engines.wrapper, engines.unwrapper, time.monotonic)
     engines = replace(engines, devices=ProvenDevices(engines.devices, seals))
-    engines.ledger.author(lambda: engines.wrapper.mint(engines.home, Shelf.LEDGER))
+    engines.ledger.author(lambda: engines.wrapper.mint(engines.home, Shelf.WRITER))
     keys = StudyKeys(engines.wrapper, engines.unwrapper, time.monotonic)
-    ledger_keys = LedgerKeys(engines.ledger_keys, engines.wrapper, engines.unwrapper, engines.eraser, time.monotonic)
+    ledger_keys = LedgerKeys(
+        engines.ledger_keys, engines.wrapper, engines.unwrapper, engines.eraser, seals.details, time.monotonic
+    )
     guard = Guard(engines.policy, engines.ledger, engines.ties, seals, ledger_keys, _now, uuid4, terms)
     facts = Facts(guard, engines.records, seals)
     opener = Opener(keys, engines.blobs)

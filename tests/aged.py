@@ -6,10 +6,12 @@ from uuid import UUID, uuid4
 
 import orjson
 
+from pacs_secure.archive.proofs import of_ledger_key
 from pacs_secure.core.access import Action, Door, Purpose, Role
 from pacs_secure.core.audit import Draft, Outcome, SealedDetails
 from pacs_secure.core.identifiers import Institution
 from pacs_secure.house import House
+from pacs_secure.ports import LedgerKey
 from tests.builders import HERE
 
 BEGUN = datetime(2020, 2, 1, 8, 0, tzinfo=UTC)
@@ -28,6 +30,7 @@ def old_draft(
     """Write down a read of the past as the archive would have written it."""
     act = uuid4()
     key_id, seal = house.archive.ledger_keys.seal(of, patient, at.year)
+    proof = of_ledger_key(house.archive.search.seals.details(of), LedgerKey(key_id, of, patient, at.year))
     return Draft(
         at=at,
         act=act,
@@ -45,7 +48,7 @@ def old_draft(
         study_alias=study,
         patient_alias=patient,
         facts={"objects": 1},
-        details=SealedDetails(key_id, seal.seal(act, orjson.dumps({"subject": "m.alt"}))),
+        details=SealedDetails(key_id, seal.seal(act, orjson.dumps({"subject": "m.alt"})), proof),
     )
 
 

@@ -80,7 +80,8 @@ class MemoryLedger:
             if draft.details is not None:
                 named = draft.details.key_id
                 patient = None if draft.outcome is Outcome.REFUSED else draft.patient_alias
-                self.keys.setdefault(named, LedgerKey(named, draft.institution, patient, draft.at.year))
+                key = LedgerKey(named, draft.institution, patient, draft.at.year, draft.details.proof)
+                self.keys.setdefault(named, key)
             if notice is not None:
                 self.notices[entry.index] = KeptNotice(notice, entry.index)
             if draft.outcome is not Outcome.BEGUN:
@@ -193,8 +194,8 @@ class MemoryLedgerKeys:
     def __init__(self, ledger: MemoryLedger) -> None:
         self.ledger = ledger
 
-    def of(self, institution: Institution, patient_alias: UUID | None, year: int) -> Sequence[KeyId]:
-        return [key.key_id for key in self._in_order() if _place(key) == (institution, patient_alias, year)]
+    def of(self, institution: Institution, patient_alias: UUID | None, year: int) -> Sequence[LedgerKey]:
+        return [key for key in self._in_order() if _place(key) == (institution, patient_alias, year)]
 
     def of_patient(
         self, institution: Institution, patient_alias: UUID, through: int | None = None

@@ -14,3 +14,11 @@ path "shelf/index/*" {
 path "shelf/ledger/*" {
   capabilities = ["read"]
 }
+
+path "shelf/institution/*" {
+  capabilities = ["read"]
+}
+
+path "shelf/writer/*" {
+  capabilities = ["read"]
+}

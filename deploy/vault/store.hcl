@@ -16,3 +16,11 @@ path "shelf/index/*" {
 path "shelf/ledger/*" {
   capabilities = ["create"]
 }
+
+path "shelf/institution/*" {
+  capabilities = ["create"]
+}
+
+path "shelf/writer/*" {
+  capabilities = ["create"]
+}

@@ -9,10 +9,12 @@ import orjson
 
 from pacs_secure.archive.institutions import InstitutionSeals
 from pacs_secure.archive.ledger_keys import LedgerKeys
+from pacs_secure.archive.proofs import of_ledger_key
 from pacs_secure.core.access import LABELS, AccessRequest, Action, Decision, Purpose, Safeguard, StudyFacts
 from pacs_secure.core.audit import Draft, Outcome, SealedDetails
 from pacs_secure.core.errors import Unavailable
 from pacs_secure.core.identifiers import Institution
+from pacs_secure.ports import LedgerKey
 
 Facts = Mapping[str, str | int]
 
@@ -76,6 +78,7 @@ class Drafts:
 
     def prepare(self, of: Institution, patient: UUID | None) -> None:
         """Have the key of a patient's details at hand, None: of one who is not known yet."""
+        self._seals.details(of)
         if patient is None:
             self._keys.expect(of)
         else:
@@ -104,6 +107,7 @@ class Drafts:
             about, said = None, {}
         try:
             actor = self.pseudonym(subject.institution, subject.identifier)
+            proving = self._seals.details(of)
             key_id, seal = self._keys.seal(of, about, at.year)
         except Unavailable:
             if outcome is Outcome.REFUSED or request.action in _OPENS_NOTHING:
@@ -112,7 +116,8 @@ class Drafts:
         private = orjson.dumps(said)
         kept = said if len(private) <= LONGEST_PRIVATE else {"sha256": sha256(private).hexdigest()}
         box = seal.seal(act, orjson.dumps({"subject": subject.identifier, **kept}))
-        return actor, SealedDetails(key_id, box)
+        proof = of_ledger_key(proving, LedgerKey(key_id, of, about, at.year))
+        return actor, SealedDetails(key_id, box, proof)
 
 
 def _told(request: AccessRequest, study: StudyFacts | None) -> dict[str, str]:

@@ -83,7 +83,7 @@ class InstitutionSeals:
 
     def _fetch_ledger(self, institution: Institution) -> _Ledger:
         keys = self._keys(institution)
-        key = self._fetch(institution, Shelf.LEDGER, keys.ledger)
+        key = self._fetch(institution, Shelf.INSTITUTION, keys.ledger)
         held = self._ledger[institution] = _Ledger(DetailsSeal(key.key), keys)
         return held
 
@@ -104,5 +104,5 @@ class InstitutionSeals:
     def _mint(self, institution: Institution) -> InstitutionKeys:
         return InstitutionKeys(
             index=self._wrapper.mint(institution, Shelf.INDEX).key_id,
-            ledger=self._wrapper.mint(institution, Shelf.LEDGER).key_id,
+            ledger=self._wrapper.mint(institution, Shelf.INSTITUTION).key_id,
         )

@@ -13,8 +13,9 @@ from itertools import islice
 from typing import NamedTuple
 from uuid import UUID
 
+from pacs_secure.archive.proofs import is_ledger_key
 from pacs_secure.core.access import Permit
-from pacs_secure.core.errors import Unavailable
+from pacs_secure.core.errors import Tampered, Unavailable
 from pacs_secure.core.identifiers import Institution, KeyId
 from pacs_secure.crypto.index_seal import DetailsSeal
 from pacs_secure.ports import ForgettableKey, KeyEraser, KeyUnwrapper, KeyWrapper, LedgerKey, Shelf
@@ -55,13 +56,15 @@ class LedgerKeys:
         wrapper: KeyWrapper,
         unwrapper: KeyUnwrapper | None,
         eraser: KeyEraser | None,
+        proving: Callable[[Institution], DetailsSeal],
         monotonic: Callable[[], float],
     ) -> None:
-        """Take what keys are listed, made, brought back and erased by; None: this process may not."""
+        """Take what keys are listed, made, brought back, erased and proven by; None: this process may not."""
         self._list = keys
         self._wrapper = wrapper
         self._unwrapper = unwrapper
         self._eraser = eraser
+        self._proving = proving
         self._monotonic = monotonic
         self._held: OrderedDict[Place, _Held] = OrderedDict()
         self._lock = threading.Lock()
@@ -117,6 +120,7 @@ class LedgerKeys:
         Whoever is interrupted does it again: a key that is gone already is a key that is gone.
 
         Raises:
+            Tampered: the archive did not list a key so; neither it nor what follows it is erased.
             Unavailable: this process may not erase, or not every key is proven gone.
         """
         if self._eraser is None:
@@ -124,7 +128,7 @@ class LedgerKeys:
         erased, waiting = 0, iter(keys)
         while some := list(islice(waiting, AT_ONCE)):
             named: defaultdict[Institution, list[KeyId]] = defaultdict(list)
-            for key in some:
+            for key in map(self.demand, some):
                 named[key.institution].append(key.key_id)
             for institution, key_ids in named.items():
                 self._eraser.erase(institution, Shelf.LEDGER, key_ids)
@@ -132,6 +136,15 @@ class LedgerKeys:
             self._drop({key.key_id for key in some})
             erased += len(some)
         return erased
+
+    def demand(self, key: LedgerKey) -> LedgerKey:
+        """Return a key of the list; raise `Tampered` when the archive did not list it so."""
+        if not self._is_proven(key):
+            raise Tampered("the list of ledger keys is not what was written")
+        return key
+
+    def _is_proven(self, key: LedgerKey) -> bool:
+        return is_ledger_key(self._proving(key.institution), key)
 
     def _find(self, place: Place) -> _Held | None:
         with self._lock:
@@ -162,7 +175,8 @@ class LedgerKeys:
     def _fetch(self, place: Place) -> ForgettableKey | None:
         if self._unwrapper is None:
             return None
-        listed = self._list.of(*place)[:MOST_TRIED]
+        # A row that somebody else put there must not have this patient's details sealed under another's key.
+        listed = [key.key_id for key in self._list.of(*place) if self._is_proven(key)][:MOST_TRIED]
         found = self._unwrapper.fetch(place.institution, Shelf.LEDGER, listed) if listed else {}
         return next((found[key_id] for key_id in listed if key_id in found), None)
 

@@ -193,7 +193,8 @@ class LedgerRetention:
 
     def _over(self, cutoff: datetime, on_hold: frozenset[UUID]) -> Iterable[LedgerKey]:
         """Yield the keys of years that lie wholly before the cutoff, but for those of patients on hold."""
-        return (key for key in self.listed.before(cutoff.year) if key.patient_alias not in on_hold)
+        every = map(self.keys.demand, self.listed.before(cutoff.year))
+        return (key for key in every if key.patient_alias not in on_hold)
 
     def _certify(self, permit: Permit, signer: Signer, grant: Grant, surveyed: _Survey) -> None:
         roots = self._roots([step.horizon for step in surveyed.steps])

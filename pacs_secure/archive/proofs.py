@@ -15,7 +15,11 @@ from pacs_secure.core.boards import Board, Case, Seat
 from pacs_secure.core.errors import Tampered
 from pacs_secure.core.sharing import Share
 from pacs_secure.crypto.box import fields
-from pacs_secure.crypto.index_seal import IndexSeal
+from pacs_secure.crypto.index_seal import DetailsSeal, IndexSeal
+from pacs_secure.ports import LedgerKey
+
+LEDGER_KEY_PROOF = 16
+"""Bytes: it stands in every entry."""
 
 
 def of_study(seal: IndexSeal, facts: StudyFacts) -> bytes:
@@ -85,6 +89,14 @@ def of_board(seal: IndexSeal, board: Board) -> bytes:
     )
 
 
+def of_ledger_key(seal: DetailsSeal, key: LedgerKey) -> bytes:
+    """Return the proof, 16 bytes, of whose details and of which year a key seals."""
+    patient = key.patient_alias.bytes if key.patient_alias else b""
+    return seal.prove("ledger key", key.key_id.bytes, key.institution.encode(), patient, str(key.year).encode())[
+        :LEDGER_KEY_PROOF
+    ]
+
+
 def proven(seal: IndexSeal, tie: Tie) -> Tie:
     """Return a tie with its proof, ready to be kept."""
     return replace(tie, proof=of_tie(seal, tie))
@@ -116,6 +128,11 @@ def demand_board(seal: IndexSeal, board: Board) -> Board:
     if not compare_digest(of_board(seal, board), board.proof):
         raise Tampered("a board of the index is not what was written")
     return board
+
+
+def is_ledger_key(seal: DetailsSeal, key: LedgerKey) -> bool:
+    """Say whether the archive itself listed a key so."""
+    return compare_digest(of_ledger_key(seal, key), key.proof)
 
 
 def _seat(seat: Seat) -> bytes:

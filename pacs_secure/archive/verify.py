@@ -91,7 +91,7 @@ class Verify:
         return LedgerWalk(self.ledger, self.publisher, self.retention)
 
     def _writer_key(self, writer: KeyId) -> bytes | None:
-        found = self.unwrapper.fetch(self.home, Shelf.LEDGER, [writer]).get(writer)
+        found = self.unwrapper.fetch(self.home, Shelf.WRITER, [writer]).get(writer)
         return None if found is None else found.key
 
     def check_archive(self, subject: Subject, *, deep: bool, progress: Progress = lambda _: None) -> Verdict:

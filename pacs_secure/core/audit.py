@@ -25,6 +25,8 @@ class SealedDetails:
 
     key_id: KeyId
     box: bytes
+    proof: bytes = b""
+    """That the key is of this institution, patient and year (ADR 14); empty: of an entry before there were proofs."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,13 @@ class Shelf(StrEnum):
     """What a forgettable key is for; each has its own place and policy on the shelf."""
 
     INDEX = "index"
+    INSTITUTION = "institution"
+    """Pseudonyms and proofs: nobody may take it off."""
     LEDGER = "ledger"
+    """What entries say of persons, a patient and year each."""
     STUDY = "study"
+    WRITER = "writer"
+    """The first key of each that writes to the ledger: nobody may take it off."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,8 @@ class LedgerKey:
     """None: of entries that are about nobody's pictures."""
     year: int
     """UTC, of the entries."""
+    proof: bytes = b""
+    """That the archive wrote so; whoever acts by it holds it against the rest first."""
 
 
 class LedgerKeys(Protocol):
@@ -28,7 +30,7 @@ class LedgerKeys(Protocol):
     entry names a key that the list does not know.
     """
 
-    def of(self, institution: Institution, patient_alias: UUID | None, year: int) -> Sequence[KeyId]:
+    def of(self, institution: Institution, patient_alias: UUID | None, year: int) -> Sequence[LedgerKey]:
         """Return the keys of one place, in an order that is the same for everyone; there may be several."""
 
     def of_patient(

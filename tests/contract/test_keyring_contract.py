@@ -152,13 +152,16 @@ class TestKeyring:
 
         assert keyring.unwrapper.fetch(keyring.here, Shelf.LEDGER, [gone]) == {}
 
-    def test_the_key_of_an_index_is_not_for_erasing(self, keyring: Keyring) -> None:
-        stays = keyring.wrapper.mint(keyring.here, Shelf.INDEX)
+    @pytest.mark.parametrize("shelf", [Shelf.INDEX, Shelf.INSTITUTION, Shelf.WRITER])
+    def test_the_key_of_an_index_an_institution_or_a_writer_is_not_for_erasing(
+        self, keyring: Keyring, shelf: Shelf
+    ) -> None:
+        stays = keyring.wrapper.mint(keyring.here, shelf)
 
         with pytest.raises(Unavailable):
-            keyring.eraser.erase(keyring.here, Shelf.INDEX, [stays.key_id])
+            keyring.eraser.erase(keyring.here, shelf, [stays.key_id])
 
-        assert keyring.unwrapper.fetch(keyring.here, Shelf.INDEX, [stays.key_id]) == {stays.key_id: stays}
+        assert keyring.unwrapper.fetch(keyring.here, shelf, [stays.key_id]) == {stays.key_id: stays}
 
     def test_a_key_lies_on_one_shelf_of_one_institution(self, keyring: Keyring) -> None:
         minted = keyring.wrapper.mint(keyring.here, Shelf.STUDY)

@@ -36,10 +36,10 @@ class Kept:
             at=datetime(year, 6, 1, tzinfo=UTC),
             institution=of,
             patient_alias=patient,
-            details=SealedDetails(key_id, b"box"),
+            details=SealedDetails(key_id, b"box", b"proof of " + key_id.bytes),
         )
         self.ledger.append(written)
-        return LedgerKey(key_id, of, patient, year)
+        return LedgerKey(key_id, of, patient, year, b"proof of " + key_id.bytes)
 
 
 @pytest.fixture(params=[*ENGINES, "memory"])
@@ -62,7 +62,7 @@ def test_an_entry_without_details_names_no_key(kept: Kept) -> None:
 def test_a_key_is_found_at_the_place_of_the_entry_that_named_it_and_nowhere_else(kept: Kept) -> None:
     named = kept.record(PATIENT)
 
-    assert kept.keys.of(HERE, PATIENT, 2026) == [named.key_id]
+    assert kept.keys.of(HERE, PATIENT, 2026) == [named]
     for elsewhere in ((ELSEWHERE, PATIENT, 2026), (HERE, OTHER, 2026), (HERE, None, 2026), (HERE, PATIENT, 2025)):
         assert kept.keys.of(*elsewhere) == []
 
@@ -70,7 +70,7 @@ def test_a_key_is_found_at_the_place_of_the_entry_that_named_it_and_nowhere_else
 def test_keys_of_entries_about_nobody_have_a_place_too(kept: Kept) -> None:
     named = kept.record(None)
 
-    assert kept.keys.of(HERE, None, 2026) == [named.key_id]
+    assert kept.keys.of(HERE, None, 2026) == [named]
     assert list(kept.keys.before(2027)) == [named]
 
 
@@ -80,13 +80,13 @@ def test_the_key_of_a_refusal_is_nobodys(kept: Kept) -> None:
     kept.ledger.append(replace(refused, patient_alias=PATIENT, details=SealedDetails(key_id, b"box")))
 
     assert kept.keys.of_patient(HERE, PATIENT) == []
-    assert kept.keys.of(HERE, None, 2026) == [key_id]
+    assert [key.key_id for key in kept.keys.of(HERE, None, 2026)] == [key_id]
 
 
 def test_a_place_may_have_several_keys_and_everyone_sees_them_in_one_order(kept: Kept) -> None:
-    named = {kept.record(PATIENT).key_id for _ in range(5)}
+    named = [kept.record(PATIENT) for _ in range(5)]
 
-    assert list(kept.keys.of(HERE, PATIENT, 2026)) == sorted(named)
+    assert list(kept.keys.of(HERE, PATIENT, 2026)) == sorted(named, key=lambda key: key.key_id)
 
 
 def test_a_key_is_listed_once_and_stays_of_the_year_it_was_made_in(kept: Kept) -> None:

@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -137,7 +138,11 @@ def test_an_eraser_forgets_and_sees_that_it_is_gone_but_reads_nothing(role: Aski
     assert refused(lambda: eraser.get(path))
     assert refused(lambda: eraser.post(path, {"wrapped": "w"}))
     assert refused(lambda: encrypt(eraser, f"kek-{CLINIC}"))
-    assert refused(lambda: eraser.delete(f"shelf/index/{CLINIC}/{key.key_id}"))
+    for shelf in (Shelf.INDEX, Shelf.INSTITUTION, Shelf.WRITER):
+        kept = VaultWrapper(role(VaultRole.STORE)).mint(CLINIC, shelf)
+        assert refused(partial(eraser.delete, shelf_path(CLINIC, shelf, kept.key_id)))
+        assert refused(partial(eraser.list, f"shelf/{shelf}/{CLINIC}"))
+        assert VaultUnwrapper(role(VaultRole.READER)).fetch(CLINIC, shelf, [kept.key_id]) == {kept.key_id: kept}
     assert eraser.delete(path).done
     listing = eraser.list(f"shelf/study/{CLINIC}")
     assert listing.absent or str(key.key_id) not in str(listing.find("data", "keys"))

@@ -14,7 +14,8 @@ from pacs_secure.adapters.sql.ledger_key_tables import ledger_keys
 from pacs_secure.adapters.sql.rows import AnyRow
 from pacs_secure.core.access import Permit
 from pacs_secure.core.audit import Draft, Outcome
-from pacs_secure.core.identifiers import Institution, KeyId
+from pacs_secure.core.errors import Malformed, Tampered
+from pacs_secure.core.identifiers import Institution, KeyId, institution
 from pacs_secure.ports import LedgerKey
 
 _NOBODY = UUID(int=0)
@@ -25,11 +26,7 @@ _place = (
     ledger_keys.c.institution == bindparam("an_institution"),
     ledger_keys.c.patient_alias == bindparam("an_alias"),
 )
-_of = (
-    select(ledger_keys.c.key_id)
-    .where(*_place, ledger_keys.c.year == bindparam("a_year"))
-    .order_by(ledger_keys.c.key_id)
-)
+_of = select(ledger_keys).where(*_place, ledger_keys.c.year == bindparam("a_year")).order_by(ledger_keys.c.key_id)
 _of_patient = select(ledger_keys).where(*_place).order_by(ledger_keys.c.year, ledger_keys.c.key_id)
 _through = _of_patient.where(ledger_keys.c.year <= bindparam("a_year"))
 _before = (
@@ -61,6 +58,7 @@ def note_key_in(connection: Connection, draft: Draft) -> None:
                 "institution": draft.institution,
                 "patient_alias": patient or _NOBODY,
                 "year": draft.at.year,
+                "proof": draft.details.proof,
             },
         )
 
@@ -71,11 +69,11 @@ class SqlLedgerKeys:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def of(self, institution: Institution, patient_alias: UUID | None, year: int) -> Sequence[KeyId]:
+    def of(self, institution: Institution, patient_alias: UUID | None, year: int) -> Sequence[LedgerKey]:
         """Return the keys of one place, in an order that is the same for everyone; there may be several."""
         asked = {"an_institution": institution, "an_alias": patient_alias or _NOBODY, "a_year": year}
         with self._database.read() as connection:
-            return [KeyId(key_id) for key_id in connection.execute(_of, asked).scalars()]
+            return [_key(row) for row in connection.execute(_of, asked)]
 
     def of_patient(
         self, institution: Institution, patient_alias: UUID, through: int | None = None
@@ -108,4 +106,8 @@ class SqlLedgerKeys:
 
 def _key(row: AnyRow) -> LedgerKey:
     alias = None if row.patient_alias == _NOBODY else row.patient_alias
-    return LedgerKey(KeyId(row.key_id), Institution(row.institution), alias, row.year)
+    try:
+        of = institution(row.institution)  # it becomes part of a path in the vault
+    except (Malformed, TypeError):
+        raise Tampered("the list of ledger keys is not what was written") from None
+    return LedgerKey(KeyId(row.key_id), of, alias, row.year, row.proof)

@@ -175,7 +175,8 @@ def draft_of(statement: Statement) -> Draft:
 
 
 def _read_details(written: dict[str, str]) -> SealedDetails:
-    return SealedDetails(KeyId(UUID(written["key"])), b64decode(written["box"], validate=True))
+    box, proof = (b64decode(written.get(name, ""), validate=True) for name in ("box", "proof"))
+    return SealedDetails(KeyId(UUID(written["key"])), box, proof)
 
 
 def _present(draft: Draft) -> dict[str, str | dict[str, str]]:
@@ -188,8 +189,13 @@ def _present(draft: Draft) -> dict[str, str | dict[str, str]]:
     if draft.patient_alias is not None:
         present["patient"] = str(draft.patient_alias)
     if draft.details is not None:
-        present["details"] = {"key": str(draft.details.key_id), "box": b64encode(draft.details.box).decode()}
+        present["details"] = _written_details(draft.details)
     return present
+
+
+def _written_details(details: SealedDetails) -> dict[str, str]:
+    written = {"key": str(details.key_id), "box": b64encode(details.box).decode()}
+    return written | ({"proof": b64encode(details.proof).decode()} if details.proof else {})
 
 
 def _instant(at: datetime) -> str:

@@ -7,15 +7,24 @@ from uuid import UUID, uuid4
 import pytest
 
 from pacs_secure.archive.ledger_keys import MOST_KEYS, OLDEST, LedgerKeys
+from pacs_secure.archive.proofs import of_ledger_key
 from pacs_secure.core.audit import SealedDetails
-from pacs_secure.core.errors import Unavailable
-from pacs_secure.core.identifiers import KeyId
+from pacs_secure.core.errors import Tampered, Unavailable
+from pacs_secure.core.identifiers import Institution, KeyId
+from pacs_secure.crypto.index_seal import DetailsSeal
 from pacs_secure.ports import KeyEraser, KeyUnwrapper, LedgerKey, Shelf
 from tests.builders import ELSEWHERE, HERE, draft, permit
 from tests.fakes import MemoryLedger, MemoryLedgerKeys
 from tests.fakes_keys import FakeKeyring
 
 PATIENT, YEAR = uuid4(), 2026
+PROVING = DetailsSeal(bytes(32))
+
+
+def listed(key_id: KeyId, of: Institution = HERE, patient: UUID | None = PATIENT, year: int = YEAR) -> LedgerKey:
+    """Return a key as the archive lists it."""
+    key = LedgerKey(key_id, of, patient, year)
+    return replace(key, proof=of_ledger_key(PROVING, key))
 
 
 class House:
@@ -28,12 +37,12 @@ class House:
     def process(self, *, may_unwrap: bool = True, may_erase: bool = True) -> LedgerKeys:
         unwrapper: KeyUnwrapper | None = self.keyring if may_unwrap else None
         eraser: KeyEraser | None = self.keyring if may_erase else None
-        return LedgerKeys(self.list, self.keyring, unwrapper, eraser, lambda: self.now)
+        return LedgerKeys(self.list, self.keyring, unwrapper, eraser, lambda _: PROVING, lambda: self.now)
 
     def recorded(self, keys: LedgerKeys, patient: UUID | None = PATIENT, year: int = YEAR) -> KeyId:
         """Seal for a patient and record it, as an entry would; return the key."""
         key_id, _ = keys.seal(HERE, patient, year)
-        self.ledger.keys.setdefault(key_id, LedgerKey(key_id, HERE, patient, year))
+        self.ledger.keys.setdefault(key_id, listed(key_id, HERE, patient, year))
         return key_id
 
     def on_shelf(self, *key_ids: KeyId) -> int:
@@ -172,7 +181,7 @@ def test_after_forgetting_new_details_are_sealed_under_a_new_key(house: House) -
 
 def test_keys_of_several_institutions_are_erased_in_one_go_and_again_harmlessly(house: House) -> None:
     here, there = house.keys.seal(HERE, None, 2020)[0], house.keys.seal(ELSEWHERE, None, 2020)[0]
-    keys = [LedgerKey(here, HERE, None, 2020), LedgerKey(there, ELSEWHERE, None, 2020)]
+    keys = [listed(here, HERE, None, 2020), listed(there, ELSEWHERE, None, 2020)]
 
     assert [house.keys.erase(permit(), keys) for _ in range(2)] == [2, 2]
     assert house.on_shelf(here) == len(house.keyring.fetch(ELSEWHERE, Shelf.LEDGER, [there])) == 0
@@ -203,4 +212,22 @@ def test_the_list_knows_every_key_that_an_entry_names(house: House) -> None:
     sealed = SealedDetails(key_id, seal.seal(written.act, b"details"))
     house.ledger.append(replace(written, details=sealed, patient_alias=None))
 
-    assert house.list.of(HERE, None, written.at.year) == [key_id]
+    assert [key.key_id for key in house.list.of(HERE, None, written.at.year)] == [key_id]
+
+
+@pytest.mark.parametrize("changed", ["year", "patient_alias", "institution", "key_id", "proof"])
+def test_a_key_that_the_archive_did_not_list_so_is_not_erased(house: House, changed: str) -> None:
+    key_id = house.recorded(house.keys)
+    other = house.keyring.mint(HERE, Shelf.LEDGER).key_id
+    forged = {"year": 2001, "patient_alias": uuid4(), "institution": ELSEWHERE, "key_id": other, "proof": b""}
+
+    with pytest.raises(Tampered):
+        house.keys.erase(permit(), [replace(house.ledger.keys[key_id], **{changed: forged[changed]})])  # type: ignore[arg-type]
+    assert house.on_shelf(key_id, other) == 2
+
+
+def test_details_are_never_sealed_under_a_key_that_somebody_else_put_on_the_list(house: House) -> None:
+    anothers = house.recorded(house.keys, uuid4())
+    house.ledger.keys[anothers] = replace(house.ledger.keys[anothers], patient_alias=PATIENT)
+
+    assert house.keys.seal(HERE, PATIENT, YEAR)[0] != anothers
