@@ -45,12 +45,13 @@ scenarios("installation.feature")
 TELLS_NOTHING = {
     ("GET", "/healthz"),
     ("GET", "/readyz"),
+    ("GET", "/fhir/metadata"),
     ("GET", "/auth/login"),
     ("GET", "/auth/callback"),
     ("POST", "/auth/logout"),
     ("POST", "/auth/backchannel-logout"),
 }
-"""What a stranger may ask: whether it lives, and how to come in or go."""
+"""What a stranger may ask: whether it lives, how it is asked, and how to come in or go."""
 SECONDS_TO_START = 30.0
 ISSUER_TABLE = """
 [[identity.issuers]]

@@ -39,6 +39,9 @@ NEVER_ASKED = "surgery"
 
 ON_A_BOARD = "only the convener of a board gets so far: tests/bdd/test_tumour_board.py asks for hidden and missing"
 NAMES_NONE = "names no study"
+OF_THE_RECORD = (
+    "who reads the record may know of every study of their house; others are refused before anything is looked up"
+)
 TELLS_NOTHING = {
     **{
         (method, f"/api/v1/boards{below}"): NAMES_NONE
@@ -59,6 +62,24 @@ TELLS_NOTHING = {
     ("POST", "/api/v1/policy/proposals"): NAMES_NONE,
     ("POST", "/api/v1/policy/proposals/{version}/approve"): NAMES_NONE,
     ("GET", "/api/v1/ledger/report"): NAMES_NONE,
+    **dict.fromkeys(
+        (
+            ("GET", "/api/v1/ledger/entries"),
+            ("POST", "/api/v1/ledger/searches"),
+            ("GET", "/api/v1/ledger/entries/{index}"),
+            ("GET", "/api/v1/ledger/entries/{index}/proof"),
+            ("POST", "/api/v1/ledger/patient-trails"),
+            ("POST", "/api/v1/ledger/questions"),
+            ("GET", "/api/v1/ledger/questions"),
+            ("POST", "/api/v1/ledger/questions/{id}/approve"),
+            ("POST", "/api/v1/ledger/questions/{id}/refuse"),
+            ("GET", "/api/v1/ledger/questions/{id}/entries"),
+            ("GET", "/fhir/AuditEvent"),
+            ("GET", "/fhir/AuditEvent/{number}"),
+        ),
+        OF_THE_RECORD,
+    ),
+    ("GET", "/fhir/metadata"): NAMES_NONE,
     ("GET", "/api/v1/ledger/retention"): NAMES_NONE,
     ("POST", "/api/v1/incidents/report"): "oversight alone gets an answer: a count of the studies of their own house",
     ("GET", "/healthz"): NAMES_NONE,
