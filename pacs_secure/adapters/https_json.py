@@ -1,23 +1,20 @@
 """Asks another server for JSON: https only, bounded in time and size, no redirect, no proxy, no cookie."""
 
 import json
-import socket
 import ssl
-import time
 from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse, HTTPSConnection
 from pathlib import Path
 from typing import cast
 from urllib.parse import quote_plus, urlencode, urlsplit
 
+from pacs_secure.adapters.in_time import SECONDS_IN_ALL, in_time
 from pacs_secure.core.errors import Malformed, Unavailable
 
 LARGEST_ANSWER = 256 * 1024
 SECONDS_OF_SILENCE = 3.0
-SECONDS_IN_ALL = 8.0
-_PIECE = 16 * 1024
 _DONE = 200
 
 Json = Mapping[str, object]
@@ -46,8 +43,8 @@ class Answered:
 class HttpsJson:
     """Trusts one authority when given its file, else those that the system trusts."""
 
-    def __init__(self, ca_file: Path | None = None, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._monotonic = monotonic
+    def __init__(self, ca_file: Path | None = None, seconds: float = SECONDS_IN_ALL) -> None:
+        self._seconds = seconds
         try:
             # A named file is the only trust there is: the system's own list is then not loaded.
             self._tls = ssl.create_default_context(cafile=None if ca_file is None else str(ca_file))
@@ -76,24 +73,13 @@ class HttpsJson:
             cast("str", parts.hostname), parts.port, timeout=SECONDS_OF_SILENCE, context=self._tls
         )
         try:
-            connection.request(method, target, body, {"Accept": "application/json", **headers})
-            with connection.getresponse() as response:
-                return Answered(response.status, _object(self._whole(response)))
+            with in_time(connection, self._tls, self._seconds):
+                connection.request(method, target, body, {"Accept": "application/json", **headers})
+                with connection.getresponse() as response:
+                    return Answered(response.status, _object(_whole(response)))
         except (OSError, HTTPException, ValueError, RecursionError):
             # What failed may carry a secret in its arguments, so nothing of it goes on.
             raise Unavailable("another server is out of reach, or its answer is not understood") from None
-        finally:
-            connection.close()
-
-    def _whole(self, response: HTTPResponse) -> bytes:
-        """Read the body; one that drips or does not end is not waited for."""
-        limit = self._monotonic() + SECONDS_IN_ALL
-        whole = bytearray()
-        while piece := response.read1(_PIECE):
-            whole += piece
-            if len(whole) > LARGEST_ANSWER or self._monotonic() > limit:
-                raise socket.timeout  # noqa: UP041 - read as the OSError that it is
-        return bytes(whole)
 
 
 def https_url(url: str) -> str:
@@ -114,3 +100,11 @@ def _object(body: bytes) -> Json:
     if not isinstance(value, dict):
         raise ValueError("no object")  # noqa: TRY004 - read as any other answer that is not understood
     return value
+
+
+def _whole(response: HTTPResponse) -> bytes:
+    """Read the body; one that does not end is not waited for."""
+    whole = response.read(LARGEST_ANSWER + 1)
+    if len(whole) > LARGEST_ANSWER:
+        raise ValueError("too much")
+    return whole

@@ -1,9 +1,7 @@
 """Sends small bodies to another server: https, or http on this machine; bounded in time and size, no redirect."""
 
-import socket
 import ssl
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from pathlib import Path
@@ -11,12 +9,11 @@ from typing import cast
 from urllib.parse import urlsplit
 
 from pacs_secure.adapters.https_json import https_url
+from pacs_secure.adapters.in_time import SECONDS_IN_ALL, in_time
 from pacs_secure.core.errors import Malformed, Unavailable
 
 LARGEST_ANSWER = 64 * 1024
 SECONDS_OF_SILENCE = 3.0
-SECONDS_IN_ALL = 8.0
-_PIECE = 16 * 1024
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -38,9 +35,9 @@ class SmallHttp:
         Unavailable: the authority cannot be read.
     """
 
-    def __init__(self, url: str, ca_file: Path | None = None, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, url: str, ca_file: Path | None = None, seconds: float = SECONDS_IN_ALL) -> None:
         self._url = urlsplit(safe_url(url))
-        self._monotonic = monotonic
+        self._seconds = seconds
         try:
             # A named file is the only trust there is: the system's own list is then not loaded.
             self._tls = ssl.create_default_context(cafile=None if ca_file is None else str(ca_file))
@@ -50,33 +47,22 @@ class SmallHttp:
 
     def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> Said:
         """Post a body below the server's URL; raises `Unavailable` when it is out of reach or says too much."""
-        connection = self._connection()
+        connection, tls = self._connection()
         try:
             target = self._url.path.rstrip("/") + path if path else self._url.path or "/"
-            connection.request("POST", target, body, dict(headers))
-            with connection.getresponse() as response:
-                kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-                return Said(response.status, kind, self._whole(response))
+            with in_time(connection, tls, self._seconds):
+                connection.request("POST", target, body, dict(headers))
+                with connection.getresponse() as response:
+                    kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+                    return Said(response.status, kind, _whole(response))
         except (OSError, HTTPException, ValueError):
             raise Unavailable("another server is out of reach, or its answer is not understood") from None
-        finally:
-            connection.close()
 
-    def _connection(self) -> HTTPConnection:
+    def _connection(self) -> tuple[HTTPConnection, ssl.SSLContext | None]:
         host, port = cast("str", self._url.hostname), self._url.port
         if self._url.scheme == "http":
-            return HTTPConnection(host, port, timeout=SECONDS_OF_SILENCE)
-        return HTTPSConnection(host, port, timeout=SECONDS_OF_SILENCE, context=self._tls)
-
-    def _whole(self, response: HTTPResponse) -> bytes:
-        """Read the body; one that drips or does not end is not waited for."""
-        limit = self._monotonic() + SECONDS_IN_ALL
-        whole = bytearray()
-        while piece := response.read1(_PIECE):
-            whole += piece
-            if len(whole) > LARGEST_ANSWER or self._monotonic() > limit:
-                raise socket.timeout  # noqa: UP041 - read as the OSError that it is
-        return bytes(whole)
+            return HTTPConnection(host, port, timeout=SECONDS_OF_SILENCE), None
+        return HTTPSConnection(host, port, timeout=SECONDS_OF_SILENCE, context=self._tls), self._tls
 
 
 def safe_url(url: str) -> str:
@@ -87,3 +73,11 @@ def safe_url(url: str) -> str:
     if parts.query or (plain and parts.hostname not in _LOOPBACK):
         raise Malformed("another server is asked by https, or on this machine")
     return url
+
+
+def _whole(response: HTTPResponse) -> bytes:
+    """Read the body; one that does not end is not waited for."""
+    whole = response.read(LARGEST_ANSWER + 1)
+    if len(whole) > LARGEST_ANSWER:
+        raise ValueError("too much")
+    return whole

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import orjson
 
 from pacs_secure.adapters.https_json import https_url
+from pacs_secure.adapters.in_time import in_time
 from pacs_secure.core.errors import Unavailable
 from pacs_secure.core.notices import KeptNotice
 
@@ -73,13 +74,12 @@ class WebhookMessenger:
             cast("str", self._url.hostname), self._url.port, timeout=SECONDS_OF_SILENCE, context=self._tls
         )
         try:
-            connection.request("POST", target, body, headers)
-            with connection.getresponse() as response:
-                return response.status
+            with in_time(connection, self._tls):
+                connection.request("POST", target, body, headers)
+                with connection.getresponse() as response:
+                    return response.status
         except (OSError, HTTPException, ValueError):
             raise Unavailable("the webhook is out of reach") from None
-        finally:
-            connection.close()
 
 
 def secret(file: Path) -> bytes:

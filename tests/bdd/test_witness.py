@@ -22,12 +22,14 @@ from pacs_secure.archive.time_stamping import TimeStamping
 from pacs_secure.archive.witnessing import Witnessing
 from pacs_secure.core.access import Action, Role
 from pacs_secure.crypto.tlog import log_verifier_key, parse_checkpoint, verify_cosignature, verify_note, witness_key
+from pacs_secure.ports import Shelf
 from pacs_secure.witness import read_verifier
 from tests.bdd.hospital import Entry, Hospital, Person
 from tests.bdd.pictures import picture
 from tests.bdd.story import SUCCESS, Story
-from tests.builders import draft
+from tests.builders import HERE, draft
 from tests.fakes import MemoryLedger
+from tests.fakes_keys import FakeKeyring
 from tests.time_sources import Authority, NtpServer, ntp_server, time_stamping_authority
 from tests.witnesses import RunningWitness, make, running
 from tests.world import ORIGIN
@@ -136,7 +138,8 @@ def _rewrite(hospital: Hospital, what: str) -> None:
     if what == "an older copy of the ledger":
         other = hospital.outside / "older"
     else:
-        ledger = MemoryLedger()
+        ledger, shelf = MemoryLedger(), FakeKeyring()
+        ledger.author(lambda: shelf.mint(HERE, Shelf.LEDGER))
         for _ in range(size if what == "another history of the same size" else size + 7):
             ledger.append(draft())
         Notary(ledger, TileDirectory(other), hospital.keys.signer, ORIGIN).attest()

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from pacs_secure.adapters import https_json
 from pacs_secure.adapters.https_json import LARGEST_ANSWER, HttpsJson, https_url
 from pacs_secure.core.errors import Malformed, Unavailable
+from tests.dripping import dripping
 from tests.json_server import JsonServer, json_server
 
 
@@ -58,11 +58,8 @@ def test_a_redirect_is_not_followed(server: JsonServer) -> None:
 
 
 def test_a_server_that_drips_is_not_waited_for(server: JsonServer) -> None:
-    server.answers["/slow"] = {}
-    seconds = iter([0.0, https_json.SECONDS_IN_ALL + 1])
-
-    with pytest.raises(Unavailable):
-        HttpsJson(server.authority, lambda: next(seconds)).get(f"{server.url}/slow")
+    with dripping(b"", 0.5) as port, pytest.raises(Unavailable):
+        HttpsJson(server.authority, 0.3).get(f"https://127.0.0.1:{port}/slow")
 
 
 def test_nobody_at_the_address_is_unavailable(server: JsonServer) -> None:

@@ -1,7 +1,5 @@
 """Small bodies for other servers: safely or not at all, and never for long."""
 
-import socket
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -67,22 +65,3 @@ def test_too_much_is_not_read(server: JsonServer) -> None:
 
     with pytest.raises(Unavailable):
         SmallHttp(server.url, server.authority).post("", b"", {})
-
-
-def test_whoever_drips_is_not_waited_for() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def drip() -> None:
-            connection, _ = listener.accept()
-            with connection:
-                connection.recv(4096)
-                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n123")
-                connection.sendall(b"45")
-                connection.recv(4096)
-
-        thread = threading.Thread(target=drip)
-        thread.start()
-        times = iter([0.0, 9.0, 99.0])
-        with pytest.raises(Unavailable):
-            SmallHttp(f"http://127.0.0.1:{listener.getsockname()[1]}", monotonic=lambda: next(times)).post("", b"", {})
-        thread.join(5)
