@@ -149,7 +149,13 @@ def furnish(engines: Engines, terms: Terms | None = None, session_terms: Session
     engines.ledger.author(lambda: engines.wrapper.mint(engines.home, Shelf.WRITER))
     keys = StudyKeys(engines.wrapper, engines.unwrapper, time.monotonic)
     ledger_keys = LedgerKeys(
-        engines.ledger_keys, engines.wrapper, engines.unwrapper, engines.eraser, seals.details, time.monotonic
+        engines.ledger_keys,
+        engines.ledger,
+        engines.wrapper,
+        engines.unwrapper,
+        engines.eraser,
+        seals.details,
+        time.monotonic,
     )
     guard = Guard(engines.policy, engines.ledger, engines.ties, seals, ledger_keys, _now, uuid4, terms)
     facts = Facts(guard, engines.records, seals)

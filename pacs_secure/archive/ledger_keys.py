@@ -13,12 +13,13 @@ from itertools import islice
 from typing import NamedTuple
 from uuid import UUID
 
+from pacs_secure.archive.named_keys import keys_named
 from pacs_secure.archive.proofs import is_ledger_key
 from pacs_secure.core.access import Permit
 from pacs_secure.core.errors import Tampered, Unavailable
 from pacs_secure.core.identifiers import Institution, KeyId
 from pacs_secure.crypto.index_seal import DetailsSeal
-from pacs_secure.ports import ForgettableKey, KeyEraser, KeyUnwrapper, KeyWrapper, LedgerKey, Shelf
+from pacs_secure.ports import ForgettableKey, KeyEraser, KeyUnwrapper, KeyWrapper, Ledger, LedgerKey, Shelf
 from pacs_secure.ports import LedgerKeys as KeyList
 
 OLDEST = 300.0
@@ -53,6 +54,7 @@ class LedgerKeys:
     def __init__(
         self,
         keys: KeyList,
+        ledger: Ledger,
         wrapper: KeyWrapper,
         unwrapper: KeyUnwrapper | None,
         eraser: KeyEraser | None,
@@ -61,6 +63,7 @@ class LedgerKeys:
     ) -> None:
         """Take what keys are listed, made, brought back, erased and proven by; None: this process may not."""
         self._list = keys
+        self._ledger = ledger
         self._wrapper = wrapper
         self._unwrapper = unwrapper
         self._eraser = eraser
@@ -108,11 +111,18 @@ class LedgerKeys:
 
         Entries, chain and proofs stay as they are; the details open to nobody any more. Another
         process may seal new details under a forgotten key for `OLDEST` seconds: they open to nobody either.
+        The list is only a shortcut: every entry of the ledger is asked too, so that no key is kept by hiding its row.
 
         Raises:
+            Tampered: the list or the ledger is not what was written; nothing is forgotten then.
             Unavailable: this process may not erase, or not every key is proven gone; try again.
         """
-        return self.erase(permit, self._list.of_patient(institution, patient_alias, through))
+        listed = list(map(self.demand, self._list.of_patient(institution, patient_alias, through)))
+        entries = self._ledger.entries(0, self._ledger.size())
+        named = map(self.demand, keys_named(entries, institution, patient_alias, through))
+        known = {key.key_id for key in listed}
+        unlisted = {key.key_id: key for key in named if key.key_id not in known}
+        return self.erase(permit, [*listed, *self._still_there(institution, unlisted)])
 
     def erase(self, permit: Permit, keys: Iterable[LedgerKey]) -> int:
         """Erase keys from the shelf, prove each gone, then take them off the list; return how many there were.
@@ -136,6 +146,12 @@ class LedgerKeys:
             self._drop({key.key_id for key in some})
             erased += len(some)
         return erased
+
+    def _still_there(self, institution: Institution, keys: dict[KeyId, LedgerKey]) -> list[LedgerKey]:
+        """Leave out what is known to be gone: entries go on naming keys that were forgotten long ago."""
+        if self._unwrapper is None:
+            return list(keys.values())
+        return [keys[key_id] for key_id in self._unwrapper.fetch(institution, Shelf.LEDGER, list(keys))]
 
     def demand(self, key: LedgerKey) -> LedgerKey:
         """Return a key of the list; raise `Tampered` when the archive did not list it so."""

@@ -2,13 +2,14 @@
 
 import threading
 from dataclasses import replace
+from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import pytest
 
 from pacs_secure.archive.ledger_keys import MOST_KEYS, OLDEST, LedgerKeys
 from pacs_secure.archive.proofs import of_ledger_key
-from pacs_secure.core.audit import SealedDetails
+from pacs_secure.core.audit import Outcome, SealedDetails
 from pacs_secure.core.errors import Tampered, Unavailable
 from pacs_secure.core.identifiers import Institution, KeyId
 from pacs_secure.crypto.index_seal import DetailsSeal
@@ -19,6 +20,7 @@ from tests.fakes_keys import FakeKeyring
 
 PATIENT, YEAR = uuid4(), 2026
 PROVING = DetailsSeal(bytes(32))
+AT = datetime(YEAR, 6, 1, tzinfo=UTC)
 
 
 def listed(key_id: KeyId, of: Institution = HERE, patient: UUID | None = PATIENT, year: int = YEAR) -> LedgerKey:
@@ -37,7 +39,7 @@ class House:
     def process(self, *, may_unwrap: bool = True, may_erase: bool = True) -> LedgerKeys:
         unwrapper: KeyUnwrapper | None = self.keyring if may_unwrap else None
         eraser: KeyEraser | None = self.keyring if may_erase else None
-        return LedgerKeys(self.list, self.keyring, unwrapper, eraser, lambda _: PROVING, lambda: self.now)
+        return LedgerKeys(self.list, self.ledger, self.keyring, unwrapper, eraser, lambda _: PROVING, lambda: self.now)
 
     def recorded(self, keys: LedgerKeys, patient: UUID | None = PATIENT, year: int = YEAR) -> KeyId:
         """Seal for a patient and record it, as an entry would; return the key."""
@@ -231,3 +233,51 @@ def test_details_are_never_sealed_under_a_key_that_somebody_else_put_on_the_list
     house.ledger.keys[anothers] = replace(house.ledger.keys[anothers], patient_alias=PATIENT)
 
     assert house.keys.seal(HERE, PATIENT, YEAR)[0] != anothers
+
+
+def told(house: House, key_id: KeyId, at: datetime = AT) -> None:
+    """Record an entry about the patient that names a key."""
+    details = SealedDetails(key_id, b"box", listed(key_id, year=at.year).proof)
+    house.ledger.append(replace(draft(at=at), patient_alias=PATIENT, institution=HERE, details=details))
+
+
+@pytest.mark.parametrize("may_unwrap", [True, False])
+def test_a_key_whose_row_was_hidden_is_forgotten_all_the_same(house: House, *, may_unwrap: bool) -> None:
+    hidden, shown = (house.keyring.mint(HERE, Shelf.LEDGER).key_id for _ in range(2))
+    told(house, hidden)
+    told(house, shown)
+    house.ledger.append(replace(draft(at=AT), patient_alias=PATIENT, details=None))
+    del house.ledger.keys[hidden]
+
+    assert house.process(may_unwrap=may_unwrap).forget(permit(), HERE, PATIENT) == 2
+    assert house.on_shelf(hidden, shown) == 0
+    assert house.keys.forget(permit(), HERE, PATIENT) == 0
+
+
+def test_only_the_years_that_are_named_are_forgotten_of_keys_whose_rows_were_hidden(house: House) -> None:
+    first, second = (house.keyring.mint(HERE, Shelf.LEDGER).key_id for _ in range(2))
+    told(house, first)
+    told(house, second, AT.replace(year=YEAR + 1))
+    house.ledger.keys.clear()
+
+    assert house.keys.forget(permit(), HERE, PATIENT, YEAR) == 1
+    assert (house.on_shelf(first), house.on_shelf(second)) == (0, 1)
+
+
+def test_no_entry_that_somebody_else_wrote_has_anothers_key_forgotten_with_a_patient(house: House) -> None:
+    anothers = house.recorded(house.keys, uuid4())
+    forged = SealedDetails(anothers, b"box", house.ledger.keys[anothers].proof)
+    house.ledger.append(replace(draft(at=AT), patient_alias=PATIENT, institution=HERE, details=forged))
+
+    with pytest.raises(Tampered):
+        house.keys.forget(permit(), HERE, PATIENT)
+    assert house.on_shelf(anothers) == 1
+
+
+def test_a_refusal_about_a_patient_names_nobodys_key_which_stays(house: House) -> None:
+    nobodys = house.recorded(house.keys, None)
+    refused = replace(draft(Outcome.REFUSED, at=AT), patient_alias=PATIENT, institution=HERE)
+    house.ledger.append(replace(refused, details=SealedDetails(nobodys, b"box", house.ledger.keys[nobodys].proof)))
+
+    assert house.keys.forget(permit(), HERE, PATIENT) == 0
+    assert house.on_shelf(nobodys) == 1
