@@ -22,6 +22,10 @@ class MemoryBookmarks:
         self._reach()
         self._places[channel] = max(to, self._places.get(channel, 0))
 
+    def correct(self, channel: str, to: int) -> None:
+        self._reach()
+        self._places[channel] = to
+
     def _reach(self) -> None:
         if self.down:
             raise Unavailable("the bookmarks are out of reach")

@@ -12,6 +12,7 @@ from pacs_secure.core.access import AccessRequest, Action, Purpose, Subject
 from pacs_secure.core.audit import LedgerEntry, Outcome
 from pacs_secure.core.errors import ArchiveError, Malformed
 from pacs_secure.core.identifiers import Institution
+from pacs_secure.core.seeking import Sought
 from pacs_secure.crypto.tlog import read_draft
 from pacs_secure.messages.occurrence import Occurrence
 from pacs_secure.ports import Ledger
@@ -108,6 +109,24 @@ class LedgerFeed:
             raise
         finally:
             self.guard.finish_later(grant, outcome, {**feeding.account(), **problem})
+
+    def last_account(self, institution: Institution, channel: str) -> int:
+        """Return where a receiver goes on as the ledger itself tells it: behind what it is on record to have taken.
+
+        Raises:
+            Unavailable: the ledger is out of reach.
+        """
+        size = self.ledger.size()
+        sought = Sought(institution, action=Action.LEDGER_FEED)
+        for entry in self.ledger.find(sought):
+            draft = read_draft(entry.content)
+            if not sought.fits(draft) or draft.facts.get("channel") != channel:
+                continue
+            last = draft.facts.get("last")
+            place = last + 1 if isinstance(last, int) else int(draft.facts.get("from", 0))
+            if place <= size:
+                return place
+        return 0
 
 
 def occurrence(entry: LedgerEntry, origin: str) -> Occurrence:

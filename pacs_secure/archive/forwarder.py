@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from pacs_secure.archive.feed import Feeding, LedgerFeed
 from pacs_secure.core.access import Subject
-from pacs_secure.core.errors import ArchiveError
+from pacs_secure.core.errors import ArchiveError, Unavailable
 from pacs_secure.messages.occurrence import Occurrence
 from pacs_secure.ports import Bookmarks, Leader, Repository
 
@@ -78,8 +78,9 @@ class Forwarder:
 
     def standing(self) -> Standing:
         """Say how far the repository has come; raises `Unavailable` when that cannot be known."""
-        place = self._bookmarks.place(self._repository.channel)
-        return Standing(place, max(0, self._feed.ledger.size() - place), self._since)
+        place, size = self._bookmarks.place(self._repository.channel), self._feed.ledger.size()
+        place = place if place <= size else 0
+        return Standing(place, size - place, self._since)
 
     def deliver(self) -> int:
         """Send everything that waits; return how many entries were taken.
@@ -135,10 +136,23 @@ class Forwarder:
             self._act.close()
 
     def _begin(self) -> Feeding:
-        place = self._bookmarks.place(self._repository.channel)
+        place = self._begin_at()
         details = {"format": "atna", "channel": self._repository.channel}
         self._feeding = self._act.enter_context(self._feed.begin(self._subject, None, place, details))
         return self._feeding
+
+    def _begin_at(self) -> int:
+        """Return where to go on; a bookmark beyond the ledger is an alarm, and the ledger's own account holds."""
+        channel = self._repository.channel
+        place = self._bookmarks.place(channel)
+        if place <= self._feed.ledger.size():
+            return place
+        log.error("the bookmark of %s is beyond the ledger", channel)
+        place = self._feed.last_account(self._subject.institution, channel)
+        if not self._alarm({"found": "the bookmark is beyond the ledger", "place": str(place)}):
+            raise Unavailable("the bookmark is beyond the ledger, and that cannot be recorded")
+        self._bookmarks.correct(channel, place)
+        return place
 
     def _failed(self, why: str) -> None:
         self._pause = min(2 * self._pause, LONGEST_PAUSE)

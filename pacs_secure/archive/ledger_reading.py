@@ -6,8 +6,9 @@ numbers that hold within one act, or within one answer about one patient or stud
 them is opened for one patient, one study or one entry at a time.
 """
 
+import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import islice
@@ -18,6 +19,7 @@ from pacs_secure.archive.details import Details
 from pacs_secure.archive.facts import Facts
 from pacs_secure.archive.guard import Guard
 from pacs_secure.archive.institutions import InstitutionSeals
+from pacs_secure.archive.report.reading import alone
 from pacs_secure.core.access import AccessRequest, Action, Grant, Permit, Purpose, Role, Subject
 from pacs_secure.core.audit import Draft, LedgerEntry, Outcome
 from pacs_secure.core.errors import ArchiveError, Denied, Malformed, NotFound, Tampered
@@ -100,6 +102,8 @@ class LedgerReading:
     facts: Facts
     seals: InstitutionSeals
     opener: Details
+    busy: threading.Lock = field(default_factory=threading.Lock)
+    """Held by whoever reads the whole ledger."""
 
     def search(self, subject: Subject, purpose: Purpose | None, wanted: Wanted, *, details: dict[str, str]) -> ReadPage:
         """Return one page of the entries that are wanted.
@@ -160,9 +164,13 @@ class LedgerReading:
         """Return one page of entries for whoever holds the Grant, but for its own; raises as `search` does.
 
         A ``thorough`` page is read from the whole ledger, oldest first, so that no index can leave anything out.
+
+        Raises:
+            TooOften: such a page is being read for somebody else.
         """
-        source = self._everything(sought, after) if thorough else self.ledger.find(sought, after)
-        found = list(islice(_fitting(source, sought, grant.act), limit + 1))
+        with alone(self.busy) if thorough else nullcontext():
+            source = self._everything(sought, after) if thorough else self.ledger.find(sought, after)
+            found = list(islice(_fitting(source, sought, grant.act), limit + 1))
         entries = found[:limit]
         read = self._read(entries, opened=opened, across_acts=is_about_one(sought))
         return ReadPage(read, entries[-1].index if len(found) > limit else None)

@@ -5,9 +5,10 @@ officer who says why they are indispensable (CJEU C-579/21); whoever is outside 
 recipient, and is named. Of other patients, aliases, keys and addresses it holds nothing.
 """
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import islice
 from uuid import UUID
@@ -17,6 +18,7 @@ from pacs_secure.archive.details import Details
 from pacs_secure.archive.guard import Guard
 from pacs_secure.archive.institutions import InstitutionSeals
 from pacs_secure.archive.ledger_proofs import LedgerProofs
+from pacs_secure.archive.report.reading import alone
 from pacs_secure.core.access import DEVICES, AccessRequest, Action, Grant, Purpose, Role, Subject
 from pacs_secure.core.audit import Draft, LedgerEntry, Outcome
 from pacs_secure.core.errors import ArchiveError, Denied, NotFound, Tampered
@@ -64,6 +66,8 @@ class PatientTrail:
     opener: Details
     prover: LedgerProofs
     now: Callable[[], datetime]
+    busy: threading.Lock = field(default_factory=threading.Lock)
+    """Held by whoever reads the whole ledger."""
 
     def produce(
         self, subject: Subject, purpose: Purpose | None, wanted: Disclosure, *, details: dict[str, str]
@@ -76,6 +80,7 @@ class PatientTrail:
             NotFound: there is no such patient.
             Conflict: several patients have this Patient ID and no issuer is named.
             Tampered: what is kept is not what was recorded.
+            TooOften: another extract is being made from the whole ledger.
             Unavailable: ledger, index or keys are out of reach.
         """
         told = {**details, "employees": "named" if wanted.name_employees else "by role"}
@@ -89,7 +94,8 @@ class PatientTrail:
                 raise NotFound("no such object")
         grant = self.guard.grant(permit, 0, patient=alias)
         try:
-            trail = self._trail(grant, alias, wanted)
+            with alone(self.busy) if wanted.thorough else nullcontext():
+                trail = self._trail(grant, alias, wanted)
         except ArchiveError as error:
             self.guard.finish(grant, Outcome.FAILED, {"error": type(error).__name__}, patient=alias)
             raise

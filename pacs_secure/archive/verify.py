@@ -21,7 +21,7 @@ from pacs_secure.archive.seals import Opener
 from pacs_secure.archive.writer_check import WriterCheck
 from pacs_secure.core.access import AccessRequest, Action, Grant, Subject
 from pacs_secure.core.audit import Finding, Outcome, Verdict
-from pacs_secure.core.errors import ArchiveError, NotFound, Tampered, Unavailable
+from pacs_secure.core.errors import ArchiveError, Malformed, NotFound, Tampered, Unavailable
 from pacs_secure.core.identifiers import Institution, KeyId, ObjectId
 from pacs_secure.core.instance import InstanceRow
 from pacs_secure.crypto.index_seal import IndexSeal
@@ -29,6 +29,8 @@ from pacs_secure.ports import Blobs, KeyUnwrapper, Ledger, Publisher, Records, R
 
 DEAD_AFTER = timedelta(days=1)
 """Ciphertext that no row names is swept when older: a crash left it, nobody was told Success."""
+
+_OLDEST_YEAR = 1970
 
 MOST_DEAD = 100
 """Objects that crashes leave in a day at most; more without a row means that the index is old, or another one."""
@@ -62,7 +64,12 @@ class Verify:
 
         Every finding names the position it concerns, the first one of each divergence. ``since`` leaves out
         what is older, as far as the next checkpoint proves it.
+
+        Raises:
+            Malformed: no ledger is as old as that.
         """
+        if since is not None and since.year < _OLDEST_YEAR:
+            raise Malformed(f"there is no ledger from before {_OLDEST_YEAR}")
         told = {} if since is None else {"since": since.isoformat()}
         grant = self.guard.admit(AccessRequest(subject, Action.LEDGER_VERIFY, None, details=told))
         with self._recorded(grant):

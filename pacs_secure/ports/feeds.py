@@ -23,3 +23,6 @@ class Bookmarks(Protocol):
 
     def move(self, channel: str, to: int) -> None:
         """Note that a receiver has taken every entry before ``to``; a bookmark never goes back."""
+
+    def correct(self, channel: str, to: int) -> None:
+        """Put a bookmark that cannot be true where it can be, also back; durable on return."""

@@ -36,6 +36,13 @@ def test_each_receiver_has_its_own_place_and_never_goes_back(bookmarks: Bookmark
     assert bookmarks.place("one") == 8
 
 
+def test_a_place_that_cannot_be_is_corrected_also_back(bookmarks: Bookmarks) -> None:
+    bookmarks.move("one", 7)
+    for channel in ("one", "new"):
+        bookmarks.correct(channel, 2)
+        assert bookmarks.place(channel) == 2
+
+
 def test_a_restart_forgets_no_place(tmp_path: Path) -> None:
     for expected in (0, 9):
         database = Database(tmp_path / "index.db")

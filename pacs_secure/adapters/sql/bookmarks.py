@@ -32,3 +32,12 @@ class SqlBookmarks:
                 connection.execute(_move, {"a_channel": channel, "to_index": to})
 
         self._database.write(move)
+
+    def correct(self, channel: str, to: int) -> None:
+        """Put a bookmark where it can be, also back; durable on return."""
+
+        def put(connection: Connection) -> None:
+            if connection.execute(_move, {"a_channel": channel, "to_index": to}).rowcount == 0:
+                connection.execute(insert(bookmarks), {"channel": channel, "next_index": to})
+
+        self._database.write(put)

@@ -46,7 +46,7 @@ class WholeReading:
             TooOften: somebody else's report is being made.
             Unavailable: ledger or key are out of reach; that says nothing of what they hold.
         """
-        with self._alone():
+        with alone(self.busy):
             check = self.new_check()
             size = self.ledger.size()
             first, last, unreadable = NOTHING, NOTHING, 0
@@ -94,14 +94,16 @@ class WholeReading:
             return None
         return next((note for note in self.ledger.checkpoints() if parse_checkpoint(note).size >= size), None)
 
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        if not self.busy.acquire(blocking=False):
-            raise TooOften("another report is being made; wait and try again", _WAIT_SECONDS)
-        try:
-            yield
-        finally:
-            self.busy.release()
+
+@contextmanager
+def alone(busy: threading.Lock) -> Iterator[None]:
+    """Read the whole ledger while nobody else of one's kind does; raise `TooOften` where somebody is."""
+    if not busy.acquire(blocking=False):
+        raise TooOften("the whole ledger is being read for somebody else; wait and try again", _WAIT_SECONDS)
+    try:
+        yield
+    finally:
+        busy.release()
 
 
 def _signed(line: str, key: WitnessKey, text: bytes) -> bool:

@@ -11,7 +11,7 @@ from pacs_secure.archive.employee_questions import Asking, Questioning
 from pacs_secure.archive.ledger_reading import ReadPage
 from pacs_secure.archive.question_proofs import demand_question, of_question, of_ruling
 from pacs_secure.core.access import Role, Subject
-from pacs_secure.core.errors import ArchiveError, Conflict, Denied, Malformed, NotFound, Tampered
+from pacs_secure.core.errors import ArchiveError, Conflict, Denied, Malformed, NotFound, Tampered, TooOften
 from pacs_secure.core.questions import ANSWERED_FOR, LONGEST_PERIOD, EmployeeQuestion, QuestionState, Ruling
 from tests.builders import HERE, subject
 from tests.unit.archive.instances import data_set, store
@@ -173,6 +173,15 @@ class TestTheAnswer:
         assert rest.after is None
         with pytest.raises(Malformed):
             answer(questioning, question, limit=0)
+
+    def test_answers_from_the_whole_ledger_are_read_one_at_a_time(self, world: World, questioning: Questioning) -> None:
+        question = asked(questioning)
+        ruled(questioning, question)
+        with questioning.reading.busy:
+            with pytest.raises(TooOften):
+                answer(questioning, question, thorough=True)
+            assert last(world) == ("ledger:read", "failed", "TooOften")
+            answer(questioning, question)
 
     def test_leaves_nothing_out_when_the_whole_ledger_is_read(
         self, world: World, questioning: Questioning, monkeypatch: pytest.MonkeyPatch

@@ -12,7 +12,7 @@ from pacs_secure.archive.forwarder import ALARM, ALARM_AFTER, EVERY_SECONDS, LON
 from pacs_secure.core.access import Door, Role
 from pacs_secure.core.errors import Unavailable
 from pacs_secure.messages import syslog
-from tests.builders import ELSEWHERE, NOW, subject
+from tests.builders import ELSEWHERE, HERE, NOW, subject
 from tests.fakes_feeds import Chair, MemoryBookmarks, Pile
 from tests.unit.archive.instances import acts, data_set, store
 from tests.world import ORIGIN, World
@@ -195,3 +195,62 @@ def test_it_follows_by_itself_until_it_is_stopped(world: World) -> None:
     assert acts(world)[-1] == ("ledger:feed", "completed")
     carrier.stop()
     assert acts(world).count(("ledger:feed", "completed")) == 1
+
+
+def alarms(world: World) -> list[object]:
+    return [entry["facts"]["found"] for entry in world.entries() if entry["action"] == "system:alarm"]
+
+
+def test_a_bookmark_beyond_the_ledger_is_an_alarm_and_everything_is_passed_on_all_the_same(world: World) -> None:
+    pile, marks = Pile(), MemoryBookmarks()
+    store(world)
+    marks.move("pile", 10**15)
+    carrier = forwarder(world, pile, marks)
+    assert carrier.standing().behind == len(world.ledger.kept)
+
+    assert carrier.attempt()
+    assert places(pile) == list(range(len(world.ledger.kept)))
+    assert marks.place("pile") == len(pile.taken)
+    assert alarms(world) == ["the bookmark is beyond the ledger"]
+
+
+def test_behind_a_bookmark_that_cannot_be_it_goes_on_where_the_ledger_says_that_it_stopped(world: World) -> None:
+    pile, other, again, marks = Pile(), Pile(channel="other"), Pile(), MemoryBookmarks()
+    store(world)
+    first, second = forwarder(world, pile, marks), forwarder(world, other, marks)
+    first.attempt()
+    first.stop()
+    second.attempt()
+    second.stop()
+    marks.correct("pile", 10**15)
+    third = forwarder(world, again, marks)
+    third.attempt()
+
+    assert places(pile) + places(again) == list(range(len(world.ledger.kept)))
+
+
+def test_an_account_that_begins_beyond_the_ledger_is_none(world: World) -> None:
+    details = {"channel": "pile"}
+    with world.archive.feed.begin(ARCHIVE, None, 10**15, details):
+        pass
+
+    assert world.archive.feed.last_account(HERE, "pile") == 0
+
+
+def test_while_the_alarm_cannot_be_recorded_nothing_goes_on_from_a_bookmark_that_cannot_be(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pile, marks = Pile(), MemoryBookmarks()
+    store(world)
+    marks.move("pile", 10**15)
+    carrier = forwarder(world, pile, marks)
+
+    def away(*_: object) -> None:
+        raise Unavailable("not now")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(world.archive.guard, "alarm", away)
+        assert not carrier.attempt()
+    assert (pile.taken, marks.place("pile")) == ([], 10**15)
+    assert carrier.attempt()
+    assert places(pile) == list(range(len(world.ledger.kept)))

@@ -21,6 +21,7 @@ from pacs_secure.core.errors import (
     Malformed,
     NotFound,
     Tampered,
+    TooOften,
     Unavailable,
 )
 from pacs_secure.core.identifiers import KeyId
@@ -28,7 +29,7 @@ from pacs_secure.core.sharing import Person
 from pacs_secure.core.trails import Access, Category, Recipient, Trail
 from pacs_secure.crypto.tlog import parse_checkpoint, verify_inclusion
 from tests.builders import ELSEWHERE, HERE, subject
-from tests.unit.archive.instances import data_set, store, study_uid
+from tests.unit.archive.instances import acts, data_set, store, study_uid
 from tests.unit.archive.people import DPO, GUEST, NEIGHBOUR, STRANGER, THEIR_DPO, reads, settle
 from tests.world import World
 
@@ -298,3 +299,13 @@ def test_entries_without_counts_tell_of_no_pictures(world: World, trails: Patien
 
     last = produced(trails).accesses[-1]
     assert (last.pictures, last.examination) == (0, None)
+
+
+def test_extracts_from_the_whole_ledger_are_made_one_at_a_time(world: World, trails: PatientTrail) -> None:
+    with trails.busy:
+        with pytest.raises(TooOften):
+            produced(trails, thorough=True)
+        assert acts(world)[-1] == ("ledger:disclose", "failed")
+        assert produced(trails).accesses
+
+    assert produced(trails, thorough=True).accesses

@@ -10,7 +10,7 @@ from pacs_secure.archive.ledger_check import MOST_FINDINGS
 from pacs_secure.archive.verify import Verify
 from pacs_secure.core.access import Grant, Role
 from pacs_secure.core.audit import Verdict
-from pacs_secure.core.errors import Denied, Tampered, Unavailable
+from pacs_secure.core.errors import Denied, Malformed, Tampered, Unavailable
 from pacs_secure.core.instance import InstanceRow
 from tests.builders import new_object_id, subject
 from tests.unit.archive.instances import acts, data_set, store
@@ -244,3 +244,13 @@ def test_nothing_is_swept_when_the_rows_could_not_all_be_read(world: World, monk
     with pytest.raises(Tampered):
         verify_archive(world)
     assert len(world.blobs.stored) == 2
+
+
+@pytest.mark.parametrize("since", [datetime(1, 1, 1, tzinfo=UTC), datetime(1969, 12, 31, tzinfo=UTC)])
+def test_a_moment_before_every_ledger_is_none_and_leaves_no_act_open(world: World, since: datetime) -> None:
+    before = len(world.entries())
+    with pytest.raises(Malformed):
+        world.archive.verify.check_ledger(DPO, since=since)
+
+    assert len(world.entries()) == before
+    assert world.archive.verify.check_ledger(DPO, since=datetime(1970, 1, 1, tzinfo=UTC)).findings == ()
