@@ -14,7 +14,8 @@ newest note, out of reach of those who keep the log.
     key.pem, name, logs      the witness's own key; its name; one verifier key a line
     notes/<log>/newest       what the log is held to
     notes/<log>/<day>.jsonl  every note that was co-signed: size and note
-    notes/<log>/against/     signed notes that contradict it: a log's signature under two histories
+    notes/<log>/against/     signed notes that contradict it: a log's signature under two roots of one size
+    notes/<log>/unproven/    signed notes that came with a wrong proof: anybody can send a sound note so
 
 Exit status: 0 ended when asked, 2 misuse.
 """
@@ -54,6 +55,7 @@ SECONDS_OF_A_SIGNATURE = 10.0
 """For so long the same note gets the same signature."""
 MOST_AGAINST = 1000
 """Contradicting notes kept for one log; one is enough to prove its fault."""
+MOST_UNPROVEN = 100
 HASH = 32
 NAME = re.compile(r"[^\s+\x00-\x1f]{1,255}")
 NUMBER = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
@@ -224,10 +226,16 @@ class Memory:
             sync(place)
 
     def contradicted(self, log: str, note: Note, lines: Sequence[str]) -> None:
-        """Keep a note that the log signed and that does not continue what it signed before."""
-        place = self._place(log) / "against"
+        """Keep a note that the log signed beside another root of the same size: only the log can have made it."""
+        self._keep_apart(self._place(log) / "against", MOST_AGAINST, note, lines)
+
+    def unproven(self, log: str, note: Note, lines: Sequence[str]) -> None:
+        """Keep a note that nobody proved to continue what was seen: whether it does shows when its size is reached."""
+        self._keep_apart(self._place(log) / "unproven", MOST_UNPROVEN, note, lines)
+
+    def _keep_apart(self, place: Path, most: int, note: Note, lines: Sequence[str]) -> None:
         place.mkdir(mode=0o700, exist_ok=True)
-        if sum(1 for _ in place.iterdir()) < MOST_AGAINST:
+        if sum(1 for _ in place.iterdir()) < most:
             text = f"{note.text}\n" + "".join(f"{line}\n" for line in lines)
             write(place / f"{note.size:020}-{sha256(note.text.encode()).hexdigest()[:16]}", text.encode())
 
@@ -309,7 +317,7 @@ class Witness:
         if old != size or (note.size == size and note.root != root):
             raise Refused(409, f"{size}\n", "text/x.tlog.size")
         if not only_grew(size, note.size, root, note.root, proof):
-            self.memory.contradicted(log, note, lines)
+            self.memory.unproven(log, note, lines)
             say(f"{note.origin} did not prove that size {note.size} continues size {size}: refused")
             raise Refused(422, "the proof does not lead from what was seen to this\n")
 

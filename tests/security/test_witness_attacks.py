@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pacs_secure.witness import Memory, Refused, load
-from tests.witnesses import LOG, LOG_VERIFIER, RunningWitness, leaves, make, note_of, running, submission
+from tests.witnesses import LOG, LOG_VERIFIER, RunningWitness, body_of, leaves, make, note_of, running, submission
 
 BEFORE_WRITING = "w.Memory.keep = lambda *told: os.kill(os.getpid(), 9)"
 BEFORE_RENAMING = "w.Path.rename = lambda *told: os.kill(os.getpid(), 9)"
@@ -137,3 +137,28 @@ def test_evidence_against_a_log_is_bounded(tmp_path: Path, monkeypatch: pytest.M
 
     assert len(list((tmp_path / "notes").glob("*/against/*"))) == 2
     assert LOG in witness.logs.values()
+
+
+def test_sound_notes_with_wrong_proofs_do_not_crowd_out_evidence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Notes of an honest log are public: anybody can send each of them with a proof that does not hold."""
+    monkeypatch.setattr("pacs_secure.witness.MOST_AGAINST", 5)
+    monkeypatch.setattr("pacs_secure.witness.MOST_UNPROVEN", 3)
+    make(tmp_path, "w.example", LOG_VERIFIER)
+    witness = load(tmp_path)
+    for seen in (0, 9):
+        for size in range(seen + 1, seen + 9):
+            with pytest.raises(Refused):
+                witness.add(body_of(seen, [bytes(32)], note_of(leaves(size))))
+        if not seen:
+            witness.add(submission(leaves(9), 0))
+    assert list((tmp_path / "notes").glob("*/against/*")) == []
+    assert len(list((tmp_path / "notes").glob("*/unproven/*"))) == 3
+
+    fork = note_of(leaves(9, fork_at=7))
+    with pytest.raises(Refused):
+        witness.add(body_of(9, [], fork))
+
+    (kept,) = (tmp_path / "notes").glob("*/against/*")
+    assert kept.read_bytes() == fork
