@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -70,14 +71,24 @@ def test_misuse_is_said(filled: Path) -> None:
 
 def test_it_follows_until_it_is_interrupted(filled: Path) -> None:
     command = [sys.executable, "-m", "pacs_secure.cli", "--config", str(filled), "ledger", "feed", "--format", "fhir"]
-    with subprocess.Popen([*command, "--follow"], stdout=subprocess.PIPE, text=True) as following:
-        assert following.stdout is not None
-        begun = [json.loads(following.stdout.readline())["id"] for _ in range(3)]
-        assert run("--config", filled, "ledger", "verify")[0] == 0
-        later = [json.loads(following.stdout.readline())["id"] for _ in range(2)]
-        time.sleep(ledger_feed.LOOK_AGAIN)
-        following.send_signal(signal.SIGINT)
-        assert following.wait(30) == 0
+    # Whoever runs tests in the background may have told everything below to ignore SIGINT.
+    interruptible = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(
+        [*command, "--follow"],
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=interruptible,  # noqa: PLW1509 - one thread, one call
+    ) as following:
+        try:
+            assert following.stdout is not None
+            begun = [json.loads(following.stdout.readline())["id"] for _ in range(3)]
+            assert run("--config", filled, "ledger", "verify")[0] == 0
+            later = [json.loads(following.stdout.readline())["id"] for _ in range(2)]
+            time.sleep(ledger_feed.LOOK_AGAIN)
+            following.send_signal(signal.SIGINT)
+            assert following.wait(30) == 0
+        finally:
+            following.kill()
 
     assert (begun, later) == (["0", "1", "2"], ["3", "4"])
     assert last_facts(filled)["last"] == 4
