@@ -1,8 +1,9 @@
 """Carries audit messages to a repository: syslog over TLS (RFC 5425, IHE ITI-20), one connection a batch.
 
 Syslog has no acknowledgement. What stands for one: after the last message this side says that it will send
-no more and waits for the other side to close. A receiver that ends with bytes unread, or is killed, resets the
-connection instead; then nothing of the batch counts as taken, and all of it comes again.
+no more and waits for the other side to close. A receiver that ends with bytes unread resets the connection
+instead. One that was killed with everything read and nothing written closes in peace all the same, so it is
+greeted once more: only who still lives has taken the batch. Otherwise all of it comes again.
 """
 
 import socket
@@ -36,15 +37,19 @@ class SyslogRepository:
         """Deliver frames in order; raise `Unavailable` unless the receiver took all and closed in peace."""
         context = self._context()
         try:
-            with (
-                socket.create_connection((self.host, self.port), SECONDS_OF_SILENCE) as connection,
-                context.wrap_socket(connection, server_hostname=self.host) as tls,
-            ):
-                for message in messages:
-                    tls.sendall(message)
-                _part(tls)
+            self._exchange(context, messages)
+            self._exchange(context, ())
         except (OSError, ValueError):
             raise Unavailable("the audit repository is out of reach, or did not take the messages") from None
+
+    def _exchange(self, context: ssl.SSLContext, messages: Sequence[bytes]) -> None:
+        with (
+            socket.create_connection((self.host, self.port), SECONDS_OF_SILENCE) as connection,
+            context.wrap_socket(connection, server_hostname=self.host) as tls,
+        ):
+            for message in messages:
+                tls.sendall(message)
+            _part(tls)
 
     def _context(self) -> ssl.SSLContext:
         """Read the certificates anew each time, so that they can be replaced."""
@@ -63,5 +68,5 @@ def _part(tls: ssl.SSLSocket) -> None:
     try:
         tls.unwrap()
     except ssl.SSLEOFError:
-        # rsyslog closes without a close_notify of its own: it has read everything, or the kernel would have reset.
+        # rsyslog closes without a close_notify of its own. It has read everything, or the kernel would have reset.
         return

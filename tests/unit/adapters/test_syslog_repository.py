@@ -1,4 +1,4 @@
-"""Frames over TLS: taken only when the receiver read them all and closed in peace."""
+"""Frames over TLS: taken only when the receiver read them all, closed in peace and lives on."""
 
 import socket
 import ssl
@@ -21,7 +21,7 @@ Ending = Callable[[ssl.SSLSocket], None]
 
 @dataclass
 class Receiver:
-    """Reads one connection to its end, then closes it as it was told."""
+    """Reads so many connections to their end, and closes each as it was told."""
 
     authority: Authority
     port: int
@@ -49,7 +49,9 @@ def resets(tls: ssl.SSLSocket) -> None:
 
 
 @contextmanager
-def receiver(folder: Path, ending: Ending, *, reads: bool = True, demands: bool = False) -> Iterator[Receiver]:
+def receiver(
+    folder: Path, ending: Ending, *, reads: bool = True, demands: bool = False, lives_for: int = 2
+) -> Iterator[Receiver]:
     authority = Authority(folder)
     pair = authority.issue("server")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -62,11 +64,13 @@ def receiver(folder: Path, ending: Ending, *, reads: bool = True, demands: bool 
 
         def serve() -> None:
             with suppress(OSError):
-                connection, _ = door.accept()
-                with connection, context.wrap_socket(connection, server_side=True) as tls:
-                    if reads:
-                        running.received += read_all(tls)
-                    ending(tls)
+                for _ in range(lives_for):
+                    connection, _ = door.accept()
+                    with connection, context.wrap_socket(connection, server_side=True) as tls:
+                        if reads:
+                            running.received += read_all(tls)
+                        ending(tls)
+            door.close()
 
         thread = threading.Thread(target=serve)
         thread.start()
@@ -88,6 +92,12 @@ def test_frames_are_taken_in_order_when_the_receiver_closes_in_peace(tmp_path: P
         to(running).send(FRAMES)
 
     assert bytes(running.received) == b"".join(FRAMES)
+
+
+def test_a_receiver_that_does_not_live_on_has_taken_nothing(tmp_path: Path) -> None:
+    """It read everything and closed in peace, as a kernel does for a process that was killed before it wrote."""
+    with receiver(tmp_path, just_closes, lives_for=1) as running, pytest.raises(Unavailable):
+        to(running).send(FRAMES)
 
 
 @pytest.mark.parametrize("reads", [True, False])
