@@ -6,11 +6,13 @@ What is passed on is what everybody may see who keeps a copy of the ledger: noth
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
 
 from pacs_secure.archive.guard import Guard
-from pacs_secure.core.access import AccessRequest, Action, Purpose, Subject
-from pacs_secure.core.audit import LedgerEntry, Outcome
-from pacs_secure.core.errors import ArchiveError, Malformed
+from pacs_secure.core.access import AccessRequest, Action, Door, Purpose, Role, Subject
+from pacs_secure.core.audit import Draft, LedgerEntry, Outcome
+from pacs_secure.core.errors import ArchiveError, Malformed, Tampered
 from pacs_secure.core.identifiers import Institution
 from pacs_secure.core.seeking import Sought
 from pacs_secure.crypto.tlog import read_draft
@@ -43,17 +45,20 @@ class Feeding:
         self._range: tuple[int, int] | None = None
 
     def page(self) -> Page:
-        """Return what comes next.
+        """Return what comes next; an entry that cannot be read is passed on as the alarm that it is.
 
         Raises:
-            Tampered: an entry is none of this build's; nothing behind it is passed on.
             Unavailable: the ledger is out of reach.
         """
         found: list[Occurrence] = []
         place = self.place
         stop = max(place, min(self.size(), place + MOST_AT_ONCE))
         for entry in self._ledger.entries(place, stop):
-            one = occurrence(entry, self._origin)
+            try:
+                one = occurrence(entry, self._origin)
+            except Tampered:
+                at = found[-1].draft.at if found else datetime.fromtimestamp(0, UTC)
+                one = Occurrence(entry.index, entry.leaf_hash, unreadable(self._institution, at), self._origin)
             if one.draft.institution == self._institution:
                 found.append(one)
         return Page(tuple(found), stop)  # also past what has expired and is not there any more
@@ -127,6 +132,26 @@ class LedgerFeed:
             if place <= size:
                 return place
         return 0
+
+
+def unreadable(of: Institution, at: datetime) -> Draft:
+    """Return what stands for an entry that cannot be read, so that one of them keeps no other from being passed on."""
+    return Draft(
+        at=at,
+        act=UUID(int=0),
+        action=Action.SYSTEM_ALARM,
+        outcome=Outcome.FAILED,
+        institution=of,
+        actor="",
+        role=Role.STRANGER,
+        department="",
+        door=Door.JOB,
+        address="",
+        purpose=None,
+        rule="",
+        policy_version="",
+        facts={"alarm": "ledger", "problem": "the entry cannot be read"},
+    )
 
 
 def occurrence(entry: LedgerEntry, origin: str) -> Occurrence:

@@ -89,7 +89,6 @@ class Forwarder:
         ends with `stop`.
 
         Raises:
-            Tampered: an entry cannot be read; it and all behind it wait.
             Unavailable: repository, ledger or database are out of reach; what was not taken waits.
         """
         feeding, taken = self._feeding or self._begin(), 0

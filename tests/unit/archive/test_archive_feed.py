@@ -1,13 +1,14 @@
 """Passing the ledger on: decided, on record from where to where, and nothing of another institution."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 
 from pacs_secure.archive import feed
 from pacs_secure.core.access import Role, Subject
 from pacs_secure.core.audit import LedgerEntry
-from pacs_secure.core.errors import Denied, Malformed, Tampered, Unavailable
+from pacs_secure.core.errors import Denied, Malformed, Unavailable
 from pacs_secure.messages.occurrence import Occurrence
 from tests.builders import ELSEWHERE, subject
 from tests.fakes import MemoryLedger
@@ -118,16 +119,19 @@ def test_there_is_no_entry_before_the_first(world: World) -> None:
     assert acts(world) == [("ledger:feed", "refused")]
 
 
-def test_nothing_behind_an_entry_that_cannot_be_read_is_passed_on(world: World) -> None:
+@pytest.mark.parametrize("place", [0, 1])
+def test_an_entry_that_cannot_be_read_is_passed_on_as_an_alarm_and_keeps_nothing_back(world: World, place: int) -> None:
     store(world)
-    kept = world.ledger.kept[1]
-    world.ledger.kept[1] = LedgerEntry(1, b"{}", kept.leaf_hash, kept.prev_hash)
+    kept = world.ledger.kept[place]
+    world.ledger.kept[place] = LedgerEntry(place, b"{}", kept.leaf_hash, kept.prev_hash)
 
-    with pytest.raises(Tampered):
-        fed(world)
-    world.ledger.kept[1] = kept
-    assert acts(world)[2:] == [("ledger:feed", "begun"), ("ledger:feed", "failed")]
-    assert world.entries()[-1]["facts"]["error"] == "Tampered"
+    given = fed(world)
+    assert [one.index for one in given] == [0, 1, 2]
+    alarm = given[place]
+    assert (alarm.draft.action, alarm.draft.outcome, alarm.leaf_hash) == ("system:alarm", "failed", kept.leaf_hash)
+    assert alarm.draft.at == (given[0].draft.at if place else datetime.fromtimestamp(0, UTC))
+    world.ledger.kept[place] = kept
+    assert acts(world)[2:] == [("ledger:feed", "begun"), ("ledger:feed", "completed")]
 
 
 def test_whoever_stops_in_between_is_on_record_as_having_stopped(world: World) -> None:
