@@ -69,6 +69,7 @@ def described() -> Description:
 
 TEXTS = {
     "audit_outbox": {"at", "notice_kind"},
+    "audit_set_aside": {"at", "notice_kind"},
     "board_members": {"actor"},
     "bookmarks": {"channel"},
     "boards": {"convener", "institution", "meets_on"},

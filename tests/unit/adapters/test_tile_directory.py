@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from pacs_secure import audit_verify
 from pacs_secure.adapters.tile_directory import TileDirectory
-from pacs_secure.core.audit import LedgerEntry
+from pacs_secure.core.audit import LedgerEntry, Outcome
 from pacs_secure.core.errors import Tampered, Unavailable
 from pacs_secure.crypto.tlog import (
     NO_ENTRY,
@@ -35,7 +36,13 @@ LOG = "log.example.org"
 def _chain(length: int) -> list[LedgerEntry]:
     entries: list[LedgerEntry] = []
     for index in range(length):
-        entries.append(compose_entry(state(draft()), index, entries[-1].leaf_hash if entries else NO_ENTRY))
+        entries.append(
+            compose_entry(
+                state(replace(draft(Outcome.REFUSED, details=None), actor="")),
+                index,
+                entries[-1].leaf_hash if entries else NO_ENTRY,
+            )
+        )
     return entries
 
 
