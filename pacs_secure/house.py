@@ -236,6 +236,7 @@ def furnish(engines: Engines, terms: Terms | None = None, session_terms: Session
             engines.public_key,
             _now,
             engines.keep_months,
+            verify.writer_key,
         ),
         policies=Policies(guard, engines.policy, engines.policies, seals, check_policy, _now),
         ledger_reading=reading,

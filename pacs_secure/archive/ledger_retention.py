@@ -25,9 +25,11 @@ from pacs_secure.archive.institutions import InstitutionSeals
 from pacs_secure.archive.ledger_horizon import Bounds, Progress, Step, survey
 from pacs_secure.archive.ledger_keys import LedgerKeys
 from pacs_secure.archive.proofs import demand_study
+from pacs_secure.archive.spoken_holds import Hold, SpokenHolds
 from pacs_secure.core.access import AccessRequest, Action, Grant, Permit, Purpose, Subject
 from pacs_secure.core.audit import Outcome
-from pacs_secure.core.errors import ArchiveError, Tampered, Unavailable
+from pacs_secure.core.errors import ArchiveError, Conflict, Tampered, Unavailable
+from pacs_secure.core.identifiers import KeyId
 from pacs_secure.core.retention import Certificate, Expired, Plan, Stopped, months_before
 from pacs_secure.crypto.tlog import (
     WIDTH,
@@ -60,8 +62,14 @@ class Kept:
 class _Survey:
     plan: Plan
     steps: Sequence[Step]
-    on_hold: frozenset[UUID]
-    """Patients."""
+    held: frozenset[Hold]
+    spoken: SpokenHolds | None
+    """None: nothing is old enough, nothing was read."""
+
+    @property
+    def on_hold(self) -> frozenset[UUID]:
+        """Return the patients whose studies are held."""
+        return frozenset(patient for _, patient in self.held)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +91,8 @@ class LedgerRetention:
     now: Callable[[], datetime]
     months: int
     """How long an entry is kept (12 to 120)."""
+    writer_key: Callable[[KeyId], bytes | None]
+    """Returns a writer's first key, None when the shelf has none."""
 
     @property
     def able(self) -> bool:
@@ -116,6 +126,7 @@ class LedgerRetention:
         Raises:
             Denied: the caller may not.
             Tampered: the ledger is not what was recorded and published, or a certificate is forged; nothing goes.
+            Conflict: a legal hold was set meanwhile: try again.
             Unavailable: this process was not given the right, or something is out of reach: the rest goes next time.
         """
         permit = self.guard.decide(AccessRequest(subject, Action.LEDGER_EXPIRE, purpose, details=details))
@@ -156,6 +167,7 @@ class LedgerRetention:
         # 2 publish
         horizon = self._publish()
         # 3 forget
+        self._demand_no_new_hold(grant, surveyed)
         erased = self.keys.erase(permit, self._over(surveyed.plan.cutoff, surveyed.on_hold))
         # 4 remove
         removed += self._remove(permit, horizon, progress)
@@ -165,8 +177,9 @@ class LedgerRetention:
         cutoff = months_before(self.now(), self.months)
         start = self.retention.first()
         if not self._anything(cutoff, start):
-            return _Survey(Plan(cutoff, start, start, None, 0, Stopped.YOUNG), (), frozenset())
-        held = self._held(grant)
+            return _Survey(Plan(cutoff, start, start, None, 0, Stopped.YOUNG), (), frozenset(), None)
+        spoken = SpokenHolds(self.writer_key, start)
+        held = self._held(grant, spoken)
         studies, patients = frozenset(study for study, _ in held), frozenset(patient for _, patient in held)
         stop, why = self.publisher.published(), Stopped.UNPUBLISHED
         under_way = self.retention.oldest_open()
@@ -177,7 +190,7 @@ class LedgerRetention:
         keys = sum(1 for _ in self._over(cutoff, patients))
         last = steps[-1] if steps else None
         horizon, until = (last.horizon, last.until) if last else (start, None)
-        return _Survey(Plan(cutoff, start, horizon, until, keys, stopped), steps, patients)
+        return _Survey(Plan(cutoff, start, horizon, until, keys, stopped), steps, held, spoken)
 
     def _anything(self, cutoff: datetime, start: int) -> bool:
         """Whether anything is old enough, so that the quiet days cost nothing."""
@@ -185,11 +198,19 @@ class LedgerRetention:
         old = oldest is not None and read_draft(oldest.content).at < cutoff
         return old or next(iter(self.listed.before(cutoff.year)), None) is not None
 
-    def _held(self, grant: Grant) -> list[tuple[UUID, UUID]]:
-        """Return study and patient of each legal hold; a study whose facts are not proven stops everything."""
+    def _held(self, grant: Grant, spoken: SpokenHolds) -> frozenset[Hold]:
+        """Return each legal hold, of the index or the ledger; a study whose facts are not proven stops everything."""
         every = self.records.every_study(grant)
         proven = (demand_study(self.seals.index(stored.facts.institution), stored) for stored in every)
-        return [(facts.alias, facts.patient_alias) for facts in proven if facts.held]
+        held = frozenset(Hold(facts.alias, facts.patient_alias) for facts in proven if facts.held)
+        # The row of a study may be gone, or an old one may have been put back.
+        spoken.follow(self.ledger.entries(spoken.place, self.ledger.size()))
+        return held | spoken.held()
+
+    def _demand_no_new_hold(self, grant: Grant, surveyed: _Survey) -> None:
+        """Look again right before something becomes irrevocable: a survey may take hours."""
+        if surveyed.spoken is not None and self._held(grant, surveyed.spoken) - surveyed.held:
+            raise Conflict("a legal hold was set meanwhile: what it keeps is looked for anew")
 
     def _over(self, cutoff: datetime, on_hold: frozenset[UUID]) -> Iterable[LedgerKey]:
         """Yield the keys of years that lie wholly before the cutoff, but for those of patients on hold."""
@@ -224,6 +245,7 @@ class LedgerRetention:
                 "keys": keys,
             }
             begun = self.guard.draft(grant, Outcome.BEGUN, facts)
+            self._demand_no_new_hold(grant, surveyed)
             self.retention.certify(permit, step.start, step.horizon, note, begun)
             keys = 0
 

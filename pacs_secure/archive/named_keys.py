@@ -10,13 +10,12 @@ from pacs_secure.crypto.tlog import leaf_hash, read_draft
 from pacs_secure.ports import LedgerKey
 
 
-def unbroken(entries: Iterable[LedgerEntry]) -> Iterator[LedgerEntry]:
-    """Yield entries that follow each other and are as they were recorded.
+def unbroken(entries: Iterable[LedgerEntry], place: int | None = None) -> Iterator[LedgerEntry]:
+    """Yield entries that follow each other, from a place where one is given, and are as they were recorded.
 
     Raises:
         Tampered: one is missing in between, or is not what was recorded.
     """
-    place = None
     for entry in entries:
         if entry.index != (entry.index if place is None else place) or leaf_hash(entry.content) != entry.leaf_hash:
             raise Tampered("an entry of the ledger is not what was recorded")

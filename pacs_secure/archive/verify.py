@@ -83,7 +83,7 @@ class Verify:
 
     def new_check(self, *, from_the_start: bool = True) -> LedgerCheck:
         """Return a check that has seen nothing yet, for whoever reads the ledger under a grant of their own."""
-        writers = WriterCheck(self._writer_key, from_the_start=from_the_start)
+        writers = WriterCheck(self.writer_key, from_the_start=from_the_start)
         return LedgerCheck(self.origin, self.public_key(), writers)
 
     def informed_check(self) -> LedgerCheck:
@@ -97,7 +97,8 @@ class Verify:
         """Return the way along the ledger."""
         return LedgerWalk(self.ledger, self.publisher, self.retention)
 
-    def _writer_key(self, writer: KeyId) -> bytes | None:
+    def writer_key(self, writer: KeyId) -> bytes | None:
+        """Return the first key of a writer, None when the shelf has none; raise `Unavailable` without the vault."""
         found = self.unwrapper.fetch(self.home, Shelf.WRITER, [writer]).get(writer)
         return None if found is None else found.key
 

@@ -9,7 +9,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from pacs_secure.core.access import Role, Subject
+from pacs_secure.archive.proofs import of_study
+from pacs_secure.core.access import Role, StoredFacts, Subject
 from pacs_secure.core.audit import Outcome
 from pacs_secure.core.classification import Reclassification
 from pacs_secure.core.errors import Conflict, Denied, NotFound, Tampered, Unavailable
@@ -17,6 +18,7 @@ from pacs_secure.core.identifiers import KeyId
 from pacs_secure.core.retention import Expired, Stopped
 from pacs_secure.crypto.tlog import (
     read_certificate,
+    read_draft,
     verify_inclusion,
 )
 from pacs_secure.house import furnish
@@ -188,6 +190,76 @@ class TestHold:
         with pytest.raises(Tampered):
             expire(world)
         assert world.ledger.first == 0
+
+    def used_for_years(self, world: World) -> tuple[UUID, UUID]:
+        """Have a study used for years and its hold on record; return its name and its patient's."""
+        study, patient = self.held(world)
+        (hold,) = [entry for entry in world.ledger.kept if b'"held_after":"yes"' in entry.content]
+        world.ledger.kept.clear()
+        world.ledger.studies.clear()
+        world.ledger.open.clear()
+        write_past(world.house, 299, patients=(PATIENT,))
+        world.ledger.append(old_draft(world.house, BEGUN + 300 * DAY, patient, study))
+        write_past(world.house, 298, BEGUN + 301 * DAY, patients=(PATIENT,))
+        world.ledger.append(read_draft(hold.content))
+        return study, patient
+
+    def kept_under_the_hold(self, world: World, patient: UUID) -> None:
+        kept = {key.key_id for key in world.house.engines.ledger_keys.of_patient(HERE, patient, 2022)}
+        expired = expire(world)
+        assert (expired.plan.horizon, expired.plan.stopped) == (256, Stopped.HELD)
+        assert kept
+        assert world.keyring.fetch(HERE, Shelf.LEDGER, kept).keys() == kept
+
+    def test_a_study_whose_row_was_removed_stays_on_hold(self, world: World) -> None:
+        _, patient = self.used_for_years(world)
+        world.records._studies.clear()
+
+        self.kept_under_the_hold(world, patient)
+
+    def test_a_study_whose_row_from_before_the_hold_was_put_back_stays_on_hold(self, world: World) -> None:
+        _, patient = self.used_for_years(world)
+        for study in world.records._studies.values():
+            facts = replace(study.facts, held=False)
+            study.stored = StoredFacts(facts, of_study(world.archive.search.seals.index(HERE), facts))
+
+        self.kept_under_the_hold(world, patient)
+
+    def test_a_hold_that_was_lifted_keeps_nothing_any_longer(self, world: World) -> None:
+        self.used_for_years(world)
+        world.archive.classify.change(
+            subject(Role.OFFICER), None, study_uid(1), Reclassification(held=False), "the lawsuit is over"
+        )
+
+        assert expire(world).plan.horizon == 512
+
+    @pytest.mark.parametrize("moment", ["sign", "retain"])
+    def test_a_hold_that_is_set_while_the_run_is_under_way_is_heeded(
+        self, world: World, monkeypatch: pytest.MonkeyPatch, moment: str
+    ) -> None:
+        _, patient = self.used_for_years(world)
+        world.archive.classify.change(
+            subject(Role.OFFICER), None, study_uid(1), Reclassification(held=False), "the lawsuit is over"
+        )
+        kept = {key.key_id for key in world.house.engines.ledger_keys.of_patient(HERE, patient, 2022)}
+        world.notary.attest()
+        engine: Any = {"sign": world.keyring, "retain": world.publisher}[moment]
+        whole = getattr(engine, moment)
+
+        def meanwhile(*given: Any) -> Any:
+            monkeypatch.undo()
+            world.archive.classify.change(
+                subject(Role.OFFICER), None, study_uid(1), Reclassification(held=True), "a lawsuit is pending"
+            )
+            return whole(*given)
+
+        monkeypatch.setattr(engine, moment, meanwhile)
+        with pytest.raises(Conflict):
+            world.archive.ledger_retention.expire(OPERATOR, None, details=NOTE)
+
+        assert world.ledger.first == 0
+        assert world.keyring.fetch(HERE, Shelf.LEDGER, kept).keys() == kept
+        assert len(world.ledger.certificates) == (0 if moment == "sign" else 1)
 
 
 class TestTampering:
