@@ -48,6 +48,7 @@ from pacs_secure.archive.sessions import Sessions, SessionTerms
 from pacs_secure.archive.shares import Sharing
 from pacs_secure.archive.study_keys import StudyKeys
 from pacs_secure.archive.verify import Verify
+from pacs_secure.archive.vouching import Vouching
 from pacs_secure.core.identifiers import Institution, ObjectId, object_id
 from pacs_secure.core.reports import Installation
 from pacs_secure.crypto.tlog import WitnessKey
@@ -181,14 +182,8 @@ def furnish(engines: Engines, terms: Terms | None = None, session_terms: Session
         engines.public_key,
         _now,
     )
-    whole = WholeReading(
-        engines.ledger,
-        engines.publisher,
-        engines.origin,
-        verify.informed_check,
-        engines.public_key,
-        engines.witnesses,
-    )
+    vouching = Vouching(engines.publisher, engines.origin, engines.public_key, engines.witnesses)
+    whole = WholeReading(engines.ledger, verify.informed_check, vouching)
 
     def drop_keys() -> None:
         keys.flush()
@@ -237,6 +232,7 @@ def furnish(engines: Engines, terms: Terms | None = None, session_terms: Session
             _now,
             engines.keep_months,
             verify.writer_key,
+            vouching,
         ),
         policies=Policies(guard, engines.policy, engines.policies, seals, check_policy, _now),
         ledger_reading=reading,

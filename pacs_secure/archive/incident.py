@@ -74,7 +74,7 @@ class IncidentReport:
             content = self.printer.incident(incident, language, form)
             day = f"{suspicion.begins_at.astimezone(UTC):%Y-%m-%d}"
             name = f"incident-report-{day}-{suspicion.stage.value}.{language.value}.{form.value}"
-            note = sign(content, self.reading.origin, self.signer)
+            note = sign(content, self.reading.vouching.origin, self.signer)
             printed = Printed(content, note, name, MEDIA_TYPES[form])
             counted = {point.name: point.values["count"] for point in incident.totals}
             facts = {**account(printed, incident.integrity), "patients": counted["patients"], "acts": counted["acts"]}
@@ -91,7 +91,7 @@ class IncidentReport:
         lists = self.guard.judge(AccessRequest(subject, Action.LEDGER_READ, purpose)).allowed
         return Incident(
             institution=subject.institution,
-            origin=self.reading.origin,
+            origin=self.reading.vouching.origin,
             software=self.installation.software,
             stage=suspicion.stage,
             begins_at=_moment(suspicion.begins_at),

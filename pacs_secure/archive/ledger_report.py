@@ -79,7 +79,7 @@ class LedgerReport:
         totals, chapters = tally.counting.totals(), tally.chapters()
         return Report(
             institution=of,
-            origin=self.reading.origin,
+            origin=self.reading.vouching.origin,
             software=installation.software,
             first_day=period.first.isoformat(),
             last_day=period.last.isoformat(),
@@ -99,7 +99,7 @@ class LedgerReport:
 
     def _printed(self, report: Report, language: Language, form: ReportFormat) -> Printed:
         content = self.printer.report(report, language, form)
-        note = sign(content, self.reading.origin, self.signer)
+        note = sign(content, self.reading.vouching.origin, self.signer)
         name = f"ledger-report-{report.first_day}-{report.last_day}.{language.value}.{form.value}"
         return Printed(content, note, name, MEDIA_TYPES[form])
 

@@ -16,7 +16,7 @@ did not sign allows nothing: whoever administers the database can write a horizo
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from uuid import UUID
 
@@ -26,6 +26,7 @@ from pacs_secure.archive.ledger_horizon import Bounds, Progress, Step, survey
 from pacs_secure.archive.ledger_keys import LedgerKeys
 from pacs_secure.archive.proofs import demand_study
 from pacs_secure.archive.spoken_holds import Hold, SpokenHolds
+from pacs_secure.archive.vouching import Vouching
 from pacs_secure.core.access import AccessRequest, Action, Grant, Permit, Purpose, Subject
 from pacs_secure.core.audit import Outcome
 from pacs_secure.core.errors import ArchiveError, Conflict, Tampered, Unavailable
@@ -44,6 +45,9 @@ from pacs_secure.crypto.tlog import (
 )
 from pacs_secure.ports import Ledger, LedgerKey, Publisher, Records, Retention, Signer
 from pacs_secure.ports import LedgerKeys as KeyList
+
+MOST_AHEAD = timedelta(days=2)
+"""How long ago the newest cosignature may be: every daily run writes entries, which are witnessed within seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +97,7 @@ class LedgerRetention:
     """How long an entry is kept (12 to 120)."""
     writer_key: Callable[[KeyId], bytes | None]
     """Returns a writer's first key, None when the shelf has none."""
+    vouching: Vouching
 
     @property
     def able(self) -> bool:
@@ -127,7 +132,8 @@ class LedgerRetention:
             Denied: the caller may not.
             Tampered: the ledger is not what was recorded and published, or a certificate is forged; nothing goes.
             Conflict: a legal hold was set meanwhile: try again.
-            Unavailable: this process was not given the right, or something is out of reach: the rest goes next time.
+            Unavailable: this process was not given the right, something is out of reach, or the clock is far ahead of
+                the witnesses: the rest goes next time.
         """
         permit = self.guard.decide(AccessRequest(subject, Action.LEDGER_EXPIRE, purpose, details=details))
         grant = self.guard.grant(permit, 0)
@@ -162,6 +168,8 @@ class LedgerRetention:
             raise Unavailable("this process was not given the right to remove anything from the ledger")
         removed = self._remove(permit, self._publish(), progress)
         surveyed = self._survey(grant, lambda _: None)
+        if surveyed.spoken is not None:
+            self._demand_true_time()
         # 1 certify
         self._certify(permit, self.signer, grant, surveyed)
         # 2 publish
@@ -172,6 +180,14 @@ class LedgerRetention:
         # 4 remove
         removed += self._remove(permit, horizon, progress)
         return Expired(surveyed.plan, removed, erased, len(surveyed.steps))
+
+    def _demand_true_time(self) -> None:
+        """Let nothing go by a clock that is far ahead of the witnesses, where there are any."""
+        if not self.vouching.keys:
+            return
+        vouched = self.vouching.newest()
+        if vouched is None or self.now() - vouched.at > MOST_AHEAD:
+            raise Unavailable("no witness vouches for the time by which entries would be old enough")
 
     def _survey(self, grant: Grant, progress: Progress) -> _Survey:
         cutoff = months_before(self.now(), self.months)

@@ -1,22 +1,21 @@
 """Reads the ledger from end to end, once: every entry is verified as it passes, and given on as a draft."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from pacs_secure.archive.ledger_check import LedgerCheck
+from pacs_secure.archive.vouching import Vouched, Vouching
 from pacs_secure.core.audit import Draft, Finding
 from pacs_secure.core.errors import Tampered, TooOften
 from pacs_secure.core.reports import Integrity, Table
-from pacs_secure.crypto.tlog import WitnessKey, parse_checkpoint, verify_cosignature, verify_note
+from pacs_secure.crypto.tlog import parse_checkpoint
 from pacs_secure.crypto.tlog.skim import skim
-from pacs_secure.ports import Ledger, Publisher
+from pacs_secure.ports import Ledger
 
 Progress = Callable[[int], None]
-Witnessed = tuple[tuple[str, ...], int]
-"""Who signed, and for how many entries."""
 NOTHING = -1
 _STEP = 1000
 _WAIT_SECONDS = 30
@@ -27,12 +26,8 @@ class WholeReading:
     """One reading at a time: each takes a core for as long as the ledger is long."""
 
     ledger: Ledger
-    publisher: Publisher
-    origin: str
     new_check: Callable[[], LedgerCheck]
-    public_key: Callable[[], bytes]
-    keys: Sequence[WitnessKey] = ()
-    """Of the witnesses that the house has configured: nobody else's signature counts."""
+    vouching: Vouching
     busy: threading.Lock = field(default_factory=threading.Lock)
 
     def read(
@@ -67,26 +62,8 @@ class WholeReading:
             check.end()
             progress(size % _STEP)
             covering = self._covering(last + 1)
-            witnesses = self._witnesses(last + 1)
-        return _integrity(check.findings, unreadable, (first, last), covering, witnesses)
-
-    def _witnesses(self, size: int) -> Witnessed:
-        """Return who signed for so many entries, or else for how many they have signed so far."""
-        found = self._verified(self.publisher.witnessed_from(size), size)
-        return found if found[0] else self._verified(self.publisher.witnessed())
-
-    def _verified(self, note: bytes | None, least: int = 0) -> Witnessed:
-        """Return whose signatures are true: whoever can write the published files can write names there."""
-        if note is None:
-            return (), 0
-        try:
-            text = verify_note(note, self.origin, self.public_key())
-            size = parse_checkpoint(note).size
-        except Tampered:
-            return (), 0
-        lines = note.decode().splitlines()
-        names = sorted(key.name for key in self.keys if any(_signed(line, key, text) for line in lines))
-        return (tuple(names), size) if names and size >= least else ((), 0)
+            vouched = self.vouching.of(last + 1) or self.vouching.newest()
+        return _integrity(check.findings, unreadable, (first, last), covering, vouched)
 
     def _covering(self, size: int) -> bytes | None:
         """Return the first kept note that covers so many entries."""
@@ -106,20 +83,12 @@ def alone(busy: threading.Lock) -> Iterator[None]:
         busy.release()
 
 
-def _signed(line: str, key: WitnessKey, text: bytes) -> bool:
-    try:
-        verify_cosignature(line, key, text)
-    except Tampered:
-        return False
-    return True
-
-
 def _integrity(
     findings: list[Finding],
     unreadable: int,
     reach: tuple[int, int],
     covering: bytes | None,
-    witnessed: Witnessed,
+    vouched: Vouched | None,
 ) -> Integrity:
     problems = tuple((one.place, "" if one.position is None else one.position, one.problem) for one in findings)
     checkpoint = None if covering is None else parse_checkpoint(covering)
@@ -131,6 +100,6 @@ def _integrity(
         last_entry=reach[1],
         checkpoint_size=0 if checkpoint is None else checkpoint.size,
         checkpoint_root="" if checkpoint is None else checkpoint.root.hex(),
-        witnesses=witnessed[0],
-        witnessed_size=witnessed[1],
+        witnesses=vouched.names if vouched else (),
+        witnessed_size=vouched.size if vouched else 0,
     )

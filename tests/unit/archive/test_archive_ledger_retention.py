@@ -1,7 +1,7 @@
 """Ending: old entries and their keys go, a certificate stays, and whatever breaks in between, the next run ends it."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from itertools import count
 from typing import Any
@@ -9,7 +9,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from pacs_secure.archive.ledger_retention import LedgerRetention
 from pacs_secure.archive.proofs import of_study
+from pacs_secure.archive.vouching import Vouching
 from pacs_secure.core.access import Role, StoredFacts, Subject
 from pacs_secure.core.audit import Outcome
 from pacs_secure.core.classification import Reclassification
@@ -25,6 +27,7 @@ from pacs_secure.house import furnish
 from pacs_secure.ports import Shelf
 from tests.aged import BEGUN, DAY, old_draft, write_past
 from tests.builders import ELSEWHERE, HERE, subject
+from tests.cosigning import Cosigner
 from tests.unit.archive.instances import acts, data_set, store, study_uid
 from tests.world import ORIGIN, World
 
@@ -410,3 +413,46 @@ def test_a_plan_that_cannot_be_made_is_on_record(world: World) -> None:
     with pytest.raises(Unavailable):
         world.archive.ledger_retention.plan(OPERATOR, None, details=NOTE)
     assert acts(world)[-1] == ("ledger:expire", "failed")
+
+
+# --- the time by which entries are old ----------------------------------------------------------
+
+
+def vouched(world: World, witness: Cosigner, at: datetime | None) -> LedgerRetention:
+    """Return the verb of a house with one witness, which signed the newest checkpoint at a moment, or not yet."""
+    world.notary.attest()
+    note = world.publisher.checkpoint()
+    assert note is not None
+    if at is not None:
+        world.publisher.add_witnessed(world.publisher.published(), note + witness.sign(note, at))
+    return furnish(replace(world.house.engines, witnesses=[witness.key])).archive.ledger_retention
+
+
+@pytest.mark.parametrize("at", [None, datetime.now(UTC) - timedelta(days=3), datetime(2023, 1, 1, tzinfo=UTC)])
+def test_nothing_goes_by_a_clock_that_is_far_ahead_of_the_witnesses(world: World, at: datetime | None) -> None:
+    write_past(world.house, 600)
+    retention = vouched(world, Cosigner("w.example"), at)
+    with pytest.raises(Unavailable, match="no witness vouches"):
+        retention.expire(OPERATOR, None, details=NOTE)
+    assert world.entries()[-1]["outcome"] == "failed"
+    assert list(world.publisher.retained()) == []
+    assert retention.plan(OPERATOR, None, details=NOTE).horizon == 512  # what would go may be looked at
+
+
+def test_a_witness_that_signed_lately_vouches_for_the_time(world: World) -> None:
+    write_past(world.house, 600)
+    retention = vouched(world, Cosigner("w.example"), datetime.now(UTC) - timedelta(hours=30))
+    assert retention.expire(OPERATOR, None, details=NOTE).entries == 512
+
+
+def test_of_several_witnesses_the_earliest_counts(world: World) -> None:
+    one, other = Cosigner("w1.example"), Cosigner("w2.example")
+    world.ledger.append(old_draft(world.house, BEGUN))
+    world.notary.attest()
+    note = world.publisher.checkpoint()
+    assert note is not None
+    world.publisher.add_witnessed(1, note + one.sign(note, BEGUN + DAY) + other.sign(note, BEGUN))
+    vouching = Vouching(world.publisher, ORIGIN, world.keyring.public_key, [one.key, other.key])
+    found = vouching.newest()
+    assert found is not None
+    assert (found.names, found.size, found.at) == (("w1.example", "w2.example"), 1, BEGUN)

@@ -5,15 +5,15 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from pacs_secure.archive.report import reading
 from pacs_secure.archive.report.reading import WholeReading
 from pacs_secure.core.audit import Draft
 from pacs_secure.core.errors import Tampered, TooOften
-from pacs_secure.crypto.tlog import WitnessKey, sign_note
+from pacs_secure.crypto.tlog import sign_note
 from pacs_secure.crypto.tlog.skim import skim
 from tests.builders import NOW, draft
+from tests.cosigning import Cosigner
 from tests.world import World
 
 LONG_AGO, LATER = NOW - timedelta(days=900), NOW + timedelta(days=900)
@@ -44,22 +44,9 @@ def test_every_entry_is_given_on_and_the_head_that_covers_them_is_named(world: W
     assert integrity.witnesses == ()
 
 
-class Signing:
-    """A witness with a key that the house has configured, or has not."""
-
-    def __init__(self, name: str) -> None:
-        self._private = Ed25519PrivateKey.generate()
-        self.key = WitnessKey(name, self._private.public_key().public_bytes_raw())
-
-    def sign(self, note: bytes) -> bytes:
-        text = note[: note.index(b"\n\n") + 1]
-        signature = self._private.sign(b"cosignature/v1\ntime 7\n" + text)
-        blob = b64encode(self.key.key_id + (7).to_bytes(8, "big") + signature).decode()
-        return f"\u2014 {self.key.name} {blob}\n".encode()
-
-
-def signed_by(world: World, *witnesses: Signing) -> WholeReading:
-    return replace(whole(world), keys=[one.key for one in witnesses])
+def signed_by(world: World, *witnesses: Cosigner) -> WholeReading:
+    reader = whole(world)
+    return replace(reader, vouching=replace(reader.vouching, keys=[one.key for one in witnesses]))
 
 
 def witnesses_in(reader: WholeReading) -> tuple[tuple[str, ...], int]:
@@ -68,7 +55,11 @@ def witnesses_in(reader: WholeReading) -> tuple[tuple[str, ...], int]:
 
 
 def test_witnesses_are_named_whose_signatures_are_true_and_nobody_else(world: World) -> None:
-    one, other, stranger = Signing("witness.example/w1"), Signing("witness.example/w2"), Signing("witness.example/w3")
+    one, other, stranger = (
+        Cosigner("witness.example/w1"),
+        Cosigner("witness.example/w2"),
+        Cosigner("witness.example/w3"),
+    )
     fill(world)
     note = world.publisher.checkpoint()
     assert note is not None
@@ -80,19 +71,20 @@ def test_witnesses_are_named_whose_signatures_are_true_and_nobody_else(world: Wo
 
 
 def test_a_note_that_the_log_did_not_sign_or_that_covers_less_than_it_says_has_no_witnesses(world: World) -> None:
-    one = Signing("witness.example/w1")
+    one = Cosigner("witness.example/w1")
     fill(world)
     note = world.publisher.checkpoint()
     assert note is not None
     text = note[: note.index(b"\n\n") + 1]
-    of_nobody = sign_note(text, whole(world).origin, whole(world).public_key(), bytes(64))
+    vouching = whole(world).vouching
+    of_nobody = sign_note(text, vouching.origin, vouching.public_key(), bytes(64))
     for forged in (of_nobody, b"no note"):
         world.publisher.cosigned[3] = forged + one.sign(note)
         assert witnesses_in(signed_by(world, one)) == ((), 0)
 
 
 def test_while_no_witness_has_seen_the_last_entries_it_is_said_for_how_many_they_signed(world: World) -> None:
-    one = Signing("witness.example/w1")
+    one = Cosigner("witness.example/w1")
     fill(world)
     note = world.publisher.checkpoint()
     assert note is not None
