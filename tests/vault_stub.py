@@ -66,9 +66,11 @@ def stub_vault(directory: Path) -> Iterator[StubVault]:
                 self.close_connection = True
                 return
             status, value = answer
-            out = value if isinstance(value, bytes) else json.dumps(value).encode()
+            # A 204 has no content: whatever followed would be read as the beginning of the next answer.
+            out = b"" if status == 204 else value if isinstance(value, bytes) else json.dumps(value).encode()
             self.send_response(status)
-            self.send_header("Content-Length", str(len(out)))
+            if status != 204:
+                self.send_header("Content-Length", str(len(out)))
             if status in {301, 307}:
                 self.send_header("Location", "https://127.0.0.1:1/elsewhere")
             self.end_headers()

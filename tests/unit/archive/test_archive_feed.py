@@ -147,6 +147,21 @@ def test_whoever_stops_in_between_is_on_record_as_having_stopped(world: World) -
     assert acts(world)[-1] == ("ledger:feed", "aborted")
 
 
+def test_a_failure_in_between_is_on_record_with_its_kind_and_what_had_been_passed_on(world: World) -> None:
+    store(world)
+
+    def failing() -> None:
+        with world.archive.feed.begin(OPERATOR, None, 0, HOW) as feeding:
+            feeding.passed_on(feeding.page())
+            raise Unavailable("the ledger is out of reach")
+
+    with pytest.raises(Unavailable):
+        failing()
+    assert acts(world)[-1] == ("ledger:feed", "failed")
+    facts = world.entries()[-1]["facts"]
+    assert (facts["error"], facts["entries"]) == ("Unavailable", 3)
+
+
 def test_without_a_record_nothing_is_passed_on(world: World) -> None:
     world.ledger.down = True
 
