@@ -22,10 +22,10 @@ import re
 import sys
 import time
 from base64 import b64decode
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
-from functools import partial
+from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 
@@ -33,8 +33,8 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
-TILE_HEIGHT = 8
-WIDTH = 1 << TILE_HEIGHT
+WIDTH = 256
+"""Hashes of a full tile, and entries of a full bundle."""
 HASH = 32
 NO_ENTRY = b"0" * 64
 TOLERATED = timedelta(minutes=5)
@@ -63,9 +63,9 @@ CERTIFICATE = re.compile(
 """Of entries that expired: number, first, horizon, root at the horizon, and the next number of each writer."""
 UNSIGNED = {"ledger:verify", "system:start"}
 """Acts that may be recorded without a signature, like any refusal, as long as they name nobody."""
-LEAF = sha256(b"\x00")
-EPOCH = datetime.fromtimestamp(0, UTC)
 SOUND, WANTING, MISUSE = 0, 1, 2
+Notes = Sequence[tuple[str, bytes]]
+"""Notes with the names they are called by."""
 
 
 class Misuse(Exception):
@@ -126,31 +126,38 @@ class Signer:
 
 
 class Tree:
-    """Grows and keeps the roots of its full subtrees, largest first (RFC 6962 2.1)."""
+    """Grows, and keeps at each level of tiles what fills no tile yet (RFC 6962 2.1, C2SP tlog-tiles)."""
 
     def __init__(self) -> None:
-        self.nodes: list[bytes] = []
+        self.levels: list[list[bytes]] = [[]]
         self.size = 0
 
-    def append(self, node: bytes, height: int = 0) -> list[bytes]:
-        """Add the next leaf hash, or a full subtree; return the roots of the tiles it completes, level 0 first."""
-        completed = [node] if height else []
-        self.size += 1 << height
-        carry = (self.size >> height) - 1
-        while carry & 1:
-            node = sha256(b"\x01" + self.nodes.pop() + node).digest()
-            carry, height = carry >> 1, height + 1
-            if height % TILE_HEIGHT == 0:
-                completed.append(node)
-        self.nodes.append(node)
-        return completed
+    def extend(self, leaves: list[bytes]) -> Iterator[tuple[int, int, list[bytes]]]:
+        """Add leaf hashes, at most to the end of a tile; yield each tile that this fills: level, number, hashes."""
+        self.levels[0] += leaves
+        self.size += len(leaves)
+        level = 0
+        while len(full := self.levels[level]) == WIDTH:
+            self.levels[level] = []
+            yield level, self.size // WIDTH ** (level + 1) - 1, full
+            level += 1
+            self.levels[level:] = self.levels[level:] or [[]]
+            self.levels[level].append(root_of(full))
 
     def root(self) -> bytes:
         """Return the root as the tree stands."""
-        node = self.nodes[-1] if self.nodes else sha256(b"").digest()
-        for left in self.nodes[-2::-1]:
-            node = sha256(b"\x01" + left + node).digest()
-        return node
+        right: list[bytes] = []
+        for hashes in self.levels:
+            right = [root_of(hashes + right)] if hashes or right else []
+        return root_of(right)
+
+
+def root_of(nodes: list[bytes]) -> bytes:
+    """Return the root over nodes of one height, of which the last alone may be lower (RFC 6962 2.1)."""
+    while len(nodes) > 1:
+        pairs = [sha256(b"\x01" + left + right).digest() for left, right in zip(nodes[::2], nodes[1::2], strict=False)]
+        nodes = pairs + nodes[2 * len(pairs) :]
+    return nodes[0] if nodes else sha256(b"").digest()
 
 
 def take_apart(note: bytes) -> tuple[bytes, list[tuple[str, bytes]]]:
@@ -182,6 +189,8 @@ class Directory:
     """The published files, by the names C2SP tlog-tiles gives them."""
 
     def __init__(self, path: Path) -> None:
+        if not path.is_dir():
+            raise Misuse("there is no such directory")
         self.path = path
 
     def read(self, name: str) -> bytes | None:
@@ -215,8 +224,8 @@ def instant(at: bytes) -> datetime | None:
 
 
 def late(at: bytes, before: bytes) -> timedelta | None:
-    """Return how far an entry is dated back, when that is more than clocks may differ."""
-    back = (instant(before) or EPOCH) - (instant(at) or EPOCH)
+    """Return how far an entry is dated back, when that is more than clocks may differ; both are times."""
+    back = datetime.fromisoformat(before.decode()) - datetime.fromisoformat(at.decode())
     return back if back > TOLERATED else None
 
 
@@ -234,11 +243,7 @@ class Verification:
     """One walk over a published log, from the first entry to the newest signed size."""
 
     def __init__(
-        self,
-        directory: Directory,
-        key: Ed25519PublicKey,
-        witnesses: Sequence[Signer] = (),
-        elsewhere: Sequence[tuple[str, bytes]] = (),
+        self, directory: Directory, key: Ed25519PublicKey, witnesses: Sequence[Signer] = (), elsewhere: Notes = ()
     ) -> None:
         self.findings: list[Finding] = []
         self.found = 0
@@ -249,8 +254,8 @@ class Verification:
         self._directory, self._key = directory, key
         self._witnesses, self._elsewhere, self._origin = witnesses, elsewhere, ""
         self._roots: dict[int, bytes] = {}
-        self._tiles: list[bytearray] = []
-        """Hashes of the tile that is being filled, at each level above 0."""
+        self._signed: deque[int] = deque()
+        """The sizes that were signed and are not reached yet, smallest first."""
         self._prev: tuple[bytes, ...] = (NO_ENTRY,)
         self._at = b"1970-01-01T00:00:00.000000Z"
         self._writers: dict[bytes, int] = {}
@@ -265,12 +270,13 @@ class Verification:
         self._read_notes()
         self._read_certificates()
         self._check_newest()
-        self._check_root()
+        self._signed.extend(sorted(self._roots))
+        self._grow([])
         for number in range(-(-self.size // WIDTH)):
             self._bundle(number, min(WIDTH, self.size - number * WIDTH))
-        for level, hashes in enumerate(self._tiles, 1):
+        for level, hashes in enumerate(self.tree.levels):
             if hashes:
-                self._compare_tile(level, self.size // WIDTH ** (level + 1), bytes(hashes))
+                self._compare_tile(level, self.size // WIDTH ** (level + 1), hashes)
 
     def find(self, place: str, position: int | None, problem: str) -> None:
         """Count a finding and, unless there are too many, write it down."""
@@ -321,17 +327,15 @@ class Verification:
 
     def _check_newest(self) -> None:
         """Hold the newest checkpoint against the kept notes, which are written just before it."""
-        problem = ""
         for wait in PATIENCE:
             time.sleep(wait)
             try:
                 newest = read_note(self._directory.read("checkpoint") or b"", self._key).size
+                problem = f"it is of size {newest}, but size {self.size} was signed: it was put back, or never written"
             except BadNote as error:
-                problem = str(error)
-                continue
+                newest, problem = -1, str(error)
             if newest >= self.size:
                 return
-            problem = f"it is of size {newest}, but size {self.size} was signed: it was put back, or never written"
         self.find("checkpoint", None, problem)
 
     def _take(self, name: str, head: Head) -> None:
@@ -375,21 +379,12 @@ class Verification:
             if (moment[:10] != day and instant(moment) is None) or (moment < at and late(moment, at)):
                 return False
             writers[writer], at, day = number + 1, max(at, moment), moment[:10]
-            leaf = LEAF.copy()
-            leaf.update(entry)
-            leaves.append(leaf.digest())
+            leaves.append(sha256(b"\x00" + entry).digest())
             prev = leaves[-1].hex().encode()
         if b"".join(leaves) != tile:
             return False
         self._prev, self._at, self._writers = (prev,), at, writers
-        if len(leaves) == WIDTH and self._roots.keys().isdisjoint(range(first + 1, first + WIDTH)):
-            while len(leaves) > 1:
-                pairs = iter(leaves)
-                leaves = [sha256(b"\x01" + left + right).digest() for left, right in zip(pairs, pairs, strict=True)]
-            self._grow(leaves[0], TILE_HEIGHT)
-            return True
-        for one in leaves:
-            self._grow(one)
+        self._grow(leaves)
         return True
 
     def _entry(self, position: int, entry: bytes | None, published: bytes | None) -> None:
@@ -401,7 +396,7 @@ class Verification:
             self._chain(position, entry)
         # After an edit the next entry may still name what was published here; that is one finding, not two.
         self._prev = tuple(dict.fromkeys(one.hex().encode() for one in (leaf, published or leaf))) if leaf else ()
-        self._grow(leaf)
+        self._grow([leaf])
 
     def _chain(self, position: int, entry: bytes) -> None:
         read = ENTRY.fullmatch(entry)
@@ -447,24 +442,24 @@ class Verification:
         elif number < expected:
             self.find("writer", position, "entry has a number that its writer had used before")
 
-    def _grow(self, node: bytes, height: int = 0) -> None:
-        """Add a leaf hash or the root of a full tile; verify the tiles it completes, and a root that was signed."""
-        for level, full in enumerate(self.tree.append(node, height), 1):
-            if len(self._tiles) < level:
-                self._tiles.append(bytearray())
-            self._tiles[level - 1] += full
-            if len(self._tiles[level - 1]) == HASH * WIDTH:
-                number = self.tree.size // WIDTH ** (level + 1) - 1
-                self._compare_tile(level, number, bytes(self._tiles[level - 1]))
-                self._tiles[level - 1].clear()
-        self._check_root()
+    def _grow(self, leaves: list[bytes]) -> None:
+        """Add leaf hashes; verify every root that was signed on the way, and the tiles that are filled."""
+        while self._signed and self._signed[0] <= self.tree.size + len(leaves):
+            count = self._signed.popleft() - self.tree.size
+            self._add(leaves[:count])
+            self._check_root()
+            leaves = leaves[count:]
+        self._add(leaves)
+
+    def _add(self, leaves: list[bytes]) -> None:
+        for level, number, hashes in self.tree.extend(leaves):
+            self._compare_tile(level, number, hashes)
 
     def _check_root(self) -> None:
-        """Compare the root with what was signed at this size, if anything was."""
-        signed = self._roots.get(self.tree.size)
-        if signed is None or self._forked:
+        """Compare the root with what was signed at this size."""
+        if self._forked:
             return
-        if signed == self.tree.root():
+        if self._roots[self.tree.size] == self.tree.root():
             self._last_good = self.tree.size
             return
         # Every later root differs with it, so the first one says where to look.
@@ -480,17 +475,10 @@ class Verification:
         self.find("tile", None, f"tile {number} of level {level}, width {width}, {problem}")
         return None
 
-    def _compare_tile(self, level: int, number: int, hashes: bytes) -> None:
-        tile = self._tile(level, number, len(hashes) // HASH)
-        if tile is not None and tile != hashes:
+    def _compare_tile(self, level: int, number: int, hashes: list[bytes]) -> None:
+        tile = self._tile(level, number, len(hashes)) if level else None  # level 0 was held against the entries
+        if tile is not None and tile != b"".join(hashes):
             self.find("tile", None, f"tile {number} of level {level} does not follow from the entries")
-
-
-def open_directory(path: Path) -> Directory:
-    """Return the directory, if there is one."""
-    if not path.is_dir():
-        raise Misuse("there is no such directory")
-    return Directory(path)
 
 
 def load_key(path: Path) -> Ed25519PublicKey:
@@ -519,9 +507,8 @@ def report(verification: Verification, *, as_json: bool) -> str:
     """Put the verdict into words, or into JSON."""
     findings, root, size = verification.findings, verification.tree.root().hex(), verification.size
     if as_json:
-        shown = [asdict(finding) for finding in findings]
         verdict = {"sound": not findings, "entries": size, "root": root, "witnessed": verification.witnessed}
-        return json.dumps({**verdict, "findings": shown})
+        return json.dumps({**verdict, "findings": [asdict(one) for one in findings]})
     signed = [f"{name} has signed up to size {signed}" for name, signed in verification.witnessed.items()]
     found = f"found wanting: {verification.found} findings in {size} entries"
     return "\n".join([*map(str, findings), *signed, found if findings else f"sound: {size} entries, root {root}"])
@@ -532,13 +519,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="pacs-audit-verify", description="Verify a published ledger.")
     parser.add_argument("directory", type=Path, metavar="CHECKPOINT-DIR")
     parser.add_argument("--key", type=Path, required=True, metavar="PUBLIC.pem", help="the log's Ed25519 public key")
-    several = partial(parser.add_argument, action="append", default=[])
-    several("--witness", metavar="VERIFIER-KEY", help="a witness that must have signed")
-    several("--note", type=Path, metavar="FILE", help="a checkpoint that was kept elsewhere")
+    parser.add_argument("--witness", action="append", default=[], metavar="VERIFIER-KEY", help="who must have signed")
+    parser.add_argument("--note", action="append", default=[], type=Path, metavar="FILE", help="one kept elsewhere")
     parser.add_argument("--json", action="store_true", help="answer with one JSON object")
     options = parser.parse_args(arguments)
     try:
-        directory, key = open_directory(options.directory), load_key(options.key)
+        directory, key = Directory(options.directory), load_key(options.key)
         witnesses = [load_witness(verifier_key) for verifier_key in options.witness]
         notes = [(path.name, path.read_bytes()) for path in options.note]
     except (Misuse, OSError) as error:

@@ -143,8 +143,69 @@ class House:
     """Forget every key that opens something."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Common:
+    """What nearly every verb stands on."""
+
+    engines: Engines
+    seals: InstitutionSeals
+    keys: StudyKeys
+    ledger_keys: LedgerKeys
+    guard: Guard
+    facts: Facts
+    opener: Opener
+
+    def drop_keys(self) -> None:
+        """Forget every key that opens something."""
+        self.keys.flush()
+        self.seals.flush()
+
+
 def furnish(engines: Engines, terms: Terms | None = None, session_terms: SessionTerms | None = None) -> House:
     """Give the engines to the verbs."""
+    common = _common(engines, terms)
+    engines, guard, facts, seals = common.engines, common.guard, common.facts, common.seals
+    invitations = Invitations(guard, facts, engines.records, seals, _now)
+    told = Details(engines.unwrapper)
+    proofs = LedgerProofs(guard, engines.ledger, engines.publisher, engines.origin, engines.public_key)
+    reading = LedgerReading(guard, engines.ledger, engines.patients, facts, seals, told)
+    sealer = Sealer(common.keys, engines.blobs, _new_object_id)
+    verify = _verify(common)
+    vouching = Vouching(engines.publisher, engines.origin, engines.public_key, engines.witnesses)
+    whole = WholeReading(engines.ledger, verify.informed_check, vouching)
+    archive = Archive(
+        guard=guard,
+        facts=facts,
+        ingest=Ingest(guard, facts, engines.records, engines.patients, engines.blobs, sealer, seals, _now, Limits()),
+        retrieve=Retrieve(guard, facts, engines.records, common.opener),
+        search=Search(guard, engines.records, seals),
+        verify=verify,
+        report=_report(common, whole),
+        incident=IncidentReport(guard, facts, whole, engines.installation, engines.printer, engines.signer, _now),
+        enrolment=Enrolment(guard, engines.devices, engines.authority, _now),
+        recovery=Recovery(guard, engines.records, engines.ledger),
+        break_glass=BreakGlass(guard, engines.emergencies, engines.patients, engines.ledger, seals, _now, uuid4),
+        notices=NoticeBook(guard, engines.notices, seals, _now),
+        classify=Classify(guard, facts, engines.records, seals, _now),
+        care=CareTies(guard, facts, engines.ties, seals, _now),
+        sessions=Sessions(guard, engines.sessions, seals, _now, time.monotonic, session_terms),
+        convening=Convening(invitations, BoardPages(invitations), engines.boards, engines.ledger),
+        sharing=Sharing(invitations, engines.shares, engines.ledger),
+        explain=Explain(guard, facts, engines.policy, _now),
+        feed=LedgerFeed(guard, engines.ledger, engines.origin),
+        ledger_keys=common.ledger_keys,
+        ledger_retention=_ledger_retention(common, verify, vouching),
+        policies=Policies(guard, engines.policy, engines.policies, seals, check_policy, _now),
+        ledger_reading=reading,
+        audit_events=AuditEvents(guard, reading, engines.origin),
+        questioning=Questioning(guard, engines.questions, reading, seals, _now),
+        ledger_proofs=proofs,
+        patient_trail=PatientTrail(guard, engines.ledger, engines.patients, seals, told, proofs, _now),
+    )
+    return House(archive, engines, common.drop_keys)
+
+
+def _common(engines: Engines, terms: Terms | None) -> _Common:
     seals = InstitutionSeals(engines.records, engines.wrapper, engines.unwrapper, time.monotonic)
     engines = replace(engines, devices=ProvenDevices(engines.devices, seals))
     engines.ledger.author(lambda: engines.wrapper.mint(engines.home, Shelf.WRITER))
@@ -160,88 +221,54 @@ def furnish(engines: Engines, terms: Terms | None = None, session_terms: Session
     )
     guard = Guard(engines.policy, engines.ledger, engines.ties, seals, ledger_keys, _now, uuid4, terms)
     facts = Facts(guard, engines.records, seals)
-    opener = Opener(keys, engines.blobs)
-    invitations = Invitations(guard, facts, engines.records, seals, _now)
-    told = Details(engines.unwrapper)
-    proofs = LedgerProofs(guard, engines.ledger, engines.publisher, engines.origin, engines.public_key)
-    reading = LedgerReading(guard, engines.ledger, engines.patients, facts, seals, told)
-    sealer = Sealer(keys, engines.blobs, _new_object_id)
-    verify = Verify(
-        guard,
+    return _Common(engines, seals, keys, ledger_keys, guard, facts, Opener(keys, engines.blobs))
+
+
+def _verify(common: _Common) -> Verify:
+    engines = common.engines
+    return Verify(
+        common.guard,
         engines.records,
         engines.ties,
         engines.ledger,
         engines.publisher,
         engines.retention,
         engines.blobs,
-        opener,
-        seals,
+        common.opener,
+        common.seals,
         engines.home,
         engines.unwrapper,
         engines.origin,
         engines.public_key,
         _now,
     )
-    vouching = Vouching(engines.publisher, engines.origin, engines.public_key, engines.witnesses)
-    whole = WholeReading(engines.ledger, verify.informed_check, vouching)
 
-    def drop_keys() -> None:
-        keys.flush()
-        seals.flush()
 
-    archive = Archive(
-        guard=guard,
-        facts=facts,
-        ingest=Ingest(guard, facts, engines.records, engines.patients, engines.blobs, sealer, seals, _now, Limits()),
-        retrieve=Retrieve(guard, facts, engines.records, opener),
-        search=Search(guard, engines.records, seals),
-        verify=verify,
-        report=LedgerReport(
-            guard,
-            whole,
-            Appendix(engines.policy, engines.devices, engines.installation),
-            engines.printer,
-            engines.signer,
-            _now,
-        ),
-        incident=IncidentReport(guard, facts, whole, engines.installation, engines.printer, engines.signer, _now),
-        enrolment=Enrolment(guard, engines.devices, engines.authority, _now),
-        recovery=Recovery(guard, engines.records, engines.ledger),
-        break_glass=BreakGlass(guard, engines.emergencies, engines.patients, engines.ledger, seals, _now, uuid4),
-        notices=NoticeBook(guard, engines.notices, seals, _now),
-        classify=Classify(guard, facts, engines.records, seals, _now),
-        care=CareTies(guard, facts, engines.ties, seals, _now),
-        sessions=Sessions(guard, engines.sessions, seals, _now, time.monotonic, session_terms),
-        convening=Convening(invitations, BoardPages(invitations), engines.boards, engines.ledger),
-        sharing=Sharing(invitations, engines.shares, engines.ledger),
-        explain=Explain(guard, facts, engines.policy, _now),
-        feed=LedgerFeed(guard, engines.ledger, engines.origin),
-        ledger_keys=ledger_keys,
-        ledger_retention=LedgerRetention(
-            guard,
-            engines.records,
-            engines.ledger,
-            engines.publisher,
-            engines.retention,
-            engines.ledger_keys,
-            ledger_keys,
-            seals,
-            engines.signer,
-            engines.origin,
-            engines.public_key,
-            _now,
-            engines.keep_months,
-            verify.writer_key,
-            vouching,
-        ),
-        policies=Policies(guard, engines.policy, engines.policies, seals, check_policy, _now),
-        ledger_reading=reading,
-        audit_events=AuditEvents(guard, reading, engines.origin),
-        questioning=Questioning(guard, engines.questions, reading, seals, _now),
-        ledger_proofs=proofs,
-        patient_trail=PatientTrail(guard, engines.ledger, engines.patients, seals, told, proofs, _now),
+def _report(common: _Common, whole: WholeReading) -> LedgerReport:
+    engines = common.engines
+    appendix = Appendix(engines.policy, engines.devices, engines.installation)
+    return LedgerReport(common.guard, whole, appendix, engines.printer, engines.signer, _now)
+
+
+def _ledger_retention(common: _Common, verify: Verify, vouching: Vouching) -> LedgerRetention:
+    engines = common.engines
+    return LedgerRetention(
+        common.guard,
+        engines.records,
+        engines.ledger,
+        engines.publisher,
+        engines.retention,
+        engines.ledger_keys,
+        common.ledger_keys,
+        common.seals,
+        engines.signer,
+        engines.origin,
+        engines.public_key,
+        _now,
+        engines.keep_months,
+        verify.writer_key,
+        vouching,
     )
-    return House(archive, engines, drop_keys)
 
 
 def _now() -> datetime:

@@ -43,6 +43,25 @@ from pacs_secure.web.studies import Studies
 
 OPENAPI_URL = "/api/v1/openapi.json"
 
+_APIS = (
+    api_boards,
+    api_break_glass,
+    api_care,
+    api_devices,
+    api_facts,
+    api_ledger_reading,
+    api_ledger_retention,
+    api_notices,
+    api_patient_trails,
+    api_policy,
+    api_questions,
+    api_reports,
+    api_sessions,
+    api_shares,
+    fhir,
+)
+"""Everything that is routed over the archive alone, whoever asks."""
+
 _STUDY = "/studies/{study}"
 _SERIES = _STUDY + "/series/{series}"
 _INSTANCE = _SERIES + "/instances/{instance}"
@@ -85,23 +104,7 @@ def create_app(
         app.include_router(login.routes(archive, identification, provider))
     store = Store(archive, identification, limits, Memory(limits.bytes_in_memory))
     app.include_router(_studies_service(Studies(archive, identification), store), prefix=STUDIES_SERVICE)
-    for api in (
-        api_boards,
-        api_break_glass,
-        api_care,
-        api_devices,
-        api_facts,
-        api_ledger_reading,
-        api_ledger_retention,
-        api_notices,
-        api_patient_trails,
-        api_policy,
-        api_questions,
-        api_reports,
-        api_sessions,
-        api_shares,
-        fhir,
-    ):
+    for api in _APIS:
         app.include_router(api.routes(archive, identification))
     return app
 

@@ -293,7 +293,6 @@ def test_full_tiles_of_every_level_are_verified(
     tmp_path: Path, verify: Verify, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Tiles of two hashes instead of 256 give a short log several levels of full ones.
-    monkeypatch.setattr(audit_verify, "TILE_HEIGHT", 1)
     monkeypatch.setattr(audit_verify, "WIDTH", 2)
     for size in (1, 2, 3, 7, 8, 15):
         directory = tmp_path / str(size)

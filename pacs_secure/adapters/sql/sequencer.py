@@ -113,12 +113,13 @@ class Sequencer:
     def _set_aside(self, connection: Connection, row: int) -> None:
         """Take a row out of the way for good, unless it was the ledger that took nothing at that time."""
         with connection.begin() as transaction:
-            if sequence_in(connection, only=row).unreadable:
+            if unreadable := sequence_in(connection, only=row).unreadable:
                 transaction.rollback()
-        with connection.begin():
-            set_aside_in(connection, row)
+        if unreadable:
+            with connection.begin():
+                set_aside_in(connection, row)
+            log.error("row %d of the outbox was set aside", row)
         self._unreadable.remove(row)
-        log.error("row %d of the outbox was set aside", row)
 
 
 def taken(connection: Connection) -> bool:

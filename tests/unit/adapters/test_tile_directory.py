@@ -63,7 +63,7 @@ def publish(place: Path, *sizes: int) -> TileDirectory:
 
 
 def findings(place: Path) -> list[str]:
-    verification = audit_verify.Verification(audit_verify.open_directory(place), KEY.public_key())
+    verification = audit_verify.Verification(audit_verify.Directory(place), KEY.public_key())
     verification.run()
     return [str(finding) for finding in verification.findings]
 
