@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Collection
+from datetime import datetime
 from os import urandom
 from uuid import uuid4
 
@@ -90,3 +91,16 @@ class FakeKeyring:
     def _reach(self) -> None:
         if self.sealed:
             raise Unavailable("the vault is sealed")
+
+
+class MemorySnapshots:
+    """What is known of the vault's snapshots, in memory."""
+
+    def __init__(self) -> None:
+        self._taken: dict[bytes, datetime] = {}
+
+    def add(self, taken_at: datetime, verified_at: datetime, name_digest: bytes) -> None:
+        self._taken.setdefault(name_digest, taken_at)
+
+    def newest_verified(self) -> datetime | None:
+        return max(self._taken.values(), default=None)

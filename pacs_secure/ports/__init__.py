@@ -38,6 +38,7 @@ from pacs_secure.ports.sessions import (
     Sessions,
 )
 from pacs_secure.ports.sharing import Boards, Shares
+from pacs_secure.ports.snapshots import Snapshots
 from pacs_secure.ports.witnesses import Clocks, Cosigned, SeenElsewhere, TimeStamps, Witness
 
 __all__ = [
@@ -93,6 +94,7 @@ __all__ = [
     "Shares",
     "Shelf",
     "Signer",
+    "Snapshots",
     "StoredName",
     "Ties",
     "TimeStamps",

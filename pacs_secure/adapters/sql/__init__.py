@@ -15,6 +15,7 @@ from pacs_secure.adapters.sql.records import SqlRecords
 from pacs_secure.adapters.sql.retention import SqlRetention
 from pacs_secure.adapters.sql.sessions import SqlSessions
 from pacs_secure.adapters.sql.shares import SqlShares
+from pacs_secure.adapters.sql.snapshots import SqlSnapshots
 from pacs_secure.adapters.sql.ties import SqlTies
 from pacs_secure.adapters.sql.used_tokens import SqlUsedTokens
 
@@ -34,6 +35,7 @@ __all__ = [
     "SqlRetention",
     "SqlSessions",
     "SqlShares",
+    "SqlSnapshots",
     "SqlTies",
     "SqlUsedTokens",
 ]
