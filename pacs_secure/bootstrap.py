@@ -34,6 +34,7 @@ from pacs_secure.adapters.sql import (
     SqlUsedTokens,
 )
 from pacs_secure.adapters.tile_directory import TileDirectory
+from pacs_secure.adapters.tombstone_directory import TombstoneDirectory
 from pacs_secure.adapters.vault_authority import VaultAuthority
 from pacs_secure.adapters.vault_keyring import VaultEraser, VaultSigner, VaultUnwrapper, VaultWrapper
 from pacs_secure.adapters.vault_session import AppRole, VaultSession
@@ -140,6 +141,7 @@ def open_house(settings: Settings, stack: ExitStack, vault: Vault) -> House:
             ledger_keys=SqlLedgerKeys(database),
             eraser=_eraser(vault),
             retention=SqlRetention(database),
+            tombstones=TombstoneDirectory(settings.tombstone_directory),
             keep_months=settings.ledger.keep_months,
             questions=SqlEmployeeQuestions(database),
             signer=None if signer is None else VaultSigner(signer, institution(settings.institution)),

@@ -78,6 +78,7 @@ from pacs_secure.ports import (
     Shelf,
     Signer,
     Ties,
+    Tombstones,
     UsedTokens,
 )
 from pacs_secure.ports import LedgerKeys as LedgerKeyList
@@ -116,6 +117,7 @@ class Engines:
     ledger_keys: LedgerKeyList
     questions: EmployeeQuestions
     retention: Retention
+    tombstones: Tombstones
     eraser: KeyEraser | None = None
     """None: this process forgets nothing."""
     keep_months: int = 36

@@ -90,6 +90,13 @@ class Objects(Section):
     """Bytes of free space below which nothing is accepted (0xA700, 503)."""
 
 
+class Tombstones(Section):
+    """Where it stands which keys were forgotten."""
+
+    directory: Path | None = None
+    """In no backup, for a backup must not take it back; None: ``tombstones`` beside the ledger's directory."""
+
+
 class Claims(Section):
     """Where an issuer says what of a person, as dotted paths; "" when it does not say."""
 
@@ -252,8 +259,14 @@ class Settings(BaseSettings):
     access: Access = Access()
     notices: Notices = Notices()
     clock: Clock = Clock()
+    tombstones: Tombstones = Tombstones()
     policy_directory: Path | None = None
     """None: the policy that ships with the package."""
+
+    @property
+    def tombstone_directory(self) -> Path:
+        """Return where tombstones lie."""
+        return self.tombstones.directory or self.ledger.checkpoint_directory.with_name("tombstones")
 
     @model_validator(mode="after")
     def _development_stays_at_home(self) -> Self:

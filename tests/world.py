@@ -34,6 +34,7 @@ from pacs_secure.adapters.sql import (
     SqlUsedTokens,
 )
 from pacs_secure.adapters.tile_directory import TileDirectory
+from pacs_secure.adapters.tombstone_directory import TombstoneDirectory
 from pacs_secure.archive import Archive
 from pacs_secure.archive.notary import Notary
 from pacs_secure.core.audit import LedgerEntry
@@ -60,6 +61,7 @@ from tests.fakes_policies import MemoryPolicies
 from tests.fakes_questions import MemoryEmployeeQuestions
 from tests.fakes_sessions import MemorySessions
 from tests.fakes_sharing import MemoryBoards, MemoryShares
+from tests.fakes_tombstones import MemoryTombstones
 
 POLICIES = Path(__file__).parents[1] / "policies"
 ORIGIN = "tests.example/ledger"
@@ -89,6 +91,7 @@ class World:
     notary: Notary
     authority: MemoryAuthority
     questions: MemoryEmployeeQuestions
+    tombstones: MemoryTombstones
 
     @property
     def archive(self) -> Archive:
@@ -122,6 +125,7 @@ def memory_world() -> World:
     sessions = MemorySessions(ledger)
     policies = MemoryPolicies(ledger)
     questions = MemoryEmployeeQuestions(ledger)
+    tombstones = MemoryTombstones()
     engines = Engines(
         HERE,
         shipped_policy(),
@@ -147,6 +151,7 @@ def memory_world() -> World:
         bookmarks=MemoryBookmarks(),
         ledger_keys=MemoryLedgerKeys(ledger),
         retention=MemoryRetention(ledger),
+        tombstones=tombstones,
         eraser=keyring,
         signer=keyring,
         questions=questions,
@@ -166,6 +171,7 @@ def memory_world() -> World:
         notary,
         authority,
         questions,
+        tombstones,
     )
 
 
@@ -246,6 +252,7 @@ def disk_world(
         used_tokens=SqlUsedTokens(database),
         ledger_keys=SqlLedgerKeys(database),
         retention=SqlRetention(database),
+        tombstones=TombstoneDirectory(directory / "tombstones"),
         eraser=eraser,
     )
     try:

@@ -15,11 +15,11 @@ it. What is there already is compared and never written anew.
 """
 
 import fcntl
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from pacs_secure.adapters.durable_files import make_directory, replace_file, sync_directory
 from pacs_secure.core.audit import LedgerEntry
 from pacs_secure.core.errors import Conflict, NotFound, Tampered, Unavailable
 from pacs_secure.crypto.tlog import (
@@ -193,7 +193,7 @@ class TileDirectory:
                 if path.exists():
                     path.unlink()
                     removed += 1
-            _sync_directory(self._directory / "tile" / "entries")
+            sync_directory(self._directory / "tile" / "entries")
         return removed
 
     def _horizons(self) -> list[str]:
@@ -255,7 +255,7 @@ class TileDirectory:
     def _locked(self) -> Iterator[None]:
         """Let one process publish at a time."""
         with _reachable():
-            _make_directory(self._directory)
+            make_directory(self._directory)
             with (self._directory / ".lock").open("ab") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 yield
@@ -276,18 +276,10 @@ class TileDirectory:
             raise Tampered("what was published is not what the ledger says")
         else:
             # A crash may have come between the rename and the directory's own fsync.
-            _sync_directory((self._directory / path).parent)
+            sync_directory((self._directory / path).parent)
 
     def _replace(self, path: str, content: bytes) -> None:
-        target = self._directory / path
-        _make_directory(target.parent)
-        fresh = target.with_name(f".{target.name}.new")
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640), "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        fresh.rename(target)
-        _sync_directory(target.parent)
+        replace_file(self._directory / path, content)
 
 
 @contextmanager
@@ -296,19 +288,3 @@ def _reachable() -> Iterator[None]:
         yield
     except OSError as error:
         raise Unavailable("the publishing directory is out of reach") from error
-
-
-def _make_directory(directory: Path) -> None:
-    """Make a directory and those above it, each durable in its parent."""
-    if not directory.is_dir():
-        _make_directory(directory.parent)
-        directory.mkdir(mode=0o750, exist_ok=True)
-        _sync_directory(directory.parent)
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -39,6 +39,7 @@ from pacs_secure.ports.sessions import (
 )
 from pacs_secure.ports.sharing import Boards, Shares
 from pacs_secure.ports.snapshots import Snapshots
+from pacs_secure.ports.tombstones import Tombstone, Tombstones
 from pacs_secure.ports.witnesses import Clocks, Cosigned, SeenElsewhere, TimeStamps, Witness
 
 __all__ = [
@@ -98,6 +99,8 @@ __all__ = [
     "StoredName",
     "Ties",
     "TimeStamps",
+    "Tombstone",
+    "Tombstones",
     "UsedTokens",
     "Witness",
 ]
