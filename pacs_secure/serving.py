@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from pacs_secure import __version__, identity, watchers
+from pacs_secure import __version__, identity, measures, watchers
 from pacs_secure.adapters.list_files import ListFile
 from pacs_secure.adapters.vault_authority import VaultRevocations
 from pacs_secure.adapters.vault_keyring import VaultCanary, VaultSigner
@@ -20,6 +20,7 @@ from pacs_secure.archive import clock_watch, time_stamping
 from pacs_secure.archive.ledger_watch import EVERY_SECONDS, LedgerWatch
 from pacs_secure.archive.notary import Notary
 from pacs_secure.archive.readiness import Readiness
+from pacs_secure.archive.vouching import Vouching
 from pacs_secure.bootstrap import Vault, open_house
 from pacs_secure.core.access import AccessRequest, Action, Door, Role, Subject
 from pacs_secure.core.errors import Tampered, Unavailable
@@ -31,6 +32,7 @@ from pacs_secure.house import House
 from pacs_secure.messengers import forwarders, notifiers
 from pacs_secure.ports import RevocationLists
 from pacs_secure.settings import Settings
+from pacs_secure.web import metrics
 from pacs_secure.web.app import create_app
 from pacs_secure.web.multipart import UploadLimits
 from pacs_secure.web.server import Certificate, Server
@@ -83,7 +85,8 @@ def serve(settings: Settings) -> None:
         # 5 listen
         readiness = _start_readiness(settings, house, vault, stack)
         readiness.check()  # no door opens where keys or ledger do not work (ACC-11)
-        _open_doors(settings, house, vault, readiness, stack)
+        gauges = _measure(settings, house, readiness)
+        _open_doors(settings, house, vault, readiness, gauges, stack)
         log.info("the archive is open")
         # 6 wait
         ending.wait()
@@ -192,7 +195,22 @@ def _start_readiness(settings: Settings, house: House, vault: Vault, stack: Exit
     return readiness
 
 
-def _open_doors(settings: Settings, house: House, vault: Vault, readiness: Readiness, stack: ExitStack) -> None:
+def _measure(settings: Settings, house: House, readiness: Readiness) -> metrics.PrometheusGauges:
+    gauges, engines = metrics.PrometheusGauges(), house.engines
+    vouching = Vouching(engines.publisher, engines.origin, engines.public_key, engines.witnesses)
+    measures.measure_ledger(gauges, engines.ledger, engines.publisher, vouching, house.archive.verify.now)
+    measures.measure_machine(gauges, settings.objects.directory, readiness.check)
+    return gauges
+
+
+def _open_doors(
+    settings: Settings,
+    house: House,
+    vault: Vault,
+    readiness: Readiness,
+    gauges: metrics.PrometheusGauges,
+    stack: ExitStack,
+) -> None:
     of = institution(settings.institution)
     authenticator = identity.authenticator(settings)
     dicom, web = settings.dicom, settings.web
@@ -203,7 +221,8 @@ def _open_doors(settings: Settings, house: House, vault: Vault, readiness: Readi
     dicom_door = DicomServer(house.archive, devices, of, dicom.ae_title, dicom.host, dicom.port, context, people=people)
     credentials.install_by(dicom_door.replace_certificate)
     limits, provider = UploadLimits(part_bytes=web.largest_instance), identity.login_provider(settings)
-    app = create_app(house.archive, authenticator, of, readiness.check, limits, provider)
+    watched = metrics.routes(gauges, lambda: measures.watchers_token(web.metrics_token_file))
+    app = create_app(house.archive, authenticator, of, readiness.check, limits, provider, watched)
     certificate = Certificate(web.certificate_file, web.key_file)
     web_door = open_web_door(app, web.host, web.port, certificate)
     dicom_door.start()
@@ -211,8 +230,8 @@ def _open_doors(settings: Settings, house: House, vault: Vault, readiness: Readi
     web_door.start()
     stack.callback(web_door.stop)
     _keep("revocation-lists", dicom.revocation_every, credentials.look_at_lists, stack)
-    watched = (dicom.certificate_file, dicom.key_file, dicom.ca_file)
-    _keep_reading("dicom-certificate", watched, credentials.look_at_files, stack)
+    files = (dicom.certificate_file, dicom.key_file, dicom.ca_file)
+    _keep_reading("dicom-certificate", files, credentials.look_at_files, stack)
     _keep_reading("web-certificate", (web.certificate_file, web.key_file), lambda: _renew(web_door, certificate), stack)
 
 

@@ -54,6 +54,8 @@ class Web(Section):
     key_file: Path
     largest_instance: Annotated[int, Field(gt=0)] = 2 << 30
     """Bytes one STOW-RS part may have."""
+    metrics_token_file: Path | None = None
+    """Mode 0600, at least 32 bytes: what a watcher from elsewhere brings to `/metrics`; None: this machine only."""
 
 
 class Index(Section):

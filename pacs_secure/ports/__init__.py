@@ -12,6 +12,7 @@ from pacs_secure.ports.index import Added, InstitutionKeys, Ledger, Publisher, R
 from pacs_secure.ports.keys import ForgettableKey, KeyCanary, KeyEraser, KeyUnwrapper, KeyWrapper, Shelf, Signer
 from pacs_secure.ports.leader import Alarm, Leader
 from pacs_secure.ports.ledger_keys import LedgerKey, LedgerKeys
+from pacs_secure.ports.metrics import Gauges
 from pacs_secure.ports.notices import Messenger, Notices
 from pacs_secure.ports.objects import Blob, Blobs, StoredName
 from pacs_secure.ports.people import (
@@ -63,6 +64,7 @@ __all__ = [
     "Emergencies",
     "EmployeeQuestions",
     "ForgettableKey",
+    "Gauges",
     "Identified",
     "InstitutionKeys",
     "IssuedCertificate",

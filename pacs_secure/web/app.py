@@ -79,11 +79,13 @@ def create_app(
     ready: Callable[[], None],
     limits: UploadLimits | None = None,
     provider: LoginProvider | None = None,
+    metrics: APIRouter | None = None,
 ) -> FastAPI:
     """Return the application over one archive.
 
     ``institution`` is whose ledger hears of callers nobody knows; ``ready`` raises `Unavailable`
-    when keys, ledger or index do not work. With a ``provider`` people can log in by their browser.
+    when keys, ledger or index do not work. With a ``provider`` people can log in by their browser;
+    ``metrics`` is the route for the machine's watchers (`pacs_secure.web.metrics.routes`).
     """
     limits = limits or UploadLimits()
     revocable = Revocable(authenticator, archive.sessions.revocation)
@@ -100,6 +102,8 @@ def create_app(
     problems.install(app)
     describe_credentials(app)
     app.include_router(health.routes(ready))
+    if metrics is not None:
+        app.include_router(metrics)
     if provider is not None:
         app.include_router(login.routes(archive, identification, provider))
     store = Store(archive, identification, limits, Memory(limits.bytes_in_memory))

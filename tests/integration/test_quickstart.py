@@ -1,11 +1,13 @@
 """One command starts everything, another ends it, and no kill -9 in between loses anything."""
 
 import json
+import ssl
 import stat
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 from cryptography.x509 import SubjectAlternativeName, UniformResourceIdentifier, load_pem_x509_certificate
 
@@ -100,6 +102,19 @@ def test_status_shows_what_runs(running: Running) -> None:
     assert {name: one["running"] for name, one in status["processes"].items()} == {
         "supervisor": True, "archive": True, "openbao": True, "witness-1": True, "witness-2": True,
     }  # fmt: skip
+
+
+def test_this_machine_reads_how_the_archive_is(running: Running) -> None:
+    url = running.told["api_url"].removesuffix("/api/v1") + "/metrics"
+    context = ssl.create_default_context(cafile=running.told["ca_file"])
+
+    lines = httpx.get(url, verify=context).text.splitlines()
+    told = {name: float(value) for name, value in (line.split() for line in lines if not line.startswith("#"))}
+
+    assert told["pacs_secure_ready"] == 1.0
+    assert told["pacs_secure_ledger_entries"] >= told["pacs_secure_ledger_published_entries"] > 0
+    assert told["pacs_secure_objects_free_bytes"] > 0
+    assert not any("{" in line for line in lines)
 
 
 def test_two_witnesses_sign_what_is_published(running: Running) -> None:

@@ -1,0 +1,73 @@
+"""What the watchers of the machine are told of a running archive: sizes, ages and whether it works."""
+
+import os
+import stat
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from pacs_secure.archive.vouching import Vouching
+from pacs_secure.core.errors import Unavailable
+from pacs_secure.ports import Gauges, Ledger, Publisher
+
+SHORTEST_TOKEN = 32
+"""Bytes: who may ask from elsewhere is not to be guessed."""
+
+
+def measure_ledger(
+    gauges: Gauges, ledger: Ledger, publisher: Publisher, vouching: Vouching, now: Callable[[], datetime]
+) -> None:
+    """Have read how far the ledger is, how far it is published, and how old the newest word of a witness is."""
+    gauges.watch("ledger_entries", ledger.size)
+    gauges.watch("ledger_published_entries", publisher.published)
+    gauges.watch("ledger_witnessed_age_seconds", lambda: witnessed_age(vouching, now()))
+
+
+def measure_machine(gauges: Gauges, objects: Path, ready: Callable[[], None]) -> None:
+    """Have read how much room the objects have, and whether the archive works: ``ready`` raises when it does not."""
+    gauges.watch("objects_free_bytes", lambda: free_bytes(objects))
+    gauges.watch("ready", lambda: is_ready(ready))
+
+
+def witnessed_age(vouching: Vouching, now: datetime) -> float:
+    """Return how many seconds ago a witness signed the newest witnessed checkpoint; raise `Unavailable` if none did."""
+    newest = vouching.newest()
+    if newest is None:
+        raise Unavailable("no witness vouches for the ledger yet")
+    return (now - newest.at).total_seconds()
+
+
+def is_ready(ready: Callable[[], None]) -> float:
+    """Return 1 when the archive can do its work, else 0."""
+    try:
+        ready()
+    except Unavailable:
+        return 0.0
+    return 1.0
+
+
+def free_bytes(directory: Path) -> float:
+    """Return the free bytes where a directory lies; raise `Unavailable` when nobody can tell."""
+    try:
+        space = os.statvfs(directory)
+    except OSError:
+        raise Unavailable("the free space cannot be told") from None
+    return float(space.f_bavail * space.f_frsize)
+
+
+def watchers_token(file: Path | None) -> bytes | None:
+    """Read what a watcher from elsewhere has to bring, None when no file is named.
+
+    Raises:
+        Unavailable: it cannot be read, is short, or may be read by others.
+    """
+    if file is None:
+        return None
+    try:
+        secret = file.read_bytes().strip()
+        shared = stat.S_IMODE(file.stat().st_mode) & 0o077
+    except OSError:
+        raise Unavailable("the token of the metrics cannot be read") from None
+    if shared or len(secret) < SHORTEST_TOKEN:
+        raise Unavailable("the token of the metrics is short, or may be read by others")
+    return secret

@@ -1,0 +1,77 @@
+"""The numbers are those of the archive itself."""
+
+import os
+from datetime import UTC, datetime, timedelta
+from math import isnan
+from pathlib import Path
+
+import pytest
+
+from pacs_secure import measures
+from pacs_secure.archive.vouching import Vouching
+from pacs_secure.core.access import Action
+from pacs_secure.core.errors import Unavailable
+from tests.builders import HERE
+from tests.cosigning import Cosigner
+from tests.fakes_metrics import MemoryGauges
+from tests.world import ORIGIN, World
+
+NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
+
+
+def secret(folder: Path, content: bytes, mode: int = 0o600) -> Path:
+    file = folder / "token"
+    file.write_bytes(content)
+    file.chmod(mode)
+    return file
+
+
+def test_the_ledger_tells_its_size_and_how_old_its_newest_witness_is(world: World) -> None:
+    gauges, witness = MemoryGauges(), Cosigner("w1.example")
+    vouching = Vouching(world.publisher, ORIGIN, world.keyring.public_key, [witness.key])
+    measures.measure_ledger(gauges, world.ledger, world.publisher, vouching, lambda: NOON)
+    world.archive.guard.announce(HERE, Action.SYSTEM_START, {})
+
+    before = gauges.now()
+    note = world.notary.attest() and world.publisher.checkpoint()
+    assert note
+    world.publisher.add_witnessed(1, note + witness.sign(note, NOON - timedelta(seconds=40)))
+
+    assert (before["ledger_entries"], before["ledger_published_entries"]) == (1, 0)
+    assert isnan(before["ledger_witnessed_age_seconds"])
+    assert gauges.now() == {
+        "ledger_entries": 1.0,
+        "ledger_published_entries": 1.0,
+        "ledger_witnessed_age_seconds": 40.0,
+    }
+
+
+def test_the_machine_tells_its_free_bytes_and_whether_the_archive_works(tmp_path: Path) -> None:
+    gauges, works = MemoryGauges(), [True]
+
+    def ready() -> None:
+        if not works[0]:
+            raise Unavailable("the keys are out of reach")
+
+    measures.measure_machine(gauges, tmp_path, ready)
+    assert gauges.now()["ready"] == 1.0
+    works[0] = False
+    assert gauges.now()["ready"] == 0.0
+    space = os.statvfs(tmp_path)
+    assert 0 < gauges.now()["objects_free_bytes"] <= space.f_blocks * space.f_frsize
+
+
+def test_where_nothing_is_nobody_tells_what_is_free(tmp_path: Path) -> None:
+    with pytest.raises(Unavailable):
+        measures.free_bytes(tmp_path / "gone")
+
+
+def test_a_token_is_long_and_for_its_owner_only(tmp_path: Path) -> None:
+    assert measures.watchers_token(None) is None
+    assert measures.watchers_token(secret(tmp_path, b"t" * 32 + b"\n")) == b"t" * 32
+    with pytest.raises(Unavailable):
+        measures.watchers_token(secret(tmp_path, b"t" * 31))
+    with pytest.raises(Unavailable):
+        measures.watchers_token(secret(tmp_path, b"t" * 32, 0o640))
+    with pytest.raises(Unavailable):
+        measures.watchers_token(tmp_path / "gone")
