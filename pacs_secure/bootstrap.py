@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -46,7 +47,7 @@ from pacs_secure.core.identifiers import Institution, institution
 from pacs_secure.core.reports import Installation, Point, Thresholds
 from pacs_secure.crypto.tlog import witness_key
 from pacs_secure.house import Engines, House, furnish
-from pacs_secure.ports import Device
+from pacs_secure.ports import Device, Signer
 from pacs_secure.settings import Settings
 
 _PACKAGE = Path(__file__).parent
@@ -112,7 +113,7 @@ def open_house(settings: Settings, stack: ExitStack, vault: Vault) -> House:
     stack.callback(database.close)
     blobs = DiskBlobs(settings.objects.directory, settings.objects.least_free)
     stack.callback(blobs.close)
-    signer = vault.session_if_given("signer")
+    signer = _signer(settings, vault)
     return furnish(
         Engines(
             home=institution(settings.institution),
@@ -127,7 +128,7 @@ def open_house(settings: Settings, stack: ExitStack, vault: Vault) -> House:
             blobs=blobs,
             wrapper=VaultWrapper(vault.session("store")),
             unwrapper=VaultUnwrapper(vault.session("reader")),
-            public_key=lambda: ledger_key(settings.ledger.public_key_file),
+            public_key=partial(ledger_key, settings.ledger.public_key_file),
             origin=settings.ledger.origin,
             leader=database.leader(),
             emergencies=SqlEmergencies(database),
@@ -141,10 +142,10 @@ def open_house(settings: Settings, stack: ExitStack, vault: Vault) -> House:
             ledger_keys=SqlLedgerKeys(database),
             eraser=_eraser(vault),
             retention=SqlRetention(database),
-            tombstones=TombstoneDirectory(settings.tombstone_directory),
+            tombstones=tombstones(settings, signer),
             keep_months=settings.ledger.keep_months,
             questions=SqlEmployeeQuestions(database),
-            signer=None if signer is None else VaultSigner(signer, institution(settings.institution)),
+            signer=signer,
             installation=installation(settings),
             witnesses=[witness_key(one.verifier_key) for one in settings.ledger.witnesses],
         ),
@@ -157,6 +158,20 @@ def _eraser(vault: Vault) -> VaultEraser | None:
     """Return what forgets keys, when this process was given the role."""
     session = vault.session_if_given("eraser")
     return None if session is None else VaultEraser(session, vault.session_if_given("reader"))
+
+
+def _signer(settings: Settings, vault: Vault) -> VaultSigner | None:
+    """Return what signs for the log, when this process was given the role."""
+    session = vault.session_if_given("signer")
+    return None if session is None else VaultSigner(session, institution(settings.institution))
+
+
+def tombstones(settings: Settings, signer: Signer | None) -> TombstoneDirectory:
+    """Return where it stands which keys were forgotten; without a signer nothing can be added."""
+    ledger = settings.ledger
+    return TombstoneDirectory(
+        settings.tombstone_directory, ledger.origin, partial(ledger_key, ledger.public_key_file), signer
+    )
 
 
 def installation(settings: Settings) -> Installation:

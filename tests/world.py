@@ -252,7 +252,7 @@ def disk_world(
         used_tokens=SqlUsedTokens(database),
         ledger_keys=SqlLedgerKeys(database),
         retention=SqlRetention(database),
-        tombstones=TombstoneDirectory(directory / "tombstones"),
+        tombstones=TombstoneDirectory(directory / "tombstones", ORIGIN, public_key, signer),
         eraser=eraser,
     )
     try:

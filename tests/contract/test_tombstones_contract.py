@@ -10,9 +10,18 @@ import pytest
 from pacs_secure.adapters.tombstone_directory import TombstoneDirectory
 from pacs_secure.core.identifiers import KeyId, institution
 from pacs_secure.ports import Shelf, Tombstone, Tombstones
+from tests.fakes_keys import FakeKeyring
 from tests.fakes_tombstones import MemoryTombstones
 
 AT = datetime(2026, 3, 4, 5, 6, 7, 891011, tzinfo=UTC)
+
+
+KEYRING = FakeKeyring()
+ORIGIN = "tests.example/ledger"
+
+
+def graveyard(place: Path) -> TombstoneDirectory:
+    return TombstoneDirectory(place, ORIGIN, KEYRING.public_key, KEYRING)
 
 
 def tombstone(number: int) -> Tombstone:
@@ -22,7 +31,7 @@ def tombstone(number: int) -> Tombstone:
 
 @pytest.fixture(params=["directory", "memory"])
 def tombstones(request: pytest.FixtureRequest, tmp_path: Path) -> Tombstones:
-    return MemoryTombstones() if request.param == "memory" else TombstoneDirectory(tmp_path / "below" / "tombstones")
+    return MemoryTombstones() if request.param == "memory" else graveyard(tmp_path / "below" / "tombstones")
 
 
 def test_nobody_is_buried_at_first(tombstones: Tombstones) -> None:
