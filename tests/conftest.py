@@ -3,6 +3,7 @@
 from importlib.util import find_spec
 
 pytest_plugins = [
+    "tests.scratch",
     "tests.clock",
     "tests.loopback",
     "tests.postgres_fixture",

@@ -6,7 +6,7 @@ version lives.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Protocol, cast
 
 import casbin
 
-from pacs_secure.adapters.policy_files import PolicyFiles, Safeguards, joined, read_folder, read_policy, split
+from pacs_secure.adapters.policy_files import PolicyFiles, Rule, Safeguards, joined, read_folder, read_policy, split
 from pacs_secure.adapters.policy_laws import breaches
 from pacs_secure.core.access import (
     OF_A_STUDY,
@@ -87,6 +87,10 @@ class _Rules:
         """Every set of safeguards that some rule passes, the largest first."""
         return tuple(sorted({rule.despite for rule in self._files.rules}, key=len, reverse=True))
 
+    @cached_property
+    def _by_action(self) -> Mapping[Action, Sequence[Rule]]:
+        return {action: [rule for rule in self._files.rules if action in rule.actions] for action in Action}
+
     def ruling(self, role: Role, action: Action, purpose: Purpose) -> _Ruling:
         """Ask casbin once a version; its enforcers are not safe for concurrent use."""
         key = (role, action, purpose)
@@ -105,13 +109,20 @@ class _Rules:
     def _ask(self, role: Role, action: Action, purpose: Purpose) -> _Ruling:
         allowed: dict[Reach, str] = {}
         refusal = DEFAULT_DENY
-        for relation in sorted(Relation):
+        for relation in self._spoken_of(role, action, purpose):
             permitted, rule = self._say(role, action, purpose, relation, _NO_SAFEGUARD)
             if permitted:
                 allowed |= self._widest(role, action, purpose, relation)
             elif rule:
                 refusal = rule
         return _Ruling(allowed, refusal)
+
+    def _spoken_of(self, role: Role, action: Action, purpose: Purpose) -> Sequence[Relation]:
+        """Return the relations that a rule speaks of to the role; on any other there is nothing to ask casbin for."""
+        names, any_or_this = {role.value, *self.roles[role].groups}, {"*", purpose.value}
+        rules = [rule for rule in self._by_action[action] if rule.role in names]
+        spoken = {one for rule in rules if not any_or_this.isdisjoint(rule.purposes) for one in rule.relations}
+        return [relation for relation in sorted(Relation) if not spoken.isdisjoint({"*", relation.value})]
 
     def _widest(self, role: Role, action: Action, purpose: Purpose, relation: Relation) -> dict[Reach, str]:
         """Return how far each rule for a relation reaches; a rule that passes safeguards passes fewer of them too."""

@@ -1,6 +1,7 @@
 """Tests stand where the code stands: each module is met by name in its own folder of tests, or a reason says where."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -45,6 +46,7 @@ def has_code(path: Path) -> bool:
     return any(not isinstance(statement, ast.Expr) for function in functions for statement in function.body)
 
 
+@cache
 def imported(path: Path) -> set[str]:
     """Return every module of the package that a test file imports."""
     names = set()
