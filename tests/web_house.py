@@ -30,14 +30,19 @@ class WebHouse:
     world: World
     issuer: DevelopmentIssuer
     ready: list[bool] = field(default_factory=lambda: [True])
+    doors: dict[tuple[object, ...], FastAPI] = field(default_factory=dict)
+    """Each is opened once: describing its hundred routes takes longer than most tests."""
 
     def app(self, limits: UploadLimits | None = None, provider: LoginProvider | None = None) -> FastAPI:
         def ready() -> None:
             if not self.ready[0]:
                 raise Unavailable("not ready")
 
-        authenticator = JoseAuthenticator([self.issuer.trusted([HERE, ELSEWHERE])])
-        return create_app(self.world.archive, authenticator, HERE, ready, limits, provider)
+        place = (id(self.world.archive), limits, id(provider))
+        if place not in self.doors:
+            authenticator = JoseAuthenticator([self.issuer.trusted([HERE, ELSEWHERE])])
+            self.doors[place] = create_app(self.world.archive, authenticator, HERE, ready, limits, provider)
+        return self.doors[place]
 
     def client(
         self,

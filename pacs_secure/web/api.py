@@ -7,6 +7,7 @@ models; it runs in a worker thread, calls one verb and returns what it is to ans
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from http import HTTPStatus
 from typing import Any, Generic, TypeVar
 
@@ -229,6 +230,7 @@ def _described(path: str, body: type[Body] | None, query: type[Body] | None) -> 
     return described | ({"parameters": parameters} if parameters else {})
 
 
+@cache
 def _schema(model: type[Body]) -> dict[str, Any]:
     """Return a model's JSON Schema with its definitions in place, for a document that has no room for them."""
     schema = model.model_json_schema()
