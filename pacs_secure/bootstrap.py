@@ -12,7 +12,6 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 from pacs_secure import __version__, identity
 from pacs_secure.adapters.casbin_policy import CasbinPolicy
-from pacs_secure.adapters.disk_blobs import DiskBlobs
 from pacs_secure.adapters.policy_check import check_policy
 from pacs_secure.adapters.policy_files import read_folder
 from pacs_secure.adapters.sql import (
@@ -49,6 +48,7 @@ from pacs_secure.crypto.tlog import witness_key
 from pacs_secure.house import Engines, House, furnish
 from pacs_secure.ports import Device, Signer
 from pacs_secure.settings import Settings
+from pacs_secure.stores import object_store
 
 _PACKAGE = Path(__file__).parent
 
@@ -111,8 +111,6 @@ def open_house(settings: Settings, stack: ExitStack, vault: Vault) -> House:
     """Open every engine that the settings name; ``stack`` closes them."""
     database = Database(settings.index.place, settings.index.password_file)
     stack.callback(database.close)
-    blobs = DiskBlobs(settings.objects.directory, settings.objects.least_free)
-    stack.callback(blobs.close)
     signer = _signer(settings, vault)
     return furnish(
         Engines(
@@ -125,7 +123,7 @@ def open_house(settings: Settings, stack: ExitStack, vault: Vault) -> House:
             devices=SqlDevices(database),
             sessions=SqlSessions(database),
             publisher=TileDirectory(settings.ledger.checkpoint_directory),
-            blobs=blobs,
+            blobs=object_store(settings.objects, stack),
             wrapper=VaultWrapper(vault.session("store")),
             unwrapper=VaultUnwrapper(vault.session("reader")),
             public_key=partial(ledger_key, settings.ledger.public_key_file),

@@ -23,9 +23,13 @@ def measure_ledger(
     gauges.watch("ledger_witnessed_age_seconds", lambda: witnessed_age(vouching, now()))
 
 
-def measure_machine(gauges: Gauges, objects: Path, ready: Callable[[], None]) -> None:
-    """Have read how much room the objects have, and whether the archive works: ``ready`` raises when it does not."""
-    gauges.watch("objects_free_bytes", lambda: free_bytes(objects))
+def measure_machine(gauges: Gauges, objects: Path | None, ready: Callable[[], None]) -> None:
+    """Have read how much room the objects have, and whether the archive works: ``ready`` raises when it does not.
+
+    A bucket (None) does not say how much room it has.
+    """
+    if objects is not None:
+        gauges.watch("objects_free_bytes", lambda: free_bytes(objects))
     gauges.watch("ready", lambda: is_ready(ready))
 
 

@@ -1,4 +1,4 @@
-"""The tables of the configuration about the ledger and whoever outside the house vouches for it."""
+"""The tables of the configuration about objects, the ledger, and whoever outside the house vouches for it."""
 
 from pathlib import Path
 from typing import Annotated, Self
@@ -123,6 +123,42 @@ class Ledger(Section):
         if self.witness_quorum is not None and self.witness_quorum > len(self.witnesses):
             raise ValueError("witness_quorum is larger than the number of [[ledger.witnesses]]")
         return self
+
+
+class ObjectStore(Section):
+    """One place for sealed objects: a directory, or a bucket of S3."""
+
+    directory: Path | None = None
+    least_free: Annotated[int, Field(ge=0)] = 256 << 20
+    """Bytes of free space below which the directory takes nothing more (0xA700, 503)."""
+    url: (
+        Annotated[str, StringConstraints(pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._-]+)*/?$")]
+        | None
+    ) = None
+    """``s3://bucket/prefix``."""
+    endpoint: Url | None = None
+    """Where the bucket is asked for; https, or http on this machine."""
+    region: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,64}$")] = "us-east-1"
+    credentials_file: Path | None = None
+    """JSON, mode 0600: access_key_id, secret_access_key and perhaps session_token. Read anew for every request."""
+    ca_file: Path | None = None
+    """An authority that is trusted for the endpoint beside those that the system trusts."""
+    request_seconds: Annotated[float, Field(gt=0, le=300)] = 30.0
+    """How long one request to the bucket may last."""
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if (self.directory is None) == (self.url is None):
+            raise ValueError("a place for objects names either directory or url")
+        if self.url is not None and (self.endpoint is None or self.credentials_file is None):
+            raise ValueError("a bucket needs endpoint and credentials_file")
+        if self.url is None and (self.endpoint is not None or self.credentials_file is not None):
+            raise ValueError("a directory needs neither endpoint nor credentials_file")
+        return self
+
+
+class Objects(ObjectStore):
+    """Where the sealed objects are kept."""
 
 
 class Clock(Section):

@@ -13,7 +13,7 @@ from pydantic import Field, StringConstraints, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from pacs_secure.core.access import Role
-from pacs_secure.sections import Clock, Ledger, Port, Section
+from pacs_secure.sections import Clock, Ledger, Objects, Port, Section
 
 HttpsUrl = Annotated[str, StringConstraints(pattern=r"^https://[!-~]+$")]
 Address = Annotated[str, StringConstraints(pattern=r"^[^@\s<>,;:\"]+@[^@\s<>,;:\"]+$", max_length=254)]
@@ -82,14 +82,6 @@ class Index(Section):
     def place(self) -> Path | str:
         """Return where the database is."""
         return self.file or self.url or ""
-
-
-class Objects(Section):
-    """Where the sealed objects are kept."""
-
-    directory: Path
-    least_free: Annotated[int, Field(ge=0)] = 256 << 20
-    """Bytes of free space below which nothing is accepted (0xA700, 503)."""
 
 
 class Tombstones(Section):

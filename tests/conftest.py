@@ -15,3 +15,4 @@ pytest_plugins = [
 
 if find_spec("tests.vault_fixture"):
     pytest_plugins.append("tests.vault_fixture")
+pytest_plugins.append("tests.object_store_fixture")  # which ends with the vault's own watch
