@@ -31,12 +31,11 @@ from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-WIDTH = 256
-"""Hashes of a full tile, and entries of a full bundle."""
-HASH = 32
-NO_ENTRY = b"0" * 64
+WIDTH, HASH = 256, 32
+"""Hashes of a full tile, which are the entries of a full bundle, and bytes of a hash."""
+NO_ENTRY = "0" * 64
 TOLERATED = timedelta(minutes=5)
 """How far an entry may be dated before the one in front of it."""
 MOST_FINDINGS = 1000
@@ -47,14 +46,13 @@ LONGEST_NOTE = 1 << 16
 LOG_KEY, WITNESS_KEY = b"\x01", b"\x04"
 """Signature types of C2SP signed-note: Ed25519, and cosignature/v1."""
 ENTRY = re.compile(
-    rb'\{"at":"([0-9T:.-]{26}Z)","index":([0-9]{1,19}),(?:"mac":"[0-9a-f]{32}",)?"prev":"([0-9a-f]{64})",'
-    rb'"said":(\{.*\})(?:,"seq":([0-9]{1,19}))?,"v":2(?:,"writer":"([0-9a-f-]{36})")?\}',
+    r'\{"at":"([0-9T:.-]{26}Z)","index":([0-9]{1,19}),(?:"mac":"[0-9a-f]{32}",)?"prev":"([0-9a-f]{64})",'
+    r'"said":(\{.*\})(?:,"seq":([0-9]{1,19}))?,"v":2(?:,"writer":"([0-9a-f-]{36})")?\}',
     re.DOTALL,
 )
-HEAD = re.compile(
-    rb'\{"at":"([0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3])(?::[0-5][0-9]){2}\.[0-9]{6}Z)","index":([0-9]{1,19}),'
-    rb'"mac":"[0-9a-f]{32}","prev":"([0-9a-f]{64})","said":\{'
-)
+"""An entry, its bytes read as Latin-1: time, index, the entry before it, what is said, number, writer."""
+TIMES = re.compile(r"(?:[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3])(?::[0-5][0-9]){2}\.[0-9]{6}Z)*")
+MACS = re.compile("[0-9a-f]*")
 CERTIFICATE = re.compile(
     r"[^\n]+\nnumber ([0-9]{1,19})\nentries ([0-9]{1,19}) ([0-9]{1,19})\nroot ([A-Za-z0-9+/]{43}=)\ncutoff \S+\n"
     r"keys [0-9]+\nby [0-9a-f]* [a-z]+\nat \S+\n((?:writer [0-9a-f-]{36} [0-9]{1,19}\n)*)",
@@ -110,8 +108,7 @@ class Signer:
 
     def signed(self, note: bytes) -> bool:
         """Say whether it signed the note; raise `BadNote` when a signature in its name is wrong."""
-        raw = self.key.public_bytes(Encoding.Raw, PublicFormat.Raw)
-        known = sha256(self.name.encode() + b"\n" + self.kind + raw).digest()[:4]
+        known = sha256(self.name.encode() + b"\n" + self.kind + self.key.public_bytes_raw()).digest()[:4]
         text, signatures = take_apart(note)
         found = [blob[4:] for name, blob in signatures if name == self.name and blob[:4] == known]
         try:
@@ -215,17 +212,17 @@ class Directory:
         return (self.read(name), True) if partial is None else (partial, False)
 
 
-def instant(at: bytes) -> datetime | None:
-    """Read the time of an entry; None when it is none."""
+def instant(at: str) -> datetime | None:
+    """Read a time, or a day; None when it is none."""
     try:
-        return datetime.fromisoformat(at.decode())
+        return datetime.fromisoformat(at)
     except ValueError:
         return None
 
 
-def late(at: bytes, before: bytes) -> timedelta | None:
+def late(at: str, before: str) -> timedelta | None:
     """Return how far an entry is dated back, when that is more than clocks may differ; both are times."""
-    back = datetime.fromisoformat(before.decode()) - datetime.fromisoformat(at.decode())
+    back = datetime.fromisoformat(before) - datetime.fromisoformat(at)
     return back if back > TOLERATED else None
 
 
@@ -246,9 +243,8 @@ class Verification:
         self, directory: Directory, key: Ed25519PublicKey, witnesses: Sequence[Signer] = (), elsewhere: Notes = ()
     ) -> None:
         self.findings: list[Finding] = []
-        self.found = 0
         self.tree = Tree()
-        self.size = 0
+        self.found = self.size = 0
         self.witnessed: dict[str, int] = {}
         """The largest size that each witness has signed."""
         self._directory, self._key = directory, key
@@ -256,14 +252,14 @@ class Verification:
         self._roots: dict[int, bytes] = {}
         self._signed: deque[int] = deque()
         """The sizes that were signed and are not reached yet, smallest first."""
-        self._prev: tuple[bytes, ...] = (NO_ENTRY,)
-        self._at = b"1970-01-01T00:00:00.000000Z"
-        self._writers: dict[bytes, int] = {}
+        self._prev: tuple[str, ...] = (NO_ENTRY,)
+        self._at = "1970-01-01T00:00:00.000000Z"
+        self._writers: dict[str, int] = {}
         """The number that each writer's next entry must have."""
         self._last_good, self._disrupted, self._forked = 0, False, False
         self._horizon = 0
         """Below it entries may be missing, but no leaf hash: a certificate says so."""
-        self._expired_writers: dict[bytes, int] = {}
+        self._expired_writers: dict[str, int] = {}
 
     def run(self) -> None:
         """Verify everything; what is wrong stands in ``findings``."""
@@ -275,8 +271,7 @@ class Verification:
         for number in range(-(-self.size // WIDTH)):
             self._bundle(number, min(WIDTH, self.size - number * WIDTH))
         for level, hashes in enumerate(self.tree.levels):
-            if hashes:
-                self._compare_tile(level, self.size // WIDTH ** (level + 1), hashes)
+            self._compare_tile(level, self.size // WIDTH ** (level + 1), hashes)
 
     def find(self, place: str, position: int | None, problem: str) -> None:
         """Count a finding and, unless there are too many, write it down."""
@@ -323,7 +318,7 @@ class Verification:
             self._take(name, Head(self._origin, horizon, b64decode(read[4])))
             self._horizon = horizon
             for line in read[5].splitlines():
-                self._expired_writers[line[7:43].encode()] = int(line[44:])
+                self._expired_writers[line[7:43]] = int(line[44:])
 
     def _check_newest(self) -> None:
         """Hold the newest checkpoint against the kept notes, which are written just before it."""
@@ -366,24 +361,30 @@ class Verification:
 
     def _all_sound(self, first: int, entries: list[bytes], tile: bytes) -> bool:
         """Verify a bundle in which nothing is wrong, in one go; otherwise say so, and leave it to `_entry`."""
-        prev, at, writers, leaves = self._prev[0] if len(self._prev) == 1 else b"", self._at, dict(self._writers), []
-        begin, day = HEAD.match, b""
-        for position, entry in enumerate(entries, first):
-            head, writer = begin(entry), entry[-38:-2]
-            number = writers.get(writer, 0)
-            if head is None or not entry.endswith(b'},"seq":%d,"v":2,"writer":"%b"}' % (number, writer)):
-                return False
-            moment, index, before = head.groups()
-            if before != prev or index != b"%d" % position or not number:
-                return False
-            if (moment[:10] != day and instant(moment) is None) or (moment < at and late(moment, at)):
-                return False
-            writers[writer], at, day = number + 1, max(at, moment), moment[:10]
-            leaves.append(sha256(b"\x00" + entry).digest())
-            prev = leaves[-1].hex().encode()
-        if b"".join(leaves) != tile:
+        texts = [entry.decode("latin-1") for entry in entries]
+        times, macs, leaves = [text[7:34] for text in texts], [], []
+        if not TIMES.fullmatch("".join(times)) or None in {instant(day) for day in {one[:10] for one in times}}:
             return False
-        self._prev, self._at, self._writers = (prev,), at, writers
+        prev, latest, writers = self._prev[0] if len(self._prev) == 1 else "", self._at, dict(self._writers)
+        for position, (entry, text, at) in enumerate(zip(entries, texts, times, strict=True), first):
+            writer = text[-38:-2]
+            number, index = writers.get(writer, 0), f'{{"at":"{at}","index":{position},"mac":"'
+            mac = len(index)
+            if not (
+                number and prev and text.startswith(index) and text.startswith(f'","prev":"{prev}","said":{{', mac + 32)
+            ):
+                return False
+            if not text.endswith(f'}},"seq":{number},"v":2,"writer":"{writer}"}}') or (
+                at < latest and late(at, latest)
+            ):
+                return False
+            writers[writer], latest = number + 1, max(latest, at)
+            macs.append(text[mac : mac + 32])
+            leaves.append(sha256(b"\x00" + entry).digest())
+            prev = leaves[-1].hex()
+        if b"".join(leaves) != tile or not MACS.fullmatch("".join(macs)):
+            return False
+        self._prev, self._at, self._writers = (prev,), latest, writers
         self._grow(leaves)
         return True
 
@@ -395,11 +396,11 @@ class Verification:
         elif entry is not None:
             self._chain(position, entry)
         # After an edit the next entry may still name what was published here; that is one finding, not two.
-        self._prev = tuple(dict.fromkeys(one.hex().encode() for one in (leaf, published or leaf))) if leaf else ()
+        self._prev = tuple(dict.fromkeys(one.hex() for one in (leaf, published or leaf))) if leaf else ()
         self._grow([leaf])
 
     def _chain(self, position: int, entry: bytes) -> None:
-        read = ENTRY.fullmatch(entry)
+        read = ENTRY.fullmatch(entry.decode("latin-1"))
         if read is None or instant(read[1]) is None:
             self.find("entry", position, "entry cannot be read")
             return
@@ -409,20 +410,20 @@ class Verification:
             self.find("chain", position, "entry does not continue the one before it")
         if not read[5] or not read[6]:
             said = self._said(read[4])
-            harmless = said.get("outcome") == "refused" or said.get("action") in UNSIGNED
-            if not harmless or said.get("actor") != "" or "details" in said:
+            acts = said.get("outcome") != "refused" and said.get("action") not in UNSIGNED
+            if acts or said.get("actor") != "" or "details" in said:
                 self.find("writer", position, "nobody signed the entry, and it may not stand unsigned")
         elif position >= self._horizon:
             self._number(position, read[6], int(read[5]))
-            if read[5] == b"0":
+            if read[5] == "0":
                 self._succession(position, self._said(read[4]).get("facts"))
         if back := late(read[1], self._at):
             self.find("time", position, f"entry is dated {back} before the latest in front of it")
         self._at = max(self._at, read[1])
 
-    def _said(self, said: bytes) -> dict[str, object]:
+    def _said(self, said: str) -> dict[str, object]:
         try:
-            read = json.loads(said)
+            read = json.loads(said.encode("latin-1"))
         except (ValueError, RecursionError):
             return {}
         return read if isinstance(read, dict) else {}
@@ -430,10 +431,10 @@ class Verification:
     def _succession(self, position: int, facts: object) -> None:
         """Look whether everything is there that the writer's process had said under another name."""
         writer, _, number = str(facts.get("continues", "") if isinstance(facts, dict) else "").partition(" ")
-        if number.isdigit() and not self._disrupted and int(number) > self._writers.get(writer.encode(), 0):
+        if number.isdigit() and not self._disrupted and int(number) > self._writers.get(writer, 0):
             self.find("writer", position, f"entries that its writer made as {writer} are missing")
 
-    def _number(self, position: int, writer: bytes, number: int) -> None:
+    def _number(self, position: int, writer: str, number: int) -> None:
         """Hold an entry against the numbers of its writer, which are dense: what is left out leaves a gap."""
         expected = self._writers.get(writer, number if self._disrupted else 0)
         self._writers[writer] = number + 1
@@ -476,7 +477,8 @@ class Verification:
         return None
 
     def _compare_tile(self, level: int, number: int, hashes: list[bytes]) -> None:
-        tile = self._tile(level, number, len(hashes)) if level else None  # level 0 was held against the entries
+        # Level 0 was held against the entries.
+        tile = self._tile(level, number, len(hashes)) if level and hashes else None
         if tile is not None and tile != b"".join(hashes):
             self.find("tile", None, f"tile {number} of level {level} does not follow from the entries")
 
