@@ -40,7 +40,7 @@ from pacs_secure.archive.notary import Notary
 from pacs_secure.core.audit import LedgerEntry
 from pacs_secure.core.identifiers import Institution
 from pacs_secure.house import Engines, House, furnish
-from pacs_secure.ports import CertificateAuthority, KeyEraser, KeyUnwrapper, KeyWrapper, Signer
+from pacs_secure.ports import Blobs, CertificateAuthority, KeyEraser, KeyUnwrapper, KeyWrapper, Signer
 from tests.builders import HERE
 from tests.fakes import (
     Alone,
@@ -217,10 +217,14 @@ def disk_world(
     eraser: KeyEraser | None = None,
     home: Institution = HERE,
     database: Database | None = None,
+    blobs: Blobs | None = None,
 ) -> Iterator[DiskWorld]:
-    """Build an archive below a directory, with the policy that ships; closed in the end."""
+    """Build an archive below a directory, with the policy that ships; closed in the end.
+
+    Objects lie below the directory too, unless ``blobs`` says elsewhere.
+    """
     database = database or Database(directory / "index.db")
-    blobs = DiskBlobs(directory / "objects")
+    disk = DiskBlobs(directory / "objects")
     publisher = TileDirectory(directory / "ledger")
     ledger = SqlLedger(database)
     public_key: Callable[[], bytes] = signer.public_key
@@ -234,7 +238,7 @@ def disk_world(
         SqlDevices(database),
         SqlSessions(database),
         publisher,
-        blobs,
+        blobs or disk,
         wrapper,
         unwrapper,
         public_key,
@@ -259,7 +263,7 @@ def disk_world(
         yield DiskWorld(furnish(engines), database, directory, Notary(ledger, publisher, signer, ORIGIN))
     finally:
         database.close()
-        blobs.close()
+        disk.close()
 
 
 @pytest.fixture

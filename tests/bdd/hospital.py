@@ -30,7 +30,7 @@ from pacs_secure.dimse.limits import Limits
 from pacs_secure.dimse.sender import send
 from pacs_secure.dimse.server import DicomServer
 from pacs_secure.dimse.tls import client_context
-from pacs_secure.ports import KeyCanary, KeyEraser, KeyUnwrapper, KeyWrapper, Signer
+from pacs_secure.ports import Blobs, KeyCanary, KeyEraser, KeyUnwrapper, KeyWrapper, Signer
 from pacs_secure.web.app import create_app
 from tests.bdd.pictures import Picture
 from tests.builders import ELSEWHERE, TWICE_PROVEN
@@ -181,7 +181,7 @@ def until(true: Callable[[], bool]) -> None:
 
 
 @contextmanager
-def hospital_below(directory: Path, keys: Keys) -> Iterator[Hospital]:
+def hospital_below(directory: Path, keys: Keys, blobs: Blobs | None = None) -> Iterator[Hospital]:
     """Open an archive and its doors; what does not belong to it lies beside it."""
     inside, outside = directory / "archive", directory / "outside"
     for made in (inside, outside):
@@ -192,7 +192,9 @@ def hospital_below(directory: Path, keys: Keys) -> Iterator[Hospital]:
         stack.enter_context(_logging_to(inside / "archive.log"))
         pki = MemoryAuthority(authority)
         world = stack.enter_context(
-            disk_world(inside, keys.wrapper, keys.unwrapper, keys.signer, pki, keys.eraser, keys.institution)
+            disk_world(
+                inside, keys.wrapper, keys.unwrapper, keys.signer, pki, keys.eraser, keys.institution, blobs=blobs
+            )
         )
         readiness = Readiness(
             keys.canary, world.house.engines.ledger, world.house.drop_keys, world.archive.guard, keys.institution

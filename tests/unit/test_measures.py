@@ -61,6 +61,13 @@ def test_the_machine_tells_its_free_bytes_and_whether_the_archive_works(tmp_path
     assert 0 < gauges.now()["objects_free_bytes"] <= space.f_blocks * space.f_frsize
 
 
+def test_a_bucket_does_not_say_how_much_room_it_has() -> None:
+    gauges = MemoryGauges()
+    measures.measure_machine(gauges, None, lambda: None)
+
+    assert gauges.now() == {"ready": 1.0}
+
+
 def test_where_nothing_is_nobody_tells_what_is_free(tmp_path: Path) -> None:
     with pytest.raises(Unavailable):
         measures.free_bytes(tmp_path / "gone")
