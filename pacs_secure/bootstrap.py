@@ -38,6 +38,7 @@ from pacs_secure.adapters.tombstone_directory import TombstoneDirectory
 from pacs_secure.adapters.vault_authority import VaultAuthority
 from pacs_secure.adapters.vault_keyring import VaultEraser, VaultSigner, VaultUnwrapper, VaultWrapper
 from pacs_secure.adapters.vault_session import AppRole, VaultSession
+from pacs_secure.adapters.vault_shelf import VaultShelf
 from pacs_secure.archive.enrolment import certified
 from pacs_secure.archive.guard import Terms
 from pacs_secure.core.devices import describe
@@ -126,6 +127,7 @@ def open_house(settings: Settings, stack: ExitStack, vault: Vault) -> House:
             blobs=object_store(settings.objects, stack),
             wrapper=VaultWrapper(vault.session("store")),
             unwrapper=VaultUnwrapper(vault.session("reader")),
+            shelf=VaultShelf(vault.session("reader")),
             public_key=partial(ledger_key, settings.ledger.public_key_file),
             origin=settings.ledger.origin,
             leader=database.leader(),

@@ -33,6 +33,7 @@ from pacs_secure.archive.ledger_proofs import LedgerProofs
 from pacs_secure.archive.ledger_reading import LedgerReading
 from pacs_secure.archive.ledger_report import LedgerReport
 from pacs_secure.archive.ledger_retention import LedgerRetention
+from pacs_secure.archive.living_keys import LivingKeys
 from pacs_secure.archive.notices import NoticeBook
 from pacs_secure.archive.opened_boards import BoardPages
 from pacs_secure.archive.patient_trail import PatientTrail
@@ -41,6 +42,7 @@ from pacs_secure.archive.proven_devices import ProvenDevices
 from pacs_secure.archive.recovery import Recovery
 from pacs_secure.archive.report.appendix import Appendix
 from pacs_secure.archive.report.reading import WholeReading
+from pacs_secure.archive.resurrection import Resurrection
 from pacs_secure.archive.retrieve import Retrieve
 from pacs_secure.archive.seals import Opener, Sealer
 from pacs_secure.archive.search import Search
@@ -63,6 +65,7 @@ from pacs_secure.ports import (
     Emergencies,
     EmployeeQuestions,
     KeyEraser,
+    KeyShelf,
     KeyUnwrapper,
     KeyWrapper,
     Leader,
@@ -102,6 +105,7 @@ class Engines:
     blobs: Blobs
     wrapper: KeyWrapper
     unwrapper: KeyUnwrapper
+    shelf: KeyShelf
     public_key: Callable[[], bytes]
     """What checkpoints are verified with, raw Ed25519."""
     origin: str
@@ -143,6 +147,7 @@ class House:
     engines: Engines
     drop_keys: Callable[[], None]
     """Forget every key that opens something."""
+    resurrection: Resurrection
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,10 +209,12 @@ def furnish(engines: Engines, terms: Terms | None = None, session_terms: Session
         ledger_proofs=proofs,
         patient_trail=PatientTrail(guard, engines.ledger, engines.patients, seals, told, proofs, _now),
     )
-    return House(archive, engines, common.drop_keys)
+    resurrection = Resurrection(engines.tombstones, engines.shelf, engines.eraser, guard, engines.home, _now)
+    return House(archive, engines, common.drop_keys, resurrection)
 
 
 def _common(engines: Engines, terms: Terms | None) -> _Common:
+    engines = replace(engines, unwrapper=LivingKeys(engines.unwrapper, engines.tombstones))
     seals = InstitutionSeals(engines.records, engines.wrapper, engines.unwrapper, time.monotonic)
     engines = replace(engines, devices=ProvenDevices(engines.devices, seals))
     engines.ledger.author(lambda: engines.wrapper.mint(engines.home, Shelf.WRITER))

@@ -16,7 +16,7 @@ from pacs_secure.adapters.list_files import ListFile
 from pacs_secure.adapters.vault_authority import VaultRevocations
 from pacs_secure.adapters.vault_keyring import VaultCanary, VaultSigner
 from pacs_secure.adapters.watching import FileWatch, Periodic
-from pacs_secure.archive import clock_watch, time_stamping
+from pacs_secure.archive import clock_watch, resurrection, time_stamping
 from pacs_secure.archive.ledger_watch import EVERY_SECONDS, LedgerWatch
 from pacs_secure.archive.notary import Notary
 from pacs_secure.archive.readiness import Readiness
@@ -189,9 +189,11 @@ def _start_expiring(settings: Settings, house: House, stack: ExitStack) -> None:
 def _start_readiness(settings: Settings, house: House, vault: Vault, stack: ExitStack) -> Readiness:
     of = institution(settings.institution)
     canary = VaultCanary(vault.session("store"), vault.session("reader"), of)
-    readiness = Readiness(canary, house.engines.ledger, house.drop_keys, house.archive.guard, of)
+    readiness = Readiness(canary, house.engines.ledger, house.drop_keys, house.archive.guard, of, house.resurrection)
     readiness.start()
     stack.callback(readiness.stop)
+    house.resurrection.look_at_all()
+    _keep("tombstones", resurrection.EVERY_SECONDS, house.resurrection.look, stack)
     return readiness
 
 

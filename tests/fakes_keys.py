@@ -72,6 +72,21 @@ class FakeKeyring:
             for key_id in key_ids:
                 self._shelf.pop((institution, shelf, key_id), None)
 
+    def lying(self, institution: Institution, shelf: Shelf, key_ids: Collection[KeyId]) -> frozenset[KeyId]:
+        self._reach()
+        with self._lock:
+            return frozenset(key_id for key_id in key_ids if (institution, shelf, key_id) in self._shelf)
+
+    def snapshot(self) -> dict[Place, tuple[Place, bytes]]:
+        """Return what lies on the shelf now, for `restore`."""
+        with self._lock:
+            return dict(self._shelf)
+
+    def restore(self, snapshot: dict[Place, tuple[Place, bytes]]) -> None:
+        """Put the shelf back as it was, as who restores a snapshot of the vault does."""
+        with self._lock:
+            self._shelf = dict(snapshot)
+
     def copy(self, source: Place, target: Place) -> None:
         """Put what lies at one place at another too, as someone with the vault's disks might."""
         with self._lock:

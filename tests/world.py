@@ -1,7 +1,7 @@
 """A whole archive for tests: in memory, or on a disk that can be searched byte by byte."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass
@@ -38,9 +38,9 @@ from pacs_secure.adapters.tombstone_directory import TombstoneDirectory
 from pacs_secure.archive import Archive
 from pacs_secure.archive.notary import Notary
 from pacs_secure.core.audit import LedgerEntry
-from pacs_secure.core.identifiers import Institution
+from pacs_secure.core.identifiers import Institution, KeyId
 from pacs_secure.house import Engines, House, furnish
-from pacs_secure.ports import Blobs, CertificateAuthority, KeyEraser, KeyUnwrapper, KeyWrapper, Signer
+from pacs_secure.ports import Blobs, CertificateAuthority, KeyEraser, KeyShelf, KeyUnwrapper, KeyWrapper, Shelf, Signer
 from tests.builders import HERE
 from tests.fakes import (
     Alone,
@@ -139,6 +139,7 @@ def memory_world() -> World:
         blobs,
         keyring,
         keyring,
+        keyring,
         keyring.public_key,
         ORIGIN,
         Alone(),
@@ -207,6 +208,16 @@ class DiskWorld:
         return [told(entry) for entry in ledger.entries(0, ledger.size())]
 
 
+@dataclass(frozen=True)
+class AsFetched:
+    """A shelf that is asked by fetching from it."""
+
+    unwrapper: KeyUnwrapper
+
+    def lying(self, of: Institution, shelf: Shelf, key_ids: Collection[KeyId]) -> frozenset[KeyId]:
+        return frozenset(self.unwrapper.fetch(of, shelf, key_ids))
+
+
 @contextmanager
 def disk_world(
     directory: Path,
@@ -218,6 +229,7 @@ def disk_world(
     home: Institution = HERE,
     database: Database | None = None,
     blobs: Blobs | None = None,
+    shelf: KeyShelf | None = None,
 ) -> Iterator[DiskWorld]:
     """Build an archive below a directory, with the policy that ships; closed in the end.
 
@@ -241,6 +253,7 @@ def disk_world(
         blobs or disk,
         wrapper,
         unwrapper,
+        shelf or AsFetched(unwrapper),
         public_key,
         ORIGIN,
         database.leader(),

@@ -2,7 +2,8 @@
 
 A vault's own health page says yes while every operation fails, so a canary encrypts and decrypts.
 From the moment it falls silent, keys in memory are dropped: a sealed vault must mean a closed archive.
-So must a ledger that gives what was said no place: what stands in no ledger, nobody verifies or witnesses.
+So must a ledger that gives what was said no place: what stands in no ledger, nobody verifies or witnesses. And a
+vault in which forgotten keys are back was restored from a snapshot that still had them.
 """
 
 import logging
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from pacs_secure.archive.guard import Guard
+from pacs_secure.archive.resurrection import Resurrection
 from pacs_secure.core.errors import ArchiveError, Unavailable
 from pacs_secure.core.identifiers import Institution
 from pacs_secure.ports import KeyCanary, Ledger
@@ -33,6 +35,7 @@ class Readiness:
         drop_keys: Callable[[], None],
         guard: Guard,
         of: Institution,
+        resurrection: Resurrection,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._canary = canary
@@ -40,6 +43,7 @@ class Readiness:
         self._drop_keys = drop_keys
         self._guard = guard
         self._of = of
+        self._resurrection = resurrection
         self._now = now
         self._alarmed = False
         self._singing = False
@@ -47,11 +51,12 @@ class Readiness:
         self._thread: threading.Thread | None = None
 
     def check(self) -> None:
-        """Return when keys and ledger work; raise `Unavailable` otherwise."""
+        """Return when keys and ledger work and what was forgotten is gone; raise `Unavailable` otherwise."""
         if not self._singing:
             raise Unavailable("the keys are out of reach")
         if self._guard.lags:
             raise Unavailable("the ledger lags behind")
+        self._resurrection.check()
         self._ledger.size()
 
     def listen(self) -> bool:

@@ -9,7 +9,16 @@ from pacs_secure.ports.certificates import CertificateAuthority, IssuedCertifica
 from pacs_secure.ports.emergencies import Emergencies, Patients
 from pacs_secure.ports.feeds import Bookmarks, Repository
 from pacs_secure.ports.index import Added, InstitutionKeys, Ledger, Publisher, Records, Ties
-from pacs_secure.ports.keys import ForgettableKey, KeyCanary, KeyEraser, KeyUnwrapper, KeyWrapper, Shelf, Signer
+from pacs_secure.ports.keys import (
+    ForgettableKey,
+    KeyCanary,
+    KeyEraser,
+    KeyShelf,
+    KeyUnwrapper,
+    KeyWrapper,
+    Shelf,
+    Signer,
+)
 from pacs_secure.ports.leader import Alarm, Leader
 from pacs_secure.ports.ledger_keys import LedgerKey, LedgerKeys
 from pacs_secure.ports.metrics import Gauges
@@ -70,6 +79,7 @@ __all__ = [
     "IssuedCertificate",
     "KeyCanary",
     "KeyEraser",
+    "KeyShelf",
     "KeyUnwrapper",
     "KeyWrapper",
     "Leader",

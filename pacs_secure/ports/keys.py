@@ -58,6 +58,13 @@ class KeyEraser(Protocol):
         """
 
 
+class KeyShelf(Protocol):
+    """Says which keys are there, and brings none back."""
+
+    def lying(self, institution: Institution, shelf: Shelf, key_ids: Collection[KeyId]) -> frozenset[KeyId]:
+        """Return those of the keys that are on the shelf, whether or not they would unwrap."""
+
+
 class KeyCanary(Protocol):
     """Asks whether keys really work: health pages say yes while every operation fails."""
 

@@ -196,10 +196,17 @@ def hospital_below(directory: Path, keys: Keys, blobs: Blobs | None = None) -> I
                 inside, keys.wrapper, keys.unwrapper, keys.signer, pki, keys.eraser, keys.institution, blobs=blobs
             )
         )
+        house = world.house
         readiness = Readiness(
-            keys.canary, world.house.engines.ledger, world.house.drop_keys, world.archive.guard, keys.institution
+            keys.canary,
+            house.engines.ledger,
+            house.drop_keys,
+            house.archive.guard,
+            keys.institution,
+            house.resurrection,
         )
         readiness.start()
+        house.resurrection.look_at_all()
         stack.callback(readiness.stop)
         authenticator = JoseAuthenticator([issuer.trusted([keys.institution, ELSEWHERE])])
         app = create_app(world.archive, authenticator, keys.institution, readiness.check)

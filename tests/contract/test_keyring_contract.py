@@ -18,9 +18,10 @@ from pacs_secure.adapters.vault_keyring import (
     shelf_path,
 )
 from pacs_secure.adapters.vault_provisioning import VaultRole
+from pacs_secure.adapters.vault_shelf import VaultShelf
 from pacs_secure.core.errors import Tampered, Unavailable
 from pacs_secure.core.identifiers import Institution, KeyId, institution
-from pacs_secure.ports import KeyCanary, KeyEraser, KeyUnwrapper, KeyWrapper, Shelf, Signer
+from pacs_secure.ports import KeyCanary, KeyEraser, KeyShelf, KeyUnwrapper, KeyWrapper, Shelf, Signer
 from tests.fakes_keys import FakeKeyring, Place
 from tests.vault_fixture import RunningVault
 
@@ -36,6 +37,7 @@ class Keyring:
     wrapper: KeyWrapper
     unwrapper: KeyUnwrapper
     eraser: KeyEraser
+    shelf: KeyShelf
     canary: KeyCanary
     signer: Signer
     forget: Callable[[Place], None]
@@ -54,7 +56,7 @@ def fake_keyring() -> Keyring:
         fake.sealed = False
 
     return Keyring(
-        here, elsewhere, fake, fake, fake, fake, fake, lambda place: fake.forget(place[2]), fake.copy, sealed
+        here, elsewhere, fake, fake, fake, fake, fake, fake, lambda place: fake.forget(place[2]), fake.copy, sealed
     )
 
 
@@ -78,6 +80,7 @@ def vault_keyring(openbao: RunningVault, *, proving_by_list: bool) -> Iterator[K
             VaultWrapper(store),
             VaultUnwrapper(reader),
             VaultEraser(eraser, None if proving_by_list else reader),
+            VaultShelf(reader),
             VaultCanary(store, reader, here),
             VaultSigner(signer, here),
             forget,
@@ -163,6 +166,19 @@ class TestKeyring:
 
         assert keyring.unwrapper.fetch(keyring.here, shelf, [stays.key_id]) == {stays.key_id: stays}
 
+    @pytest.mark.parametrize("count", [1, 30], ids=["few", "many"])
+    def test_the_shelf_tells_what_lies_on_it_though_it_would_not_unwrap(self, keyring: Keyring, count: int) -> None:
+        there = [keyring.wrapper.mint(keyring.here, Shelf.STUDY).key_id for _ in range(count)]
+        spoilt, gone = KeyId(uuid4()), keyring.wrapper.mint(keyring.here, Shelf.STUDY).key_id
+        keyring.copy((keyring.here, Shelf.STUDY, there[0]), (keyring.here, Shelf.STUDY, spoilt))
+        keyring.forget((keyring.here, Shelf.STUDY, gone))
+
+        asked = [*there, spoilt, gone, KeyId(uuid4())]
+        assert keyring.shelf.lying(keyring.here, Shelf.STUDY, asked) == {*there, spoilt}
+        assert keyring.shelf.lying(keyring.here, Shelf.LEDGER, asked) == frozenset()
+        assert keyring.shelf.lying(keyring.elsewhere, Shelf.STUDY, asked) == frozenset()
+        assert keyring.shelf.lying(keyring.here, Shelf.STUDY, []) == frozenset()
+
     def test_a_key_lies_on_one_shelf_of_one_institution(self, keyring: Keyring) -> None:
         minted = keyring.wrapper.mint(keyring.here, Shelf.STUDY)
 
@@ -224,6 +240,7 @@ class TestKeyring:
                 lambda: keyring.wrapper.mint(keyring.here, Shelf.STUDY),
                 lambda: keyring.unwrapper.fetch(keyring.here, Shelf.STUDY, [minted.key_id]),
                 lambda: keyring.signer.sign(b"checkpoint"),
+                lambda: keyring.shelf.lying(keyring.here, Shelf.STUDY, [minted.key_id]),
                 lambda: keyring.eraser.erase(keyring.here, Shelf.STUDY, [minted.key_id]),
             ):
                 with pytest.raises(Unavailable):

@@ -20,7 +20,11 @@ class House:
         self.world, self.keyring, self.dropped, self.now = memory_world(), FakeKeyring(), 0, NOW
         self.ledger = self.world.ledger
         guard = self.world.archive.guard
-        self.readiness = Readiness(self.keyring, self.ledger, self.drop, guard, HERE, lambda: self.now)
+        self.resurrection = self.world.house.resurrection
+        self.resurrection.look_at_all()
+        self.readiness = Readiness(
+            self.keyring, self.ledger, self.drop, guard, HERE, self.resurrection, lambda: self.now
+        )
 
     def drop(self) -> None:
         self.dropped += 1
@@ -69,6 +73,18 @@ def test_when_it_sings_again_the_archive_is_ready_again(house: House, caplog: py
 
     assert ready(house)
     assert caplog.text.count("within reach") == 1
+
+
+def test_with_a_forgotten_key_back_the_archive_is_not_ready(house: House) -> None:
+    house.readiness.listen()
+    house.world.tombstones.down = True
+    with pytest.raises(Unavailable):
+        house.resurrection.look_at_all()
+
+    assert not ready(house)
+    house.world.tombstones.down = False
+    house.resurrection.look()
+    assert ready(house)
 
 
 def test_without_a_ledger_the_archive_is_not_ready(house: House) -> None:
