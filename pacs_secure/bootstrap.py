@@ -28,6 +28,7 @@ from pacs_secure.adapters.sql import (
     SqlPolicies,
     SqlRecords,
     SqlRetention,
+    SqlRewraps,
     SqlSessions,
     SqlShares,
     SqlTies,
@@ -37,7 +38,8 @@ from pacs_secure.adapters.tile_directory import TileDirectory
 from pacs_secure.adapters.tombstone_directory import TombstoneDirectory
 from pacs_secure.adapters.vault_authority import VaultAuthority
 from pacs_secure.adapters.vault_keyring import VaultEraser, VaultSigner, VaultUnwrapper, VaultWrapper
-from pacs_secure.adapters.vault_session import AppRole, VaultSession
+from pacs_secure.adapters.vault_rewrapper import VaultRewrapper
+from pacs_secure.adapters.vault_session import TIMEOUT, AppRole, VaultSession
 from pacs_secure.adapters.vault_shelf import VaultShelf
 from pacs_secure.archive.enrolment import certified
 from pacs_secure.archive.guard import Terms
@@ -52,6 +54,8 @@ from pacs_secure.settings import Settings
 from pacs_secure.stores import object_store
 
 _PACKAGE = Path(__file__).parent
+LISTING = (0.5, 30.0)
+"""Seconds for whoever has a whole shelf listed: the vault tells it in one piece."""
 
 
 class Vault:
@@ -65,24 +69,25 @@ class Vault:
         except (OSError, ValueError):
             raise Unavailable("the vault credentials cannot be read") from None
 
-    def session(self, role: str) -> VaultSession:
+    def session(self, role: str, timeout: tuple[float, float] = TIMEOUT) -> VaultSession:
         """Return a session that logs in as ``role`` when it is first used, closed with the house."""
         try:
             identity = AppRole(**self._credentials[role])
         except (KeyError, TypeError):
             raise Unavailable(f"the vault credentials lack the role {role}") from None
-        return self._open(identity)
+        return self._open(identity, timeout)
 
-    def session_if_given(self, role: str) -> VaultSession | None:
+    def session_if_given(self, role: str, timeout: tuple[float, float] = TIMEOUT) -> VaultSession | None:
         """Return such a session, or None when this process was not given the role."""
-        return self.session(role) if role in self._credentials else None
+        return self.session(role, timeout) if role in self._credentials else None
 
     def anonymous(self) -> VaultSession:
         """Return a session for what needs no login."""
         return self._open(None)
 
-    def _open(self, identity: AppRole | None) -> VaultSession:
-        session = VaultSession(self._settings.vault.address, self._settings.vault.ca_file, identity)
+    def _open(self, identity: AppRole | None, timeout: tuple[float, float] = TIMEOUT) -> VaultSession:
+        vault = self._settings.vault
+        session = VaultSession(vault.address, vault.ca_file, identity, timeout=timeout)
         self._stack.callback(session.close)
         return session
 
@@ -143,6 +148,8 @@ def open_house(settings: Settings, stack: ExitStack, vault: Vault) -> House:
             eraser=_eraser(vault),
             retention=SqlRetention(database),
             tombstones=tombstones(settings, signer),
+            rewraps=SqlRewraps(database),
+            rewrapper=_rewrapper(vault),
             keep_months=settings.ledger.keep_months,
             questions=SqlEmployeeQuestions(database),
             signer=signer,
@@ -158,6 +165,12 @@ def _eraser(vault: Vault) -> VaultEraser | None:
     """Return what forgets keys, when this process was given the role."""
     session = vault.session_if_given("eraser")
     return None if session is None else VaultEraser(session, vault.session_if_given("reader"))
+
+
+def _rewrapper(vault: Vault) -> VaultRewrapper | None:
+    """Return what turns keys and wraps them anew, when this process was given the role."""
+    session = vault.session_if_given("keeper", LISTING)
+    return None if session is None else VaultRewrapper(session)
 
 
 def _signer(settings: Settings, vault: Vault) -> VaultSigner | None:

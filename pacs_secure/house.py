@@ -40,6 +40,7 @@ from pacs_secure.archive.patient_trail import PatientTrail
 from pacs_secure.archive.policies import Policies
 from pacs_secure.archive.proven_devices import ProvenDevices
 from pacs_secure.archive.recovery import Recovery
+from pacs_secure.archive.rekey import Rekey
 from pacs_secure.archive.report.appendix import Appendix
 from pacs_secure.archive.report.reading import WholeReading
 from pacs_secure.archive.resurrection import Resurrection
@@ -65,6 +66,7 @@ from pacs_secure.ports import (
     Emergencies,
     EmployeeQuestions,
     KeyEraser,
+    KeyRewrapper,
     KeyShelf,
     KeyUnwrapper,
     KeyWrapper,
@@ -77,6 +79,7 @@ from pacs_secure.ports import (
     Records,
     ReportPrinter,
     Retention,
+    Rewraps,
     Shares,
     Shelf,
     Signer,
@@ -122,8 +125,11 @@ class Engines:
     questions: EmployeeQuestions
     retention: Retention
     tombstones: Tombstones
+    rewraps: Rewraps
     eraser: KeyEraser | None = None
     """None: this process forgets nothing."""
+    rewrapper: KeyRewrapper | None = None
+    """None: this process turns no key and wraps none anew."""
     keep_months: int = 36
     """How long an entry of the ledger is kept."""
     authority: CertificateAuthority = field(default_factory=lambda: VaultAuthority(None, None))
@@ -208,6 +214,7 @@ def furnish(engines: Engines, terms: Terms | None = None, session_terms: Session
         questioning=Questioning(guard, engines.questions, reading, seals, _now),
         ledger_proofs=proofs,
         patient_trail=PatientTrail(guard, engines.ledger, engines.patients, seals, told, proofs, _now),
+        rekey=Rekey(guard, engines.rewrapper, engines.rewraps, engines.tombstones, engines.eraser, _now),
     )
     resurrection = Resurrection(engines.tombstones, engines.shelf, engines.eraser, guard, engines.home, _now)
     return House(archive, engines, common.drop_keys, resurrection)

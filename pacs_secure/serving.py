@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from pacs_secure import __version__, identity, measures, watchers
+from pacs_secure import __version__, identity, keeping, measures, watchers
 from pacs_secure.adapters.list_files import ListFile
 from pacs_secure.adapters.vault_authority import VaultRevocations
 from pacs_secure.adapters.vault_keyring import VaultCanary, VaultSigner
@@ -82,6 +82,7 @@ def serve(settings: Settings) -> None:
         _start_notifiers(settings, house, stack)
         _start_forwarders(settings, house, stack)
         _start_expiring(settings, house, stack)
+        _start_rewrapping(settings, house, ending, stack)
         # 5 listen
         readiness = _start_readiness(settings, house, vault, stack)
         readiness.check()  # no door opens where keys or ledger do not work (ACC-11)
@@ -184,6 +185,13 @@ def _start_expiring(settings: Settings, house: House, stack: ExitStack) -> None:
         done[:] = [today]
 
     _keep("retention", LOOK_AT_THE_CALENDAR, once_a_day, stack)
+
+
+def _start_rewrapping(settings: Settings, house: House, ending: threading.Event, stack: ExitStack) -> None:
+    rekey = house.archive.rekey
+    if rekey.able:
+        work = keeping.Rewrapping(rekey, institution(settings.institution), house.engines.leader.leads, ending.is_set)
+        _keep("rewrap", keeping.EVERY_SECONDS, work.look, stack)
 
 
 def _start_readiness(settings: Settings, house: House, vault: Vault, stack: ExitStack) -> Readiness:

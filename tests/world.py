@@ -28,6 +28,7 @@ from pacs_secure.adapters.sql import (
     SqlPolicies,
     SqlRecords,
     SqlRetention,
+    SqlRewraps,
     SqlSessions,
     SqlShares,
     SqlTies,
@@ -40,7 +41,17 @@ from pacs_secure.archive.notary import Notary
 from pacs_secure.core.audit import LedgerEntry
 from pacs_secure.core.identifiers import Institution, KeyId
 from pacs_secure.house import Engines, House, furnish
-from pacs_secure.ports import Blobs, CertificateAuthority, KeyEraser, KeyShelf, KeyUnwrapper, KeyWrapper, Shelf, Signer
+from pacs_secure.ports import (
+    Blobs,
+    CertificateAuthority,
+    KeyEraser,
+    KeyRewrapper,
+    KeyShelf,
+    KeyUnwrapper,
+    KeyWrapper,
+    Shelf,
+    Signer,
+)
 from tests.builders import HERE
 from tests.fakes import (
     Alone,
@@ -56,7 +67,7 @@ from tests.fakes_authority import MemoryAuthority
 from tests.fakes_blobs import MemoryBlobs
 from tests.fakes_emergencies import MemoryEmergencies, MemoryNotices, MemoryPatients
 from tests.fakes_feeds import MemoryBookmarks
-from tests.fakes_keys import FakeKeyring
+from tests.fakes_keys import FakeKeyring, MemoryRewraps
 from tests.fakes_policies import MemoryPolicies
 from tests.fakes_questions import MemoryEmployeeQuestions
 from tests.fakes_sessions import MemorySessions
@@ -153,6 +164,8 @@ def memory_world() -> World:
         ledger_keys=MemoryLedgerKeys(ledger),
         retention=MemoryRetention(ledger),
         tombstones=tombstones,
+        rewraps=MemoryRewraps(ledger),
+        rewrapper=keyring,
         eraser=keyring,
         signer=keyring,
         questions=questions,
@@ -230,6 +243,7 @@ def disk_world(
     database: Database | None = None,
     blobs: Blobs | None = None,
     shelf: KeyShelf | None = None,
+    rewrapper: KeyRewrapper | None = None,
 ) -> Iterator[DiskWorld]:
     """Build an archive below a directory, with the policy that ships; closed in the end.
 
@@ -271,6 +285,8 @@ def disk_world(
         retention=SqlRetention(database),
         tombstones=TombstoneDirectory(directory / "tombstones", ORIGIN, public_key, signer),
         eraser=eraser,
+        rewraps=SqlRewraps(database),
+        rewrapper=rewrapper,
     )
     try:
         yield DiskWorld(furnish(engines), database, directory, Notary(ledger, publisher, signer, ORIGIN))

@@ -53,7 +53,7 @@ class VaultWrapper:
         When no answer to the last step comes, an entry that nobody knows may stay on the shelf.
         """
         minted = ForgettableKey(KeyId(uuid4()), os.urandom(KEY_BYTES))
-        wrapped = _encrypt(self._session, institution, minted.key, _context(institution, shelf, minted.key_id))
+        wrapped = _encrypt(self._session, institution, minted.key, key_context(institution, shelf, minted.key_id))
         self._session.post(shelf_path(institution, shelf, minted.key_id), {"wrapped": wrapped}).demand_done()
         return minted
 
@@ -95,7 +95,7 @@ class VaultUnwrapper:
         self, institution: Institution, shelf: Shelf, lying: Sequence[tuple[KeyId, str]]
     ) -> dict[KeyId, ForgettableKey]:
         batch = [
-            {"ciphertext": wrapped, "context": _base64(_context(institution, shelf, key_id))}
+            {"ciphertext": wrapped, "context": _base64(key_context(institution, shelf, key_id))}
             for key_id, wrapped in lying
         ]
         # A batch in which one item fails answers 400 and still carries the others.
@@ -202,7 +202,8 @@ class VaultSigner:
             return self._pinned
 
 
-def _context(institution: Institution, shelf: Shelf, key_id: KeyId) -> bytes:
+def key_context(institution: Institution, shelf: Shelf, key_id: KeyId) -> bytes:
+    """Return what a key is bound to when it is wrapped: in another's place it does not unwrap."""
     return b"\0".join((institution.encode(), shelf.encode(), key_id.bytes))
 
 

@@ -24,6 +24,7 @@ from pacs_secure.archive.notices import NoticeBook
 from pacs_secure.archive.patient_trail import PatientTrail
 from pacs_secure.archive.policies import Policies
 from pacs_secure.archive.recovery import Recovery
+from pacs_secure.archive.rekey import Rekey
 from pacs_secure.archive.retrieve import Retrieve
 from pacs_secure.archive.search import Search
 from pacs_secure.archive.sessions import Sessions
@@ -62,3 +63,4 @@ class Archive:
     incident: IncidentReport
     audit_events: AuditEvents
     patient_trail: PatientTrail
+    rekey: Rekey

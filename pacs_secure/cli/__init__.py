@@ -15,6 +15,7 @@ from pacs_secure.cli import (
     devices,
     facts,
     incident,
+    keys,
     ledger,
     ledger_feed,
     ledger_reading,
@@ -40,6 +41,7 @@ app.add_typer(facts.study_app, name="study")
 app.add_typer(facts.care_app, name="care")
 app.add_typer(sessions.session_app, name="session")
 app.add_typer(incident.incident_app, name="incident")
+app.add_typer(keys.keys_app, name="keys")
 
 
 @app.callback()

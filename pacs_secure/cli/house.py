@@ -88,9 +88,9 @@ def archive_of(context: typer.Context) -> Iterator[tuple["Archive", Subject]]:
 
 
 @contextmanager
-def progress_bar(what: str) -> Iterator["Advance"]:
+def progress_bar(what: str, *, quiet: bool = False) -> Iterator["Advance"]:
     """Show how far a long command is, on a terminal."""
-    with Progress(console=err, transient=True, disable=not err.is_terminal) as progress:
+    with Progress(console=err, transient=True, disable=quiet or not err.is_terminal) as progress:
         task = progress.add_task(what, total=None)
         yield lambda count: progress.advance(task, count)
 

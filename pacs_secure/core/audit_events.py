@@ -103,6 +103,7 @@ _USED = AuditEvent(code.AUDIT_LOG_USED, Deed.READ, (), Pattern.READ, Flow.OUT)
 _USERS_MADE = _alert(Deed.CREATE, code.USER_SECURITY_CHANGED, pattern=Pattern.CREATE, flow=Flow.IN)
 _USERS_CHANGED = _alert(Deed.UPDATE, code.USER_SECURITY_CHANGED, pattern=Pattern.UPDATE, flow=Flow.IN)
 _OBJECT_CHANGED = _alert(Deed.UPDATE, code.OBJECT_SECURITY_CHANGED, pattern=Pattern.UPDATE, flow=Flow.IN)
+_KEYS_CHANGED = _alert(Deed.UPDATE, code.OBJECT_SECURITY_CHANGED, pattern=Pattern.UPDATE, flow=Flow.IN)
 _NODE_MADE = _alert(Deed.CREATE, code.SECURITY_CONFIGURATION, pattern=Pattern.CREATE, flow=Flow.IN)
 _NODE_CHANGED = _alert(Deed.UPDATE, code.SECURITY_CONFIGURATION, pattern=Pattern.UPDATE, flow=Flow.IN)
 _RULES_MADE = _alert(Deed.CREATE, code.SECURITY_CONFIGURATION, pattern=Pattern.CREATE, flow=Flow.IN)
@@ -128,6 +129,9 @@ EVENTS: Mapping[Action, Row] = MappingProxyType(
         Action.DEVICE_LIST: Row(_LOOKED),
         Action.DEVICE_REVOKE: Row(_NODE_CHANGED),
         Action.INCIDENT_REPORT: Row(_USED),
+        Action.KEYS_REWRAP: Row(_KEYS_CHANGED),
+        Action.KEYS_ROTATE: Row(_KEYS_CHANGED),
+        Action.KEYS_STATUS: Row(_LOOKED),
         Action.LEDGER_APPROVE: Row(_alert(Deed.EXECUTE, code.AUTHORIZATION_DECISION)),
         Action.LEDGER_ASK: Row(_USED),
         Action.LEDGER_DISCLOSE: Row(_USED),

@@ -37,6 +37,7 @@ from pacs_secure.ports.policies import ChangingPolicy, PolicyHistory
 from pacs_secure.ports.questions import EmployeeQuestions
 from pacs_secure.ports.reports import ReportPrinter
 from pacs_secure.ports.retention import Retention
+from pacs_secure.ports.rotation import KekState, KeyRewrapper, Rewrapped, RewrapRow, Rewraps
 from pacs_secure.ports.sessions import (
     AtProvider,
     Attempt,
@@ -77,8 +78,10 @@ __all__ = [
     "Identified",
     "InstitutionKeys",
     "IssuedCertificate",
+    "KekState",
     "KeyCanary",
     "KeyEraser",
+    "KeyRewrapper",
     "KeyShelf",
     "KeyUnwrapper",
     "KeyWrapper",
@@ -101,6 +104,9 @@ __all__ = [
     "RevocationLists",
     "RevokedLogin",
     "RevokedPerson",
+    "RewrapRow",
+    "Rewrapped",
+    "Rewraps",
     "SeenElsewhere",
     "SessionRow",
     "Sessions",

@@ -44,6 +44,7 @@ ROLES_OF_THE_ARCHIVE = (
     VaultRole.ENROLLER,
     VaultRole.REVOKER,
     VaultRole.ERASER,
+    VaultRole.KEEPER,
 )
 RENEW_BEFORE = timedelta(days=30)
 

@@ -90,6 +90,7 @@ TEXTS = {
     "policies": {"actor", "approved_by", "institution", "replaces", "version"},
     "revoked_logins": {"institution"},
     "revoked_people": {"actor", "institution"},
+    "rewraps": {"institution", "shelf"},
     "series": {"modality", "series_instance_uid"},
     "shares": {"institution", "invitee", "inviter", "purpose"},
     "sessions": {"actor", "institution", "provider_session", "provider_subject"},

@@ -176,6 +176,10 @@ def test_a_keeper_rotates_and_rewraps_and_sees_no_key(role: Asking, openbao: Run
             for wish in ("exportable", "allow_plaintext_backup", "deletion_allowed")
         ),
         lambda: keeper.post(f"transit/sign/log-{here}", {"input": PROBE}),
+        lambda: keeper.post(f"transit/keys/log-{here}/rotate", {}),
+        lambda: keeper.post(f"transit/keys/log-{here}/config", {"min_decryption_version": 1}),
+        lambda: keeper.get(f"transit/keys/log-{here}"),
+        lambda: keeper.post(f"transit/keys/kek-{here}/trim", {"min_available_version": 2}),
     ]
     assert [number for number, act in enumerate(acts) if not refused(act)] == []
 

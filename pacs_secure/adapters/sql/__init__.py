@@ -13,6 +13,7 @@ from pacs_secure.adapters.sql.policies import SqlPolicies
 from pacs_secure.adapters.sql.questions import SqlEmployeeQuestions
 from pacs_secure.adapters.sql.records import SqlRecords
 from pacs_secure.adapters.sql.retention import SqlRetention
+from pacs_secure.adapters.sql.rewraps import SqlRewraps
 from pacs_secure.adapters.sql.sessions import SqlSessions
 from pacs_secure.adapters.sql.shares import SqlShares
 from pacs_secure.adapters.sql.snapshots import SqlSnapshots
@@ -33,6 +34,7 @@ __all__ = [
     "SqlPolicies",
     "SqlRecords",
     "SqlRetention",
+    "SqlRewraps",
     "SqlSessions",
     "SqlShares",
     "SqlSnapshots",

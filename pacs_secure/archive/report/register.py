@@ -22,13 +22,14 @@ EVENTS: dict[str, frozenset[Action]] = {
     ),
     "erasures": frozenset({Action.STUDY_ERASE, Action.LEDGER_EXPIRE}),
     "policy": frozenset({Action.POLICY_PROPOSE, Action.POLICY_APPROVE}),
-    "keys": frozenset({Action.DEVICE_ENROL}),
+    "keys": frozenset({Action.DEVICE_ENROL, Action.KEYS_REWRAP, Action.KEYS_ROTATE}),
     "revocations": frozenset({Action.DEVICE_REVOKE, Action.SESSION_REVOKE}),
     "alarms": frozenset({Action.SYSTEM_ALARM, Action.SYSTEM_START, Action.SYSTEM_STOP}),
     "oversight": frozenset(
         {
             Action.ARCHIVE_VERIFY,
             Action.INCIDENT_REPORT,
+            Action.KEYS_STATUS,
             Action.LEDGER_APPROVE,
             Action.LEDGER_ASK,
             Action.LEDGER_DISCLOSE,

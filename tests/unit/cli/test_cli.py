@@ -43,7 +43,7 @@ from tests.world import POLICIES, shipped_policy, told
 def config(tmp_path: Path, openbao: RunningVault) -> Iterator[Path]:
     """Configure an archive that no door was opened for, on a real vault."""
     of = openbao.new_institution()
-    roles = set(VaultRole) - {VaultRole.KEEPER, VaultRole.MINTER}
+    roles = set(VaultRole) - {VaultRole.MINTER}
     identities = {role: openbao.credentials[role] for role in roles}
     credentials = {role: {"role_id": one.role_id, "secret_id": one.secret_id} for role, one in identities.items()}
     (tmp_path / "credentials.json").write_text(json.dumps(credentials))
