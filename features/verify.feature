@@ -90,3 +90,32 @@ Feature: Proving that nothing was changed
   Scenario: Reading the ledger is itself on record
     When the ledger is verified
     Then the ledger holds a completed "ledger:verify"
+
+  @INT-02
+  Scenario: Every object is read at least once a year, and what cannot be read raises the alarm
+    Given "CT1" has sent twenty more pictures
+    And someone flips a byte of one of them
+    When half a year goes by with the archive running
+    Then every object was opened, compared with what was received, and parsed
+    And the alarm names the damaged object and nobody's name
+    And the status says how many were read and that one was wanting
+
+  @INT-02
+  Scenario: A restart does not make the scrub begin again
+    Given "CT1" has sent twenty more pictures
+    When the archive is restarted every week for half a year
+    Then every object was opened, compared with what was received, and parsed
+    And none was read twice
+
+  Scenario: A verification says how fast it was and what it compared
+    When the archive is verified deeply
+    Then it says how many objects and bytes it opened a second
+    And it compared the keys on the shelf with the index
+
+  Scenario: A key that lies on the shelf for nothing is counted, and one that is missing is found
+    Given a crash has left a key on the shelf that no picture needs
+    When the archive is verified deeply
+    Then nothing is found wanting and the left-over key is counted
+    When someone takes the study's key off the shelf
+    And the archive is verified
+    Then the picture without its key is found wanting

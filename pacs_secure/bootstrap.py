@@ -29,6 +29,7 @@ from pacs_secure.adapters.sql import (
     SqlRecords,
     SqlRetention,
     SqlRewraps,
+    SqlScrubs,
     SqlSessions,
     SqlShares,
     SqlTies,
@@ -37,6 +38,7 @@ from pacs_secure.adapters.sql import (
 from pacs_secure.adapters.tile_directory import TileDirectory
 from pacs_secure.adapters.tombstone_directory import TombstoneDirectory
 from pacs_secure.adapters.vault_authority import VaultAuthority
+from pacs_secure.adapters.vault_key_list import VaultKeyList
 from pacs_secure.adapters.vault_keyring import VaultEraser, VaultSigner, VaultUnwrapper, VaultWrapper
 from pacs_secure.adapters.vault_rewrapper import VaultRewrapper
 from pacs_secure.adapters.vault_session import TIMEOUT, AppRole, VaultSession
@@ -47,6 +49,7 @@ from pacs_secure.core.devices import describe
 from pacs_secure.core.errors import Unavailable
 from pacs_secure.core.identifiers import Institution, institution
 from pacs_secure.core.reports import Installation, Point, Thresholds
+from pacs_secure.core.scrubs import ScrubRound
 from pacs_secure.crypto.tlog import witness_key
 from pacs_secure.house import Engines, House, furnish
 from pacs_secure.ports import Device, Signer
@@ -150,6 +153,8 @@ def open_house(settings: Settings, stack: ExitStack, vault: Vault) -> House:
             tombstones=tombstones(settings, signer),
             rewraps=SqlRewraps(database),
             rewrapper=_rewrapper(vault),
+            scrubs=SqlScrubs(database),
+            key_list=_key_list(vault),
             keep_months=settings.ledger.keep_months,
             questions=SqlEmployeeQuestions(database),
             signer=signer,
@@ -185,6 +190,26 @@ def tombstones(settings: Settings, signer: Signer | None) -> TombstoneDirectory:
     return TombstoneDirectory(
         settings.tombstone_directory, ledger.origin, partial(ledger_key, ledger.public_key_file), signer
     )
+
+
+def _key_list(vault: Vault) -> VaultKeyList | None:
+    """Return what lists the shelf, when this process was given a role that may."""
+    session = vault.session_if_given("keeper") or vault.session_if_given("eraser")
+    return None if session is None else VaultKeyList(session)
+
+
+def last_scrub(settings: Settings) -> ScrubRound | None:
+    """Return the scrub's newest round that came to its end, else the one under way; None before the first.
+
+    Raises:
+        Unavailable: the database cannot be opened.
+    """
+    database = Database(settings.index.place, settings.index.password_file)
+    try:
+        scrubs = SqlScrubs(database)
+        return scrubs.finished() or scrubs.newest()
+    finally:
+        database.close()
 
 
 def installation(settings: Settings) -> Installation:

@@ -35,6 +35,7 @@ from pacs_secure.archive.ledger_report import LedgerReport
 from pacs_secure.archive.ledger_retention import LedgerRetention
 from pacs_secure.archive.living_keys import LivingKeys
 from pacs_secure.archive.notices import NoticeBook
+from pacs_secure.archive.object_check import ObjectCheck
 from pacs_secure.archive.opened_boards import BoardPages
 from pacs_secure.archive.patient_trail import PatientTrail
 from pacs_secure.archive.policies import Policies
@@ -49,6 +50,7 @@ from pacs_secure.archive.seals import Opener, Sealer
 from pacs_secure.archive.search import Search
 from pacs_secure.archive.sessions import Sessions, SessionTerms
 from pacs_secure.archive.shares import Sharing
+from pacs_secure.archive.store_check import StoreCheck
 from pacs_secure.archive.study_keys import StudyKeys
 from pacs_secure.archive.verify import Verify
 from pacs_secure.archive.vouching import Vouching
@@ -66,6 +68,7 @@ from pacs_secure.ports import (
     Emergencies,
     EmployeeQuestions,
     KeyEraser,
+    KeyList,
     KeyRewrapper,
     KeyShelf,
     KeyUnwrapper,
@@ -80,6 +83,7 @@ from pacs_secure.ports import (
     ReportPrinter,
     Retention,
     Rewraps,
+    Scrubs,
     Shares,
     Shelf,
     Signer,
@@ -126,6 +130,9 @@ class Engines:
     retention: Retention
     tombstones: Tombstones
     rewraps: Rewraps
+    scrubs: Scrubs
+    key_list: KeyList | None = None
+    """None: this process may not list the shelf."""
     eraser: KeyEraser | None = None
     """None: this process forgets nothing."""
     rewrapper: KeyRewrapper | None = None
@@ -167,6 +174,12 @@ class _Common:
     guard: Guard
     facts: Facts
     opener: Opener
+
+    @property
+    def objects(self) -> ObjectCheck:
+        """What says of one object whether it still is what was received."""
+        engines = self.engines
+        return ObjectCheck(self.opener, self.seals, engines.blobs, engines.records, engines.tombstones, Limits())
 
     def drop_keys(self) -> None:
         """Forget every key that opens something."""
@@ -242,16 +255,26 @@ def _common(engines: Engines, terms: Terms | None) -> _Common:
 
 def _verify(common: _Common) -> Verify:
     engines = common.engines
-    return Verify(
-        common.guard,
+    store = StoreCheck(
         engines.records,
         engines.ties,
+        engines.blobs,
+        common.objects,
+        common.seals,
+        engines.unwrapper,
+        engines.tombstones,
+        engines.shelf,
+        engines.key_list,
+        engines.home,
+        _now,
+        time.monotonic,
+    )
+    return Verify(
+        common.guard,
+        store,
         engines.ledger,
         engines.publisher,
         engines.retention,
-        engines.blobs,
-        common.opener,
-        common.seals,
         engines.home,
         engines.unwrapper,
         engines.origin,

@@ -167,3 +167,10 @@ class Clock(Section):
     servers: tuple[Annotated[str, Field(pattern=r"^[!-~]{1,255}$")], ...] = ()
     """NTP servers, ``host`` or ``host:port``; with none, only steps of our own clock are seen."""
     every_seconds: Annotated[float, Field(gt=0, le=3600)] = 64.0
+
+
+class Verification(Section):
+    """How often everything is read again."""
+
+    scrub_days: Annotated[float, Field(gt=0, le=180)] = 90
+    """In how many days each object is opened and parsed once; half a year keeps the promise of once a year."""

@@ -20,6 +20,7 @@ from pacs_secure.archive import clock_watch, resurrection, time_stamping
 from pacs_secure.archive.ledger_watch import EVERY_SECONDS, LedgerWatch
 from pacs_secure.archive.notary import Notary
 from pacs_secure.archive.readiness import Readiness
+from pacs_secure.archive.scrub import LOOK_EVERY, Scrub
 from pacs_secure.archive.vouching import Vouching
 from pacs_secure.bootstrap import Vault, open_house
 from pacs_secure.core.access import AccessRequest, Action, Door, Role, Subject
@@ -83,6 +84,7 @@ def serve(settings: Settings) -> None:
         _start_forwarders(settings, house, stack)
         _start_expiring(settings, house, stack)
         _start_rewrapping(settings, house, ending, stack)
+        _start_scrub(settings, house, stack)
         # 5 listen
         readiness = _start_readiness(settings, house, vault, stack)
         readiness.check()  # no door opens where keys or ledger do not work (ACC-11)
@@ -192,6 +194,23 @@ def _start_rewrapping(settings: Settings, house: House, ending: threading.Event,
     if rekey.able:
         work = keeping.Rewrapping(rekey, institution(settings.institution), house.engines.leader.leads, ending.is_set)
         _keep("rewrap", keeping.EVERY_SECONDS, work.look, stack)
+
+
+def _start_scrub(settings: Settings, house: House, stack: ExitStack) -> None:
+    """Read every object within the period that is set, little by little, where this process leads."""
+    engines, leads = house.engines, house.engines.leader.leads
+    scrub = Scrub(
+        house.archive.guard,
+        engines.records,
+        house.archive.verify.store.objects,
+        engines.scrubs,
+        engines.home,
+        timedelta(days=settings.verify.scrub_days),
+        _alarm(settings, house),
+        lambda: datetime.now(UTC),
+    )
+    _keep("scrub", LOOK_EVERY, lambda: scrub.look() if leads() else None, stack)
+    stack.callback(scrub.stop)
 
 
 def _start_readiness(settings: Settings, house: House, vault: Vault, stack: ExitStack) -> Readiness:

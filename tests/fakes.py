@@ -1,15 +1,15 @@
 """Engines in memory that keep every promise of their port but durability; each passes its contract suite."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
 from uuid import UUID, uuid4
 
 from pacs_secure.core.access import Grant, Permit, Relation, Scope, StoredFacts, StudyFacts, Tie, Viewer
 from pacs_secure.core.audit import Draft, LedgerEntry, Outcome, Statement, may_be_unsigned
 from pacs_secure.core.errors import Conflict, Denied, NotFound, OverLimit, Tampered, Unavailable
-from pacs_secure.core.identifiers import Institution, KeyId, Uid
-from pacs_secure.core.instance import IndexedInstance, InstanceRow, SealedHit
+from pacs_secure.core.identifiers import Institution, KeyId, ObjectId, Uid
+from pacs_secure.core.instance import IndexedInstance, InstanceRow, PlacedRow, SealedHit
 from pacs_secure.core.notices import KeptNotice, Notice
 from pacs_secure.core.query import Narrowing
 from pacs_secure.core.seeking import Sought
@@ -370,6 +370,23 @@ class MemoryRecords:
     def every_instance(self, proof: Grant) -> Iterator[InstanceRow]:
         self._reach()
         yield from (indexed.row for indexed in list(self._instances.values()))
+
+    def instances_behind(self, proof: Grant, place: int, most: int) -> Sequence[PlacedRow]:
+        self._reach()
+        placed = [PlacedRow(number, one.row) for number, one in enumerate(list(self._instances.values()), 1)]
+        return placed[place : place + most]
+
+    def last_place(self) -> int:
+        self._reach()
+        return len(self._instances)
+
+    def naming_objects(self, object_ids: Collection[ObjectId]) -> frozenset[ObjectId]:
+        self._reach()
+        return frozenset(object_ids) & {one.row.sealed.object_id for one in list(self._instances.values())}
+
+    def naming_keys(self, key_ids: Collection[KeyId]) -> frozenset[KeyId]:
+        self._reach()
+        return frozenset(key_ids) & {one.row.sealed.study_key_id for one in list(self._instances.values())}
 
     def _facts(self, indexed: IndexedInstance) -> StudyFacts:
         identity = indexed.row.identity

@@ -97,6 +97,16 @@ class FakeKeyring:
         with self._lock:
             self._shelf = dict(snapshot)
 
+    def listed(self, institution: Institution, shelf: Shelf) -> frozenset[KeyId]:
+        self._reach()
+        with self._lock:
+            return frozenset(place[2] for place in self._shelf if place[:2] == (institution, shelf))
+
+    def institutions(self, shelf: Shelf) -> frozenset[Institution]:
+        self._reach()
+        with self._lock:
+            return frozenset(place[0] for place in self._shelf if place[1] == shelf)
+
     def copy(self, source: Place, target: Place) -> None:
         """Put what lies at one place at another too, as someone with the vault's disks might."""
         with self._lock:

@@ -29,6 +29,7 @@ from pacs_secure.adapters.sql import (
     SqlRecords,
     SqlRetention,
     SqlRewraps,
+    SqlScrubs,
     SqlSessions,
     SqlShares,
     SqlTies,
@@ -45,6 +46,7 @@ from pacs_secure.ports import (
     Blobs,
     CertificateAuthority,
     KeyEraser,
+    KeyList,
     KeyRewrapper,
     KeyShelf,
     KeyUnwrapper,
@@ -70,6 +72,7 @@ from tests.fakes_feeds import MemoryBookmarks
 from tests.fakes_keys import FakeKeyring, MemoryRewraps
 from tests.fakes_policies import MemoryPolicies
 from tests.fakes_questions import MemoryEmployeeQuestions
+from tests.fakes_scrubs import MemoryScrubs
 from tests.fakes_sessions import MemorySessions
 from tests.fakes_sharing import MemoryBoards, MemoryShares
 from tests.fakes_tombstones import MemoryTombstones
@@ -166,6 +169,8 @@ def memory_world() -> World:
         tombstones=tombstones,
         rewraps=MemoryRewraps(ledger),
         rewrapper=keyring,
+        scrubs=MemoryScrubs(),
+        key_list=keyring,
         eraser=keyring,
         signer=keyring,
         questions=questions,
@@ -244,6 +249,7 @@ def disk_world(
     blobs: Blobs | None = None,
     shelf: KeyShelf | None = None,
     rewrapper: KeyRewrapper | None = None,
+    key_list: KeyList | None = None,
 ) -> Iterator[DiskWorld]:
     """Build an archive below a directory, with the policy that ships; closed in the end.
 
@@ -284,6 +290,8 @@ def disk_world(
         ledger_keys=SqlLedgerKeys(database),
         retention=SqlRetention(database),
         tombstones=TombstoneDirectory(directory / "tombstones", ORIGIN, public_key, signer),
+        scrubs=SqlScrubs(database),
+        key_list=key_list,
         eraser=eraser,
         rewraps=SqlRewraps(database),
         rewrapper=rewrapper,

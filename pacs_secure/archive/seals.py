@@ -8,7 +8,7 @@ does not open.
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 
 from pacs_secure.archive.study_keys import StudyKeys
@@ -32,6 +32,14 @@ class SealedInstance:
 
     sealed: SealedObject
     metadata_box: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedDataSet:
+    """A whole Data Set in memory, for whoever verifies it."""
+
+    sha256: bytes
+    data_set: memoryview = field(repr=False)
 
 
 class Sealer:
@@ -119,22 +127,21 @@ class Opener:
         for row in rows:
             yield open_metadata(keys[row.sealed.study_key_id].key, row.sealed.object_id, row.metadata_box)
 
-    def prove(self, grant: Grant, row: InstanceRow) -> bytes:
-        """Open everything of one instance, keep nothing, and return the SHA-256 digest of its Data Set.
+    def prove(self, grant: Grant, row: InstanceRow) -> OpenedDataSet:
+        """Open everything of one instance, its metadata too, and return its Data Set: as much memory as it is long.
 
         Raises:
             NotFound: the key was forgotten.
             Tampered: the object, the metadata or the row is not what was stored.
         """
-        digest = hashlib.sha256()
-        before = row.data_set_offset
+        stream = bytearray()
         for piece in self.whole(grant, row):
-            digest.update(memoryview(piece)[before:])
-            before = max(0, before - len(piece))
+            stream += piece
+        data_set = memoryview(stream)[row.data_set_offset :]
         key_id = row.sealed.study_key_id
         key = self._keys.for_opening(row.identity.institution, {key_id})[key_id]
         open_metadata(key.key, row.sealed.object_id, row.metadata_box)
-        return digest.digest()
+        return OpenedDataSet(hashlib.sha256(data_set).digest(), data_set)
 
     def _unwrap(self, grant: Grant, row: InstanceRow) -> tuple[bytes, bytes]:
         _demand(grant, row)

@@ -7,35 +7,20 @@ neither this code nor its database.
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from hmac import compare_digest
-from itertools import chain, islice
-from typing import TypeVar
+from datetime import datetime
 
 from pacs_secure.archive.guard import Guard
-from pacs_secure.archive.institutions import InstitutionSeals
-from pacs_secure.archive.ledger_check import MOST_FINDINGS, LedgerCheck
+from pacs_secure.archive.ledger_check import LedgerCheck
 from pacs_secure.archive.ledger_walk import LedgerWalk, Progress
-from pacs_secure.archive.proofs import demand_study, demand_tie
-from pacs_secure.archive.seals import Opener
+from pacs_secure.archive.store_check import Paced, StoreCheck
 from pacs_secure.archive.writer_check import WriterCheck
 from pacs_secure.core.access import AccessRequest, Action, Grant, Subject
-from pacs_secure.core.audit import Finding, Outcome, Verdict
-from pacs_secure.core.errors import ArchiveError, Malformed, NotFound, Tampered, Unavailable
-from pacs_secure.core.identifiers import Institution, KeyId, ObjectId
-from pacs_secure.core.instance import InstanceRow
-from pacs_secure.crypto.index_seal import IndexSeal
-from pacs_secure.ports import Blobs, KeyUnwrapper, Ledger, Publisher, Records, Retention, Shelf, Ties
-
-DEAD_AFTER = timedelta(days=1)
-"""Ciphertext that no row names is swept when older: a crash left it, nobody was told Success."""
+from pacs_secure.core.audit import Outcome, Verdict
+from pacs_secure.core.errors import ArchiveError, Malformed
+from pacs_secure.core.identifiers import Institution, KeyId
+from pacs_secure.ports import KeyUnwrapper, Ledger, Publisher, Retention, Shelf
 
 _OLDEST_YEAR = 1970
-
-MOST_DEAD = 100
-"""Objects that crashes leave in a day at most; more without a row means that the index is old, or another one."""
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +28,10 @@ class Verify:
     """The verb: say whether everything still is what it was."""
 
     guard: Guard
-    records: Records
-    ties: Ties
+    store: StoreCheck
     ledger: Ledger
     publisher: Publisher
     retention: Retention
-    blobs: Blobs
-    opener: Opener
-    seals: InstitutionSeals
     home: Institution
     unwrapper: KeyUnwrapper
     origin: str
@@ -102,84 +83,19 @@ class Verify:
         found = self.unwrapper.fetch(self.home, Shelf.WRITER, [writer]).get(writer)
         return None if found is None else found.key
 
-    def check_archive(self, subject: Subject, *, deep: bool, progress: Progress = lambda _: None) -> Verdict:
-        """Verify that every row has its object; ``deep``: that each object opens, and that every fact has its proof.
+    def check_archive(self, subject: Subject, *, deep: bool, paced: Paced = lambda _: None) -> Verdict:
+        """Verify that every row has its object and key; ``deep``: that each opens and parses, and every proof holds.
 
-        Objects that no row names and that are older than a day are swept, unless they are so many
-        that the index must be an old one, or another archive's: then that is the finding.
+        What no row names any longer is swept (`StoreCheck.take`).
 
         Raises:
             Unavailable: keys, index or store are out of reach; that says nothing of what they hold.
         """
         request = AccessRequest(subject, Action.ARCHIVE_VERIFY, None, details={"deep": str(deep).lower()})
         grant = self.guard.admit(request)
-        findings: list[Finding] = []
-        named: set[ObjectId] = set()
-        checked = 0
         with self._recorded(grant):
-            for row in self.records.every_instance(grant):
-                named.add(row.sealed.object_id)
-                checked += 1
-                progress(1)
-                problem = self._check_object(grant, row, deep=deep)
-                if problem is not None and len(findings) < MOST_FINDINGS:
-                    findings.append(Finding("object", None, f"{row.sealed.object_id}: {problem}"))
-            if deep:
-                findings += self._check_facts(grant)
-            dead = self._dead(named)
-            if len(dead) > min(MOST_DEAD, checked):
-                problem = f"no row names {len(dead)} objects: the index is not theirs, nothing was swept"
-                findings.append(Finding("index", None, problem))
-                dead = []
-            for object_id in dead:
-                self.blobs.remove(object_id)
-            return self._finish(grant, Verdict(checked, tuple(findings)), {"swept": len(dead)})
-
-    def _check_object(self, grant: Grant, row: InstanceRow, *, deep: bool) -> str | None:
-        try:
-            if deep:
-                digest = self.opener.prove(grant, row)
-                fingerprint = self.seals.index(row.identity.institution).fingerprint(digest)
-                if not compare_digest(fingerprint, row.data_set_fingerprint):
-                    return "its Data Set is not the one that was received"
-            else:
-                with self.blobs.open(row.sealed.object_id) as blob:
-                    if blob.length != row.sealed.stored_length:
-                        return "its length changed"
-        except Unavailable:
-            raise
-        except NotFound:
-            return "it is missing, or its key was forgotten"
-        except ArchiveError as error:
-            return str(error)
-        return None
-
-    def _check_facts(self, grant: Grant) -> list[Finding]:
-        """Find studies and ties whose proof does not hold: what decisions would refuse to rest on."""
-        studies = (
-            (f"study {stored.facts.alias}", self._unproven(demand_study, stored.facts.institution, stored))
-            for stored in self.records.every_study(grant)
-        )
-        ties = (
-            (f"tie {tie.tie_id}", self._unproven(demand_tie, tie.institution, tie)) for tie in self.ties.every(grant)
-        )
-        found = (Finding("facts", None, f"{what}: {problem}") for what, problem in chain(studies, ties) if problem)
-        return list(islice(found, MOST_FINDINGS))
-
-    def _unproven(self, demand: Callable[[IndexSeal, T], object], of: Institution, kept: T) -> str:
-        """Return why a proof does not hold, or ""."""
-        try:
-            demand(self.seals.index(of), kept)
-        except Tampered as error:
-            return str(error)
-        return ""
-
-    def _dead(self, named: set[ObjectId]) -> list[ObjectId]:
-        return [
-            stored.object_id
-            for stored in self.blobs.names()
-            if stored.object_id not in named and self.now() - stored.written_at > DEAD_AFTER
-        ]
+            verdict = self.store.take(grant, deep=deep, paced=paced)
+            return self._finish(grant, verdict, verdict.told)
 
     @contextmanager
     def _recorded(self, grant: Grant) -> Iterator[None]:

@@ -15,13 +15,14 @@ from rich.console import Console
 from rich.progress import Progress
 
 from pacs_secure.core.access import Door, Role, Subject
-from pacs_secure.core.audit import Verdict
+from pacs_secure.core.audit import Pace, Verdict
 from pacs_secure.core.errors import Unavailable
 from pacs_secure.core.identifiers import institution
 
 if TYPE_CHECKING:
     from pacs_secure.archive import Archive
     from pacs_secure.archive.ledger_walk import Progress as Advance
+    from pacs_secure.archive.store_check import Paced
     from pacs_secure.settings import Settings
 
 err = Console(stderr=True)
@@ -95,12 +96,41 @@ def progress_bar(what: str, *, quiet: bool = False) -> Iterator["Advance"]:
         yield lambda count: progress.advance(task, count)
 
 
+@contextmanager
+def pace_bar(what: str) -> Iterator["Paced"]:
+    """Show how far and how fast something that goes through objects is, on a terminal."""
+    with Progress(console=err, transient=True, disable=not err.is_terminal) as progress:
+        task = progress.add_task(what, total=None)
+        yield lambda pace: progress.update(task, completed=pace.objects, description=f"{what}, {_speed(pace)}")
+
+
+def _speed(pace: Pace) -> str:
+    read = f", {pace.mebibytes_per_second:,.1f} MiB/s" if pace.octets else ""
+    return f"{pace.objects_per_second:,.0f} objects/s{read}"
+
+
+def _told(verdict: Verdict) -> dict[str, object]:
+    """Return what a machine is told of a verdict."""
+    findings = [asdict(finding) for finding in verdict.findings]
+    told: dict[str, object] = {"sound": verdict.sound, "checked": verdict.checked, "findings": findings}
+    if verdict.pace is not None:
+        rates = {
+            "objects_per_second": round(verdict.pace.objects_per_second, 1),
+            "mebibytes_per_second": round(verdict.pace.mebibytes_per_second, 2),
+        }
+        told["pace"] = {**asdict(verdict.pace), **rates}
+    return told | ({"told": dict(verdict.told)} if verdict.told else {})
+
+
 def report(verdict: Verdict, what: str, *, as_json: bool) -> None:
     """Show a verdict and end with its status."""
     if as_json:
-        findings = [asdict(finding) for finding in verdict.findings]
-        print(json.dumps({"sound": verdict.sound, "checked": verdict.checked, "findings": findings}))
-    elif verdict.sound:
+        print(json.dumps(_told(verdict)))
+        raise typer.Exit(0 if verdict.sound else 1)
+    if verdict.pace is not None:
+        counts = "; ".join(f"{name.replace('_', ' ')}: {count}" for name, count in verdict.told.items())
+        print(f"{verdict.pace.objects} objects at {_speed(verdict.pace)}; {counts}")
+    if verdict.sound:
         print(f"sound: {verdict.checked} {what} verified")
     else:
         for finding in verdict.findings:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from pacs_secure.archive.ledger_watch import EVERY_SECONDS
-from pacs_secure.cli.house import AsJson, archive_of, err, progress_bar, report
+from pacs_secure.cli.house import AsJson, archive_of, err, pace_bar, progress_bar, report
 from pacs_secure.core.audit import Verdict
 
 app = typer.Typer()
@@ -43,14 +43,17 @@ def ledger_verify(
 def verify(
     context: typer.Context,
     deep: Annotated[
-        bool, typer.Option("--deep", help="Open every object and compare it with what was received.")
+        bool, typer.Option("--deep", help="Open and parse every object, and compare it with what was received.")
     ] = False,
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Verify objects against the index, sweep dead ciphertext, then verify the ledger."""
-    with archive_of(context) as (archive, subject), progress_bar("verifying") as advance:
-        objects = archive.verify.check_archive(subject, deep=deep, progress=advance)
-        entries = archive.verify.check_ledger(subject, advance)
-    both = Verdict(objects.checked + entries.checked, objects.findings + entries.findings)
+    """Verify index, objects and keys against each other, sweep dead ciphertext, then verify the ledger."""
+    with archive_of(context) as (archive, subject):
+        with pace_bar("verifying objects") as paced:
+            objects = archive.verify.check_archive(subject, deep=deep, paced=paced)
+        with progress_bar("verifying the ledger") as advance:
+            entries = archive.verify.check_ledger(subject, advance)
+    found = objects.findings + entries.findings
+    both = Verdict(objects.checked + entries.checked, found, objects.pace, objects.told)
     report(both, "objects and entries", as_json=as_json)

@@ -1,5 +1,6 @@
 """What the ledger says of an act: the content of an entry, before it gets its place in the chain."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -68,6 +69,7 @@ def may_be_unsigned(draft: Draft) -> bool:
     return harmless and not draft.actor and draft.details is None
 
 
+_MEBIBYTE = 1 << 20
 _UNSIGNED = frozenset({Action.LEDGER_VERIFY, Action.SYSTEM_START})
 
 
@@ -121,11 +123,35 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Pace:
+    """How far and how fast something that goes through objects is."""
+
+    objects: int = 0
+    octets: int = 0
+    """Ciphertext that was read."""
+    seconds: float = 0.0
+
+    @property
+    def objects_per_second(self) -> float:
+        """Objects a second so far."""
+        return self.objects / self.seconds if self.seconds else 0.0
+
+    @property
+    def mebibytes_per_second(self) -> float:
+        """Mebibytes of ciphertext a second so far."""
+        return self.octets / _MEBIBYTE / self.seconds if self.seconds else 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What a verification saw."""
 
     checked: int
     findings: tuple[Finding, ...]
+    pace: Pace | None = None
+    """None where no objects were looked at."""
+    told: Mapping[str, int | str] = field(default_factory=dict)
+    """What is worth saying and no finding: counts."""
 
     @property
     def sound(self) -> bool:

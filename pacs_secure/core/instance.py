@@ -79,6 +79,14 @@ class InstanceRow:
 
 
 @dataclass(frozen=True, slots=True)
+class PlacedRow:
+    """One row and its place in the order in which rows came, so that a walk along all of them can go on later."""
+
+    place: int
+    row: InstanceRow
+
+
+@dataclass(frozen=True, slots=True)
 class Description:
     """What a Data Set says of itself, in clear and in memory only, for the index to seal.
 

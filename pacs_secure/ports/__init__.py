@@ -13,6 +13,7 @@ from pacs_secure.ports.keys import (
     ForgettableKey,
     KeyCanary,
     KeyEraser,
+    KeyList,
     KeyShelf,
     KeyUnwrapper,
     KeyWrapper,
@@ -38,6 +39,7 @@ from pacs_secure.ports.questions import EmployeeQuestions
 from pacs_secure.ports.reports import ReportPrinter
 from pacs_secure.ports.retention import Retention
 from pacs_secure.ports.rotation import KekState, KeyRewrapper, Rewrapped, RewrapRow, Rewraps
+from pacs_secure.ports.scrubs import Scrubs
 from pacs_secure.ports.sessions import (
     AtProvider,
     Attempt,
@@ -81,6 +83,7 @@ __all__ = [
     "KekState",
     "KeyCanary",
     "KeyEraser",
+    "KeyList",
     "KeyRewrapper",
     "KeyShelf",
     "KeyUnwrapper",
@@ -107,6 +110,7 @@ __all__ = [
     "RewrapRow",
     "Rewrapped",
     "Rewraps",
+    "Scrubs",
     "SeenElsewhere",
     "SessionRow",
     "Sessions",

@@ -1,6 +1,6 @@
 """The index, the ledger, and where the ledger is published."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -9,8 +9,8 @@ from uuid import UUID
 
 from pacs_secure.core.access import Grant, Permit, Scope, StoredFacts, StudyFacts, Tie, Viewer
 from pacs_secure.core.audit import Draft, LedgerEntry
-from pacs_secure.core.identifiers import Institution, KeyId, Uid
-from pacs_secure.core.instance import IndexedInstance, InstanceRow, SealedHit
+from pacs_secure.core.identifiers import Institution, KeyId, ObjectId, Uid
+from pacs_secure.core.instance import IndexedInstance, InstanceRow, PlacedRow, SealedHit
 from pacs_secure.core.notices import Notice
 from pacs_secure.core.query import Narrowing
 from pacs_secure.core.seeking import Sought
@@ -102,6 +102,18 @@ class Records(Protocol):
 
     def every_instance(self, proof: Grant) -> Iterator[InstanceRow]:
         """Yield every row of every institution, for verification only."""
+
+    def instances_behind(self, proof: Grant, place: int, most: int) -> Sequence[PlacedRow]:
+        """Return some rows of every institution behind a place, in order, for verification only; 0 is the beginning."""
+
+    def last_place(self) -> int:
+        """Return the place of the last row, 0 when there is none."""
+
+    def naming_objects(self, object_ids: Collection[ObjectId]) -> frozenset[ObjectId]:
+        """Return which of some objects a row names."""
+
+    def naming_keys(self, key_ids: Collection[KeyId]) -> frozenset[KeyId]:
+        """Return which of some study keys a row names."""
 
 
 class Ties(Protocol):

@@ -65,6 +65,20 @@ class KeyShelf(Protocol):
         """Return those of the keys that are on the shelf, whether or not they would unwrap."""
 
 
+class KeyList(Protocol):
+    """Says which keys lie on the shelf; it opens nothing with them and sees none."""
+
+    def listed(self, institution: Institution, shelf: Shelf) -> frozenset[KeyId]:
+        """Return the ids of all keys of an institution on a shelf.
+
+        Raises:
+            Unavailable: this role may not list that shelf.
+        """
+
+    def institutions(self, shelf: Shelf) -> frozenset[Institution]:
+        """Return whose keys lie on a shelf; raises as `listed`."""
+
+
 class KeyCanary(Protocol):
     """Asks whether keys really work: health pages say yes while every operation fails."""
 

@@ -60,7 +60,8 @@ def status(data: Path, *, as_json: bool) -> int:
     pids = {process.name: process.pid for process in processes.remembered(layout)}
     if as_json:
         shown = {name: {"pid": pids[name], "running": running} for name, running in states.items()}
-        console.print_json(json.dumps({"ready": ready, "data_dir": str(layout.root), "processes": shown}))
+        told = {"ready": ready, "data_dir": str(layout.root), "processes": shown, "scrub": _scrub(layout)}
+        console.print_json(json.dumps(told))
         return 0 if ready else 1
     if not states:
         console.print("nothing is running")
@@ -69,7 +70,23 @@ def status(data: Path, *, as_json: bool) -> int:
     for name, running in states.items():
         table.add_row(name, str(pids[name]), "running" if running else "[red]not running[/red]")
     console.print(table)
+    scrub = _scrub(layout)
+    if scrub:
+        console.print(f"scrub: {', '.join(f'{name} {value}' for name, value in scrub.items() if value != '')}")
     return 0 if ready else 1
+
+
+def _scrub(layout: Layout) -> dict[str, str | int] | None:
+    """Return how the last scrub came out, or how far the first has come; None where nobody can say."""
+    from pacs_secure import bootstrap, settings
+
+    if not layout.config_file.exists() or not layout.index_file.exists():
+        return None
+    try:
+        newest = bootstrap.last_scrub(settings.load(layout.config_file))
+    except (OSError, ValueError, Unavailable):
+        return None
+    return None if newest is None else newest.told()
 
 
 def _supervise(layout: Layout, *, sample: bool, tour: bool) -> None:

@@ -30,7 +30,7 @@ from pacs_secure.dimse.limits import Limits
 from pacs_secure.dimse.sender import send
 from pacs_secure.dimse.server import DicomServer
 from pacs_secure.dimse.tls import client_context
-from pacs_secure.ports import Blobs, KeyCanary, KeyEraser, KeyUnwrapper, KeyWrapper, Signer
+from pacs_secure.ports import Blobs, KeyCanary, KeyEraser, KeyList, KeyUnwrapper, KeyWrapper, Signer
 from pacs_secure.web.app import create_app
 from tests.bdd.pictures import Picture
 from tests.builders import ELSEWHERE, TWICE_PROVEN
@@ -59,6 +59,7 @@ class Keys(Protocol):
     canary: KeyCanary
     signer: Signer
     eraser: KeyEraser
+    key_list: KeyList
 
     @property
     def directories(self) -> tuple[Path, ...]:
@@ -193,7 +194,15 @@ def hospital_below(directory: Path, keys: Keys, blobs: Blobs | None = None) -> I
         pki = MemoryAuthority(authority)
         world = stack.enter_context(
             disk_world(
-                inside, keys.wrapper, keys.unwrapper, keys.signer, pki, keys.eraser, keys.institution, blobs=blobs
+                inside,
+                keys.wrapper,
+                keys.unwrapper,
+                keys.signer,
+                pki,
+                keys.eraser,
+                keys.institution,
+                key_list=keys.key_list,
+                blobs=blobs,
             )
         )
         house = world.house

@@ -3,10 +3,11 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pacs_secure.adapters.vault_key_list import VaultKeyList
 from pacs_secure.adapters.vault_keyring import VaultCanary, VaultEraser, VaultSigner, VaultUnwrapper, VaultWrapper
 from pacs_secure.adapters.vault_provisioning import VaultRole
 from pacs_secure.core.identifiers import Institution
-from pacs_secure.ports import KeyCanary, KeyEraser, KeyUnwrapper, KeyWrapper, Signer
+from pacs_secure.ports import KeyCanary, KeyEraser, KeyList, KeyUnwrapper, KeyWrapper, Signer
 from tests.builders import HERE
 from tests.fakes_keys import FakeKeyring
 from tests.vault_fixture import RunningVault
@@ -26,6 +27,7 @@ class MemoryKeys:
         self.canary: KeyCanary = self.keyring
         self.signer: Signer = self.keyring
         self.eraser: KeyEraser = self.keyring
+        self.key_list: KeyList = self.keyring
 
     def seal(self) -> None:
         self.keyring.sealed = True
@@ -49,6 +51,7 @@ class VaultKeys:
         self.canary: KeyCanary = VaultCanary(store, reader, self.institution)
         self.signer: Signer = VaultSigner(signer, self.institution)
         self.eraser: KeyEraser = VaultEraser(eraser, reader)
+        self.key_list: KeyList = VaultKeyList(eraser)
 
     def seal(self) -> None:
         self._vault.seal()

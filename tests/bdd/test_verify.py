@@ -4,8 +4,11 @@ import json
 import sqlite3
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,9 +21,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from pytest_bdd import given, parsers, scenarios, then, when
 
 from pacs_secure import audit_verify
+from pacs_secure.archive.scrub import Scrub
 from pacs_secure.core.access import Role
 from pacs_secure.core.errors import ArchiveError, Tampered
+from pacs_secure.core.identifiers import Institution, ObjectId, Uid, uid
 from pacs_secure.crypto.tlog import decode_bundle, leaf_hash
+from pacs_secure.ports import Blob, Shelf
+from pacs_secure.sections import Verification
 from tests.bdd.hospital import Hospital
 from tests.bdd.pictures import picture
 from tests.bdd.story import SUCCESS, Story, begin
@@ -276,3 +283,157 @@ def _not_received(hospital: Hospital) -> None:
     assert sent.data_set.startswith(received)
     assert len(received) < len(sent.data_set)
     assert hospital.entries()[-1]["outcome"] == "failed"
+
+
+# --- the scrub --------------------------------------------------------------------------------
+
+
+@given('"CT1" has sent twenty more pictures')
+def _twenty(hospital: Hospital) -> None:
+    assert hospital.send("CT1", *(picture(number=number) for number in range(2, 22))) == [SUCCESS] * 20
+
+
+@given("someone flips a byte of one of them", target_fixture="damaged")
+def _flip_one(hospital: Hospital) -> str:
+    stored = max((path for path in hospital.world.objects.rglob("*") if path.is_file()), key=lambda path: path.name)
+    content = bytearray(stored.read_bytes())
+    content[len(content) // 2] ^= 1
+    stored.chmod(0o600)
+    stored.write_bytes(content)
+    return stored.name
+
+
+@dataclass
+class Months:
+    """Half a year, an hour at a time where it matters, and how often each object was read in it."""
+
+    hospital: Hospital
+    begun: datetime
+    at: datetime
+    read: Counter[str] = field(default_factory=Counter)
+
+    def scrub(self) -> Scrub:
+        """Return what a process that has just started scrubs with, at the period that ships."""
+        engines, archive = self.hospital.world.house.engines, self.hospital.world.archive
+        return Scrub(
+            archive.guard,
+            engines.records,
+            archive.verify.store.objects,
+            engines.scrubs,
+            engines.home,
+            timedelta(days=Verification().scrub_days),
+            partial(archive.guard.alarm, engines.home),
+            lambda: self.at,
+        )
+
+    def pass_by(self, monkeypatch: pytest.MonkeyPatch, *, restart: timedelta) -> None:
+        opened = self.hospital.world.house.engines.blobs.open
+
+        def counting(object_id: ObjectId) -> AbstractContextManager[Blob]:
+            self.read[str(object_id)] += 1
+            return opened(object_id)
+
+        monkeypatch.setattr(self.hospital.world.house.engines.blobs, "open", counting)
+        scrub, started = self.scrub(), self.at
+        while self.at - self.begun < timedelta(days=Verification().scrub_days - 1):
+            if self.at - started >= restart:
+                scrub, started = self.scrub(), self.at
+            scrub.look()
+            self.at += timedelta(hours=40)
+
+
+@when("half a year goes by with the archive running", target_fixture="months")
+def _half_a_year(hospital: Hospital, monkeypatch: pytest.MonkeyPatch) -> Months:
+    now = datetime.now(UTC)
+    months = Months(hospital, now, now)
+    months.pass_by(monkeypatch, restart=timedelta(days=999))
+    return months
+
+
+@when("the archive is restarted every week for half a year", target_fixture="months")
+def _restarts(hospital: Hospital, monkeypatch: pytest.MonkeyPatch) -> Months:
+    now = datetime.now(UTC)
+    months = Months(hospital, now, now)
+    months.pass_by(monkeypatch, restart=timedelta(days=7))
+    return months
+
+
+@then("every object was opened, compared with what was received, and parsed")
+def _all_read(hospital: Hospital, months: Months) -> None:
+    names = {path.name for path in hospital.world.objects.rglob("*") if path.is_file()}
+    finished = hospital.world.house.engines.scrubs.finished()
+    assert finished is not None
+    assert (set(months.read), finished.objects) == (names, 21)
+    assert months.at - months.begun < timedelta(days=183)
+
+
+@then("none was read twice")
+def _once(months: Months) -> None:
+    assert set(months.read.values()) == {1}
+
+
+@then("the alarm names the damaged object and nobody's name")
+def _alarmed(hospital: Hospital, damaged: str) -> None:
+    (alarm,) = (entry for entry in hospital.entries() if entry["action"] == "system:alarm")
+    assert alarm["facts"]["alarm"] == "scrub"
+    assert alarm["facts"]["found"].startswith(damaged)
+    assert not any(word in json.dumps(alarm) for word in ("Mustermann", "Erika"))
+
+
+@then("the status says how many were read and that one was wanting")
+def _status_of_the_scrub(hospital: Hospital) -> None:
+    finished = hospital.world.house.engines.scrubs.finished()
+    assert finished is not None
+    told = finished.told()
+    assert (told["objects"], told["wanting"]) == (21, 1)
+    assert told["finished"]
+
+
+@then("it says how many objects and bytes it opened a second")
+def _paced(hospital: Hospital, story: Story) -> None:
+    assert story.verdict is not None
+    pace = story.verdict.pace
+    assert pace is not None
+    stored = sum(path.stat().st_size for path in hospital.world.objects.rglob("*") if path.is_file())
+    assert (pace.objects, pace.octets) == (1, stored)
+    assert pace.objects_per_second > 0
+    assert pace.mebibytes_per_second > 0
+
+
+@then("it compared the keys on the shelf with the index")
+def _keys_compared(story: Story) -> None:
+    assert story.verdict is not None
+    assert (story.verdict.told["keys"], story.verdict.told["keys_unnamed"]) == (1, 0)
+
+
+@given("a crash has left a key on the shelf that no picture needs")
+def _left_over(hospital: Hospital) -> None:
+    hospital.keys.wrapper.mint(hospital.keys.institution, Shelf.STUDY)
+
+
+@then("nothing is found wanting and the left-over key is counted")
+def _counted(story: Story) -> None:
+    assert story.verdict is not None
+    assert (story.verdict.findings, story.verdict.told["keys_unnamed"]) == ((), 1)
+
+
+@when("someone takes the study's key off the shelf")
+def _take_key(hospital: Hospital) -> None:
+    keys = {row.sealed.study_key_id for row in hospital.world.house.engines.records.instances(*_study(hospital))}
+    hospital.keys.eraser.erase(hospital.keys.institution, Shelf.STUDY, keys)
+
+
+def _study(hospital: Hospital) -> tuple[Institution, Uid]:
+    return hospital.keys.institution, uid(picture().study_instance_uid)
+
+
+@when("the archive is verified")
+def _verify(hospital: Hospital, story: Story) -> None:
+    story.verdict = hospital.world.archive.verify.check_archive(hospital.subject(Role.OPERATOR), deep=False)
+
+
+@then("the picture without its key is found wanting")
+def _keyless(story: Story) -> None:
+    assert story.verdict is not None
+    (finding,) = story.verdict.findings
+    assert "key" in finding.problem

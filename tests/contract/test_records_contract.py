@@ -32,6 +32,7 @@ from tests.builders import (
     grant,
     indexed_instance,
     instance_row,
+    new_object_id,
     permit,
     scope,
     study_facts,
@@ -362,6 +363,32 @@ class TestInstances:
             index.add(one)
 
         assert list(index.records.every_instance(grant())) == [one.row for one in many + there]
+
+    def test_a_walk_goes_on_behind_any_place(self, index: Index) -> None:
+        many = [instance(f"1.1.{number}") for number in range(5)]
+        assert index.records.last_place() == 0
+        for one in many:
+            index.add(one)
+        begun = index.records.instances_behind(grant(), 0, 2)
+        rest = index.records.instances_behind(grant(), begun[-1].place, 99)
+
+        assert [placed.row for placed in [*begun, *rest]] == [one.row for one in many]
+        assert index.records.last_place() == rest[-1].place
+        assert list(index.records.instances_behind(grant(), rest[-1].place, 99)) == []
+
+    def test_objects_and_keys_that_a_row_names_are_told_from_those_that_none_does(self, index: Index) -> None:
+        one, other = instance("1.1.1"), instance("1.1.2")
+        index.add(one)
+        sealed, strange = one.row.sealed, other.row.sealed
+
+        assert index.records.naming_objects([sealed.object_id, strange.object_id]) == {sealed.object_id}
+        assert index.records.naming_keys({sealed.study_key_id, strange.study_key_id}) == {sealed.study_key_id}
+        assert index.records.naming_objects([]) == index.records.naming_keys(set()) == frozenset()
+
+    def test_more_may_be_asked_for_than_a_statement_takes(self, index: Index) -> None:
+        index.add(instance("1.1.1"))
+
+        assert index.records.naming_objects([new_object_id() for _ in range(1500)]) == frozenset()
 
 
 class TestSearchColumns:

@@ -14,6 +14,7 @@ from pacs_secure.adapters.sql.questions import SqlEmployeeQuestions
 from pacs_secure.adapters.sql.records import SqlRecords
 from pacs_secure.adapters.sql.retention import SqlRetention
 from pacs_secure.adapters.sql.rewraps import SqlRewraps
+from pacs_secure.adapters.sql.scrubs import SqlScrubs
 from pacs_secure.adapters.sql.sessions import SqlSessions
 from pacs_secure.adapters.sql.shares import SqlShares
 from pacs_secure.adapters.sql.snapshots import SqlSnapshots
@@ -35,6 +36,7 @@ __all__ = [
     "SqlRecords",
     "SqlRetention",
     "SqlRewraps",
+    "SqlScrubs",
     "SqlSessions",
     "SqlShares",
     "SqlSnapshots",

@@ -17,6 +17,7 @@ from pacs_secure.adapters.sql import policy_tables as _policy_tables  # noqa: F4
 from pacs_secure.adapters.sql import question_tables as _question_tables  # noqa: F401 - its table joins the schema
 from pacs_secure.adapters.sql import retention_tables
 from pacs_secure.adapters.sql import rewrap_tables as _rewrap_tables  # noqa: F401 - its table joins the schema
+from pacs_secure.adapters.sql import scrub_tables as _scrub_tables  # noqa: F401 - its table joins the schema
 from pacs_secure.adapters.sql import sharing_tables as _sharing_tables  # noqa: F401 - its tables join the schema
 from pacs_secure.adapters.sql import snapshot_tables as _snapshot_tables  # noqa: F401 - its table joins the schema
 from pacs_secure.adapters.sql.authorship import Authorship, Mint

@@ -1,10 +1,11 @@
 """The index in SQL: what an ingest adds, in one commit with the entry that begins its act."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import Select, bindparam, insert, select
+from sqlalchemy import Column, Select, bindparam, func, insert, select
 from sqlalchemy.engine import Connection
 
 from pacs_secure.adapters.sql import classification, growth, presence, reaching, rows, search
@@ -14,8 +15,8 @@ from pacs_secure.adapters.sql.tables import instances, institutions, ledger, ope
 from pacs_secure.core.access import Grant, Permit, Scope, StoredFacts, StudyFacts, Viewer
 from pacs_secure.core.audit import Draft, Outcome
 from pacs_secure.core.errors import Denied, Tampered
-from pacs_secure.core.identifiers import Institution, KeyId, Uid
-from pacs_secure.core.instance import IndexedInstance, InstanceRow, SealedHit
+from pacs_secure.core.identifiers import Institution, KeyId, ObjectId, Uid
+from pacs_secure.core.instance import IndexedInstance, InstanceRow, PlacedRow, SealedHit
 from pacs_secure.core.query import Narrowing
 from pacs_secure.crypto.tlog import parse_entry, read_draft
 from pacs_secure.ports import Added, InstitutionKeys
@@ -31,6 +32,7 @@ _rows = select(
     *(column for column in instances.c if column.name not in {"id", "box", "instance_number"}),
 ).select_from(studies.join(series).join(instances))
 _every = _rows.add_columns(instances.c.id).where(instances.c.id > bindparam("after")).order_by(instances.c.id)
+_last_place = select(func.coalesce(func.max(instances.c.id), 0))
 _every_study = (
     select(studies.c.id, *growth.FACTS)
     .select_from(studies.join(patients))
@@ -169,6 +171,33 @@ class SqlRecords:
         while found := self._page(_every, after):
             yield from map(rows.instance_row, found)
             after = found[-1].id
+
+    def instances_behind(self, proof: Grant, place: int, most: int) -> Sequence[PlacedRow]:  # noqa: ARG002 - the same
+        """Return some rows of every institution behind a place, in order, for verification only."""
+        with self._database.read() as connection:
+            found = connection.execute(_every.limit(most), {"after": place}).all()
+        return [PlacedRow(row.id, rows.instance_row(row)) for row in found]
+
+    def last_place(self) -> int:
+        """Return the place of the last row, 0 when there is none."""
+        with self._database.read() as connection:
+            place: int = connection.execute(_last_place).scalar_one()
+            return place
+
+    def naming_objects(self, object_ids: Collection[ObjectId]) -> frozenset[ObjectId]:
+        """Return which of some objects a row names."""
+        return frozenset(map(ObjectId, self._naming(instances.c.object_id, object_ids)))
+
+    def naming_keys(self, key_ids: Collection[KeyId]) -> frozenset[KeyId]:
+        """Return which of some study keys a row names."""
+        return frozenset(map(KeyId, self._naming(instances.c.study_key_id, key_ids)))
+
+    def _naming(self, column: Column[UUID], wanted: Collection[UUID]) -> Iterator[UUID]:
+        some = list(wanted)
+        for start in range(0, len(some), _AT_ONCE):
+            asked = select(column).where(column.in_(some[start : start + _AT_ONCE])).distinct()
+            with self._database.read() as connection:
+                yield from connection.scalars(asked).all()
 
     def _page(self, wanted: Select[*tuple[Any, ...]], last: int) -> Sequence[rows.AnyRow]:
         """Return the next rows: proving them takes hours, and nobody may hold a snapshot for so long."""

@@ -1,6 +1,7 @@
 """Verifying: itself decided and recorded, and what is out of reach is no finding."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -9,10 +10,12 @@ import pytest
 from pacs_secure.archive.ledger_check import MOST_FINDINGS
 from pacs_secure.archive.verify import Verify
 from pacs_secure.core.access import Grant, Role
-from pacs_secure.core.audit import Verdict
+from pacs_secure.core.audit import Pace, Verdict
 from pacs_secure.core.errors import Denied, Malformed, Tampered, Unavailable
+from pacs_secure.core.identifiers import Institution, KeyId
 from pacs_secure.core.instance import InstanceRow
-from tests.builders import new_object_id, subject
+from pacs_secure.ports import Shelf, Tombstone
+from tests.builders import ELSEWHERE, HERE, grant, new_object_id, subject
 from tests.unit.archive.instances import acts, data_set, store
 from tests.world import World
 
@@ -96,10 +99,13 @@ def test_a_ledger_that_grows_and_is_signed_meanwhile_is_sound(world: World, monk
 @pytest.mark.parametrize("deep", [False, True])
 def test_an_untouched_archive_is_sound(world: World, deep: bool) -> None:  # noqa: FBT001
     store(world, data_set(1), data_set(2))
-    steps: list[int] = []
-    verdict = world.archive.verify.check_archive(OPERATOR, deep=deep, progress=steps.append)
+    steps: list[Pace] = []
+    verdict = world.archive.verify.check_archive(OPERATOR, deep=deep, paced=steps.append)
 
-    assert (verdict.checked, verdict.sound, steps) == (2, True, [1, 1])
+    assert (verdict.checked, verdict.sound, [pace.objects for pace in steps]) == (2, True, [1, 2])
+    assert verdict.pace is not None
+    assert (verdict.pace.objects, verdict.pace.octets) == (2, deep * sum(map(len, world.blobs.stored.values())))
+    assert verdict.told == {"swept": 0, "keys": 2, "keys_unnamed": 0}
     ended = world.entries()[-1]
     assert (ended["action"], ended["outcome"]) == ("archive:verify", "completed")
     assert (ended["facts"]["deep"], ended["facts"]["swept"]) == (str(deep).lower(), 0)
@@ -154,7 +160,7 @@ def test_a_changed_or_forgotten_object_is_found_when_it_is_opened(world: World, 
     store(world)
     word = harm(world)  # type: ignore[operator]
 
-    assert verify_archive(world, deep=False).sound
+    assert verify_archive(world, deep=False).sound is (harm is damage)
     (finding,) = [found for found in verify_archive(world).findings if found.place == "object"]
     assert word in finding.problem
 
@@ -187,6 +193,137 @@ def test_what_is_out_of_reach_is_no_finding(world: World, engine: str) -> None:
     with pytest.raises(Unavailable):
         verify_archive(world)
     assert acts(world)[4:] == [("archive:verify", "begun"), ("archive:verify", "failed")]
+
+
+# --- what happens meanwhile ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_a_key_that_was_forgotten_is_found_and_named_by_its_object(world: World, deep: bool) -> None:  # noqa: FBT001
+    store(world)
+    world.house.drop_keys()
+    (row,) = (one.row for one in world.records._instances.values())
+    world.keyring.forget(row.sealed.study_key_id)
+    (finding,) = verify_archive(world, deep=deep).findings
+
+    assert finding.problem.startswith(str(row.sealed.object_id))
+    assert "key" in finding.problem
+
+
+def test_a_key_is_looked_for_once_however_many_objects_name_it(world: World) -> None:
+    store(world, data_set(1, 1), data_set(1, 2), data_set(1, 3))
+    (key_id,) = {one.row.sealed.study_key_id for one in world.records._instances.values()}
+    world.keyring.forget(key_id)
+    before = world.keyring.opening
+
+    assert len(verify_archive(world, deep=False).findings) == 3
+    assert world.keyring.opening == before + 1
+
+
+def test_a_study_stored_while_the_shelf_was_being_listed_is_no_finding(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(world)
+    listed = world.keyring.listed
+
+    def meanwhile(of: Institution, shelf: Shelf) -> frozenset[KeyId]:
+        found = listed(of, shelf)
+        store(world, data_set(2, 1), data_set(2, 2))
+        return found
+
+    monkeypatch.setattr(world.keyring, "listed", meanwhile)
+    verdict = verify_archive(world, deep=False)
+
+    assert (verdict.checked, verdict.findings) == (3, ())
+
+
+@pytest.mark.parametrize("what", ["object", "key"])
+@pytest.mark.parametrize("deep", [False, True])
+def test_a_study_forgotten_while_it_was_looked_at_is_no_finding(
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    deep: bool,  # noqa: FBT001
+    what: str,
+) -> None:
+    store(world)
+    world.house.drop_keys()
+    rows = list(world.records.every_instance(grant()))
+
+    def late(_proof: Grant) -> Iterator[InstanceRow]:
+        for row in rows:
+            world.keyring.forget(row.sealed.study_key_id)
+            if what == "object":
+                world.blobs.remove(row.sealed.object_id)
+            world.records._instances.clear()
+            world.records._studies.clear()
+            yield row
+
+    monkeypatch.setattr(world.records, "every_instance", late)
+
+    assert verify_archive(world, deep=deep).findings == ()
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_a_study_whose_keys_are_buried_is_on_its_way_out_and_no_finding(world: World, deep: bool) -> None:  # noqa: FBT001
+    store(world)
+    world.house.drop_keys()
+    bury(world, datetime.now(UTC))
+    forget(world)
+
+    assert [one for one in verify_archive(world, deep=deep).findings if one.place == "object"] == []
+
+
+def bury(world: World, at: datetime) -> KeyId:
+    (row,) = (one.row for one in world.records._instances.values())
+    key_id = row.sealed.study_key_id
+    world.house.engines.tombstones.bury([Tombstone(key_id, HERE, Shelf.STUDY, at)])
+    return key_id
+
+
+@pytest.mark.parametrize(("minutes", "found"), [(1, 0), (11, 1)])
+def test_a_forgotten_key_that_is_on_the_shelf_again_is_found(world: World, minutes: int, found: int) -> None:
+    store(world)
+    key_id = bury(world, datetime.now(UTC) - timedelta(minutes=minutes))
+    findings = verify_archive(world, deep=False).findings
+
+    assert [(one.place, one.problem.split(":")[0]) for one in findings] == [("shelf", str(key_id))] * found
+
+
+def test_several_verifications_at_once_agree_and_sweep_once(world: World) -> None:
+    store(world, *(data_set(study) for study in range(1, 9)))
+    dead = [new_object_id() for _ in range(5)]
+    for name in dead:
+        world.blobs.put(name, [b"ciphertext"])
+        world.blobs._written[name] -= timedelta(days=2)
+    with ThreadPoolExecutor(4) as several:
+        verdicts = list(several.map(lambda _: verify_archive(world), range(4)))
+
+    assert [(verdict.checked, verdict.findings) for verdict in verdicts] == [(8, ())] * 4
+    assert set(dead).isdisjoint(world.blobs.stored)
+
+
+def test_a_key_that_no_row_names_is_counted_and_no_finding(world: World) -> None:
+    store(world)
+    world.keyring.mint(HERE, Shelf.STUDY)
+    verdict = verify_archive(world, deep=False)
+
+    assert (verdict.findings, verdict.told["keys"], verdict.told["keys_unnamed"]) == ((), 2, 1)
+
+
+def test_a_process_that_may_not_list_the_shelf_says_so(world: World) -> None:
+    store(world)
+    verify = world.archive.verify
+    blind = replace(verify, store=replace(verify.store, keys=None))
+    verdict = blind.check_archive(OPERATOR, deep=False)
+
+    assert verdict.sound
+    assert "not compared" in str(verdict.told["shelf"])
+
+
+def test_the_keys_of_another_institution_are_looked_for_on_its_own_shelf(world: World) -> None:
+    store(world, by=subject(Role.TECHNOLOGIST, of=ELSEWHERE))
+
+    assert verify_archive(world, deep=False).sound
 
 
 # --- the sweep ----------------------------------------------------------------------------------

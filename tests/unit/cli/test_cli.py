@@ -78,7 +78,10 @@ def test_a_device_is_enrolled_listed_and_on_record(config: Path, tmp_path: Path)
     assert "CT1" in run("--config", config, "device", "list")[1]
     assert run("--config", config, "ledger", "verify")[0] == 0
     code, verified = run("--config", config, "verify", "--deep", "--json")
-    assert (code, json.loads(verified)["sound"]) == (0, True)
+    answer = json.loads(verified)
+    assert (code, answer["sound"], answer["pace"]["objects"]) == (0, True, 0)
+    assert answer["told"]["swept"] == 0
+    assert run("--config", config, "verify")[1].startswith("0 objects at 0 objects/s; swept: 0")
 
 
 @pytest.mark.real
