@@ -2,10 +2,11 @@
 
 import os
 import shutil
+import signal
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import count
@@ -48,6 +49,16 @@ class PostgresServer:
 
     def stop(self) -> None:
         self.running.stop()
+
+    def kill(self) -> None:
+        """End it as a loss of power would, with everyone who works for it."""
+        postmaster = self.running._postmaster_info.process
+        family = [postmaster, *postmaster.children(recursive=True)]
+        for one in family:
+            with suppress(ProcessLookupError):
+                os.kill(one.pid, signal.SIGKILL)
+        for one in family:
+            one.wait(5)
 
     def start(self) -> None:
         self.running.ensure_postgres_running()

@@ -158,6 +158,11 @@ def _first_unchanged(hospital: Hospital) -> None:
     assert answer.content.endswith(first.data_set)
 
 
+@then('"CT1" can send the next picture without anyone restarting the archive')
+def _next(hospital: Hospital) -> None:
+    assert hospital.send("CT1", picture(number=2)) == [SUCCESS]
+
+
 @then("the request is refused")
 def _refused(story: Story) -> None:
     assert story.answer.status_code in {403, 404}

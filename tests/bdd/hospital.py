@@ -18,11 +18,12 @@ from fastapi import FastAPI
 
 from pacs_secure.adapters.bound_tokens import BoundTokens
 from pacs_secure.adapters.development_issuer import DevelopmentIssuer
-from pacs_secure.adapters.sql import SqlUsedTokens
+from pacs_secure.adapters.sql import Database, SqlUsedTokens
 from pacs_secure.adapters.tokens import JoseAuthenticator
 from pacs_secure.archive.readiness import Readiness
 from pacs_secure.bootstrap import device
 from pacs_secure.core.access import Door, Purpose, Role, Subject
+from pacs_secure.core.errors import Unavailable
 from pacs_secure.core.identifiers import Institution
 from pacs_secure.dimse.credentials import Credentials, TlsFiles
 from pacs_secure.dimse.household import People
@@ -181,8 +182,19 @@ def until(true: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
+def closed(hospital: Hospital) -> bool:
+    """Say whether the archive has noticed that its keys are out of reach."""
+    try:
+        hospital.readiness.check()
+    except Unavailable:
+        return True
+    return False
+
+
 @contextmanager
-def hospital_below(directory: Path, keys: Keys, blobs: Blobs | None = None) -> Iterator[Hospital]:
+def hospital_below(
+    directory: Path, keys: Keys, blobs: Blobs | None = None, database: Database | None = None
+) -> Iterator[Hospital]:
     """Open an archive and its doors; what does not belong to it lies beside it."""
     inside, outside = directory / "archive", directory / "outside"
     for made in (inside, outside):
@@ -201,6 +213,7 @@ def hospital_below(directory: Path, keys: Keys, blobs: Blobs | None = None) -> I
                 pki,
                 keys.eraser,
                 keys.institution,
+                database=database,
                 key_list=keys.key_list,
                 blobs=blobs,
             )

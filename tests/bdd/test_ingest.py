@@ -16,7 +16,7 @@ from pacs_secure.core.access import Role
 from pacs_secure.core.errors import Conflict, Denied, Malformed, OverLimit, Unavailable
 from pacs_secure.dimse.statuses import store_status
 from pacs_secure.dimse.tls import client_context
-from tests.bdd.hospital import AE_TITLE, HOST, PART10, Entry, Hospital, Keys, Person, until
+from tests.bdd.hospital import AE_TITLE, HOST, PART10, Entry, Hospital, Keys, Person, closed, until
 from tests.bdd.pictures import WORDS, broken, picture
 from tests.bdd.story import RADIOLOGIST, STUDY, SUCCESS, Story, begin
 from tests.bdd.traces import traces
@@ -140,11 +140,6 @@ def _nothing_temporary(hospital: Hospital) -> None:
     assert [path for path in hospital.directory.rglob("*") if path.name.startswith(".") and "new" in path.name] == []
 
 
-@then('"CT1" can send the next picture without anyone restarting the archive')
-def _next(hospital: Hospital) -> None:
-    assert hospital.send("CT1", picture(number=2)) == [SUCCESS]
-
-
 @then('the ledger holds one begun and one completed "study:create" for that study')
 def _begun_and_completed(new: Callable[[], list[Entry]]) -> None:
     entries = new()
@@ -208,12 +203,3 @@ def _call_in_clear(port: int) -> None:
         connection.sendall(b"\1\0" + len(body).to_bytes(4, "big") + body)
         with suppress(ConnectionError):
             assert not connection.recv(1024).startswith(b"\2")
-
-
-def closed(hospital: Hospital) -> bool:
-    """Say whether the archive has noticed that its keys are out of reach."""
-    try:
-        hospital.readiness.check()
-    except Unavailable:
-        return True
-    return False

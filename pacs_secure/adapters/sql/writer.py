@@ -162,7 +162,7 @@ class Writer:
             return batch
 
     def _commit(self, batch: list[_Item[Any]], tries_left: int = _TRIES) -> None:
-        mark = None
+        mark, committing = None, False
         try:
             with self._engine.connect() as connection:
                 self.authorship.lend(connection)
@@ -172,12 +172,18 @@ class Writer:
                         claim(connection, self.authorship.names)
                     for item in batch:
                         item.run(connection, self.authorship)
+                    committing = True
         except BaseException as error:  # noqa: BLE001 - the thread must outlive any failure, and answer
             if tries_left and isinstance(error, DBAPIError) and _state(error) in _STOPPED:
                 # Whoever commits alone holds fewer rows that others wait for.
                 self.authorship.rewind(mark)
                 for item in batch:
                     self._commit([item], tries_left - 1)
+                return
+            if tries_left and isinstance(error, DBAPIError) and error.connection_invalidated and not committing:
+                # The server had gone, maybe long ago, before it was asked to keep anything.
+                self.authorship.rewind(mark)
+                self._commit(batch, 0)
                 return
             log.warning("a commit of %d failed: %s", len(batch), type(error).__name__)
             # Whether a commit that failed was kept, nobody knows: its numbers are never used again.
