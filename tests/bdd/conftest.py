@@ -11,7 +11,7 @@ import pytest
 from pytest_bdd import given, parsers, then, when
 
 from pacs_secure.core.access import Purpose, Role
-from tests.bdd.hospital import PART10, Entry, Hospital, Keys, Person, hospital_below, until
+from tests.bdd.hospital import PART10, Entry, Hospital, Keys, Person, closed, hospital_below, until
 from tests.bdd.keys import MemoryKeys, VaultKeys
 from tests.bdd.pictures import PATIENT_ID, WORDS, picture
 from tests.bdd.story import RADIOLOGIST, STUDY, SUCCESS, TRY_AGAIN, Story, begin, person_of
@@ -106,6 +106,18 @@ def _verify_ledger(hospital: Hospital, story: Story) -> None:
     story.verdict = hospital.world.archive.verify.check_ledger(hospital.subject(Role.DPO))
 
 
+@when("the key store is sealed")
+def _seal(hospital: Hospital, keys: Keys) -> None:
+    keys.seal()
+    until(lambda: closed(hospital))
+
+
+@when("the key store is unsealed")
+def _unseal(hospital: Hospital, keys: Keys) -> None:
+    keys.unseal()
+    until(lambda: not closed(hospital))
+
+
 # --- then -------------------------------------------------------------------------------------
 
 
@@ -143,6 +155,11 @@ def _send_later(hospital: Hospital) -> None:
     assert hospital.rows() == before
 
 
+@then('"CT1" can send the next picture without anyone restarting the archive')
+def _next(hospital: Hospital) -> None:
+    assert hospital.send("CT1", picture(number=2)) == [SUCCESS]
+
+
 @then(parsers.re(r"the archive holds (?P<number>\d+) objects?"))
 def _objects(hospital: Hospital, number: str) -> None:
     files = [path for path in hospital.world.objects.rglob("*") if path.is_file()]
@@ -156,11 +173,6 @@ def _first_unchanged(hospital: Hospital) -> None:
     answer = hospital.get(RADIOLOGIST, first.path, PART10)
     assert answer.status_code == 200
     assert answer.content.endswith(first.data_set)
-
-
-@then('"CT1" can send the next picture without anyone restarting the archive')
-def _next(hospital: Hospital) -> None:
-    assert hospital.send("CT1", picture(number=2)) == [SUCCESS]
 
 
 @then("the request is refused")

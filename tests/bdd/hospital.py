@@ -31,7 +31,7 @@ from pacs_secure.dimse.limits import Limits
 from pacs_secure.dimse.sender import send
 from pacs_secure.dimse.server import DicomServer
 from pacs_secure.dimse.tls import client_context
-from pacs_secure.ports import Blobs, KeyCanary, KeyEraser, KeyList, KeyUnwrapper, KeyWrapper, Signer
+from pacs_secure.ports import Blobs, KeyCanary, KeyEraser, KeyList, KeyRewrapper, KeyUnwrapper, KeyWrapper, Signer
 from pacs_secure.web.app import create_app
 from tests.bdd.pictures import Picture
 from tests.builders import ELSEWHERE, TWICE_PROVEN
@@ -61,6 +61,7 @@ class Keys(Protocol):
     signer: Signer
     eraser: KeyEraser
     key_list: KeyList
+    rewrapper: KeyRewrapper
 
     @property
     def directories(self) -> tuple[Path, ...]:
@@ -216,6 +217,7 @@ def hospital_below(
                 database=database,
                 key_list=keys.key_list,
                 blobs=blobs,
+                rewrapper=keys.rewrapper,
             )
         )
         house = world.house

@@ -16,7 +16,7 @@ from pacs_secure.core.access import Role
 from pacs_secure.core.errors import Conflict, Denied, Malformed, OverLimit, Unavailable
 from pacs_secure.dimse.statuses import store_status
 from pacs_secure.dimse.tls import client_context
-from tests.bdd.hospital import AE_TITLE, HOST, PART10, Entry, Hospital, Keys, Person, closed, until
+from tests.bdd.hospital import AE_TITLE, HOST, PART10, Entry, Hospital, Person
 from tests.bdd.pictures import WORDS, broken, picture
 from tests.bdd.story import RADIOLOGIST, STUDY, SUCCESS, Story, begin
 from tests.bdd.traces import traces
@@ -73,18 +73,6 @@ def _receive(hospital: Hospital) -> None:
 @when("someone of another department asks for that study")
 def _ask_in_vain(hospital: Hospital) -> None:
     assert hospital.get(Person(Role.CLINICIAN, "dermatology"), STUDY, PART10).status_code == 404
-
-
-@when("the key store is sealed")
-def _seal(hospital: Hospital, keys: Keys) -> None:
-    keys.seal()
-    until(lambda: closed(hospital))
-
-
-@when("the key store is unsealed")
-def _unseal(hospital: Hospital, keys: Keys) -> None:
-    keys.unseal()
-    until(lambda: not closed(hospital))
 
 
 @when(parsers.parse('a node calls as "{ae_title}" {how}'))
