@@ -17,6 +17,8 @@ from pacs_secure.archive.boards import Convening
 from pacs_secure.archive.break_glass import BreakGlass
 from pacs_secure.archive.care import CareTies
 from pacs_secure.archive.classification import Classify
+from pacs_secure.archive.copied_blobs import CopiedBlobs
+from pacs_secure.archive.copies import Copies
 from pacs_secure.archive.details import Details
 from pacs_secure.archive.employee_questions import Questioning
 from pacs_secure.archive.enrolment import Enrolment
@@ -42,6 +44,7 @@ from pacs_secure.archive.policies import Policies
 from pacs_secure.archive.proven_devices import ProvenDevices
 from pacs_secure.archive.recovery import Recovery
 from pacs_secure.archive.rekey import Rekey
+from pacs_secure.archive.replication import Replication
 from pacs_secure.archive.report.appendix import Appendix
 from pacs_secure.archive.report.reading import WholeReading
 from pacs_secure.archive.resurrection import Resurrection
@@ -148,6 +151,8 @@ class Engines:
     """What reports say of the house."""
     witnesses: Sequence[WitnessKey] = ()
     """Whose cosignatures reports believe."""
+    second: Blobs | None = None
+    """Where every object lies a second time; None: nowhere."""
     used_tokens: UsedTokens | None = None
     """None: nobody can prove to the DICOM door that they stand behind a device."""
 
@@ -173,13 +178,26 @@ class _Common:
     ledger_keys: LedgerKeys
     guard: Guard
     facts: Facts
-    opener: Opener
+    copies: Copies
+    replication: Replication | None
+
+    @property
+    def opener(self) -> Opener:
+        """Return what opens an object, from whichever copy gives it."""
+        return Opener(self.keys, self.copies)
+
+    @property
+    def blobs(self) -> Blobs:
+        """Return where objects are put, and removed from everywhere."""
+        first = self.engines.blobs
+        return first if self.replication is None else CopiedBlobs(first, self.replication)
 
     @property
     def objects(self) -> ObjectCheck:
         """What says of one object whether it still is what was received."""
         engines = self.engines
-        return ObjectCheck(self.opener, self.seals, engines.blobs, engines.records, engines.tombstones, Limits())
+        opener = Opener(self.keys, Copies([engines.blobs], time.monotonic))  # another copy would hide what is wanting
+        return ObjectCheck(opener, self.seals, engines.blobs, engines.records, engines.tombstones, Limits())
 
     def drop_keys(self) -> None:
         """Forget every key that opens something."""
@@ -195,14 +213,14 @@ def furnish(engines: Engines, terms: Terms | None = None, session_terms: Session
     told = Details(engines.unwrapper)
     proofs = LedgerProofs(guard, engines.ledger, engines.publisher, engines.origin, engines.public_key)
     reading = LedgerReading(guard, engines.ledger, engines.patients, facts, seals, told)
-    sealer = Sealer(common.keys, engines.blobs, _new_object_id)
+    sealer = Sealer(common.keys, common.blobs, _new_object_id)
     verify = _verify(common)
     vouching = Vouching(engines.publisher, engines.origin, engines.public_key, engines.witnesses)
     whole = WholeReading(engines.ledger, verify.informed_check, vouching)
     archive = Archive(
         guard=guard,
         facts=facts,
-        ingest=Ingest(guard, facts, engines.records, engines.patients, engines.blobs, sealer, seals, _now, Limits()),
+        ingest=Ingest(guard, facts, engines.records, engines.patients, common.blobs, sealer, seals, _now, Limits()),
         retrieve=Retrieve(guard, facts, engines.records, common.opener),
         search=Search(guard, engines.records, seals),
         verify=verify,
@@ -228,6 +246,8 @@ def furnish(engines: Engines, terms: Terms | None = None, session_terms: Session
         ledger_proofs=proofs,
         patient_trail=PatientTrail(guard, engines.ledger, engines.patients, seals, told, proofs, _now),
         rekey=Rekey(guard, engines.rewrapper, engines.rewraps, engines.tombstones, engines.eraser, _now),
+        copies=common.copies,
+        replication=common.replication,
     )
     resurrection = Resurrection(engines.tombstones, engines.shelf, engines.eraser, guard, engines.home, _now)
     return House(archive, engines, common.drop_keys, resurrection)
@@ -250,7 +270,12 @@ def _common(engines: Engines, terms: Terms | None) -> _Common:
     )
     guard = Guard(engines.policy, engines.ledger, engines.ties, seals, ledger_keys, _now, uuid4, terms)
     facts = Facts(guard, engines.records, seals)
-    return _Common(engines, seals, keys, ledger_keys, guard, facts, Opener(keys, engines.blobs))
+    stores = [engines.blobs] if engines.second is None else [engines.blobs, engines.second]
+    copies = Copies(stores, time.monotonic)
+    replication = None
+    if engines.second is not None:
+        replication = Replication(guard, engines.records, engines.blobs, engines.second, copies, _now)
+    return _Common(engines, seals, keys, ledger_keys, guard, facts, copies, replication)
 
 
 def _verify(common: _Common) -> Verify:
@@ -258,7 +283,7 @@ def _verify(common: _Common) -> Verify:
     store = StoreCheck(
         engines.records,
         engines.ties,
-        engines.blobs,
+        common.blobs,
         common.objects,
         common.seals,
         engines.unwrapper,

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
+from pacs_secure.archive.copies import Copies
+from pacs_secure.archive.replication import Replication
 from pacs_secure.archive.vouching import Vouching
 from pacs_secure.core.errors import Unavailable
 from pacs_secure.ports import Gauges, Ledger, Publisher
@@ -31,6 +33,25 @@ def measure_machine(gauges: Gauges, objects: Path | None, ready: Callable[[], No
     if objects is not None:
         gauges.watch("objects_free_bytes", lambda: free_bytes(objects))
     gauges.watch("ready", lambda: is_ready(ready))
+
+
+def measure_objects(
+    gauges: Gauges, copies: Copies, replication: Replication | None, now: Callable[[], datetime]
+) -> None:
+    """Have read how far the second store is behind, in this process, and how often it had to stand in."""
+    if replication is not None:
+        gauges.watch("objects_waiting_for_second_store", lambda: float(replication.standing().waiting))
+        gauges.watch("objects_replication_lag_seconds", lambda: replication.standing().lag(now()))
+        gauges.watch("objects_compared_age_seconds", lambda: compared_age(replication, now()))
+        gauges.watch("objects_read_from_second_store", lambda: float(copies.from_second))
+
+
+def compared_age(replication: Replication, now: datetime) -> float:
+    """Return how many seconds ago this process compared both stores; raise `Unavailable` when it has not yet."""
+    compared = replication.standing().compared
+    if compared is None:
+        raise Unavailable("both stores were not compared yet")
+    return (now - compared).total_seconds()
 
 
 def witnessed_age(vouching: Vouching, now: datetime) -> float:

@@ -160,6 +160,19 @@ class ObjectStore(Section):
 class Objects(ObjectStore):
     """Where the sealed objects are kept."""
 
+    second: ObjectStore | None = None
+    """Where each lies a second time, elsewhere, and is read from when the first cannot give it."""
+
+    @model_validator(mode="after")
+    def _two_places(self) -> Self:
+        if self.second is not None and self._where(self) == self._where(self.second):
+            raise ValueError("the second store of objects is the first")
+        return self
+
+    @staticmethod
+    def _where(store: ObjectStore) -> tuple[Path | str | None, ...]:
+        return store.directory, store.url, store.endpoint
+
 
 class Clock(Section):
     """Other clocks that ours is held against (IHE Consistent Time)."""

@@ -46,6 +46,9 @@ LOOK_AT_THE_CALENDAR = 1800.0
 """Seconds between two looks whether what expires once a day has expired today."""
 LOOK_AT_POLICIES = 2.0
 """Seconds after which a policy that another process approved is in force here."""
+LOOK_AT_COPIES = 5.0
+"""Seconds after which the officer hears of a damaged object."""
+EVERY_SECOND = 1.0
 LOOK_AT_FILES = 3.0
 """Seconds after which a replaced certificate file is read."""
 
@@ -85,6 +88,7 @@ def serve(settings: Settings) -> None:
         _start_expiring(settings, house, stack)
         _start_rewrapping(settings, house, ending, stack)
         _start_scrub(settings, house, stack)
+        _start_replicating(settings, house, stack)
         # 5 listen
         readiness = _start_readiness(settings, house, vault, stack)
         readiness.check()  # no door opens where keys or ledger do not work (ACC-11)
@@ -213,6 +217,17 @@ def _start_scrub(settings: Settings, house: House, stack: ExitStack) -> None:
     stack.callback(scrub.stop)
 
 
+def _start_replicating(settings: Settings, house: House, stack: ExitStack) -> None:
+    """Keep the second store of objects in step, and tell the officer of damaged copies."""
+    alarm, replication = _alarm(settings, house), house.archive.replication
+    if replication is None:
+        _keep("objects", LOOK_AT_COPIES, partial(house.archive.copies.tell, alarm), stack)
+        return
+    archive = Subject("archive", Role.OPERATOR, institution(settings.institution), "", Door.JOB, "")
+    leads = house.engines.leader.leads
+    _keep("replication", EVERY_SECOND, lambda: replication.look(archive, alarm, leads=leads()), stack)
+
+
 def _start_readiness(settings: Settings, house: House, vault: Vault, stack: ExitStack) -> Readiness:
     of = institution(settings.institution)
     canary = VaultCanary(vault.session("store"), vault.session("reader"), of)
@@ -228,6 +243,7 @@ def _measure(settings: Settings, house: House, readiness: Readiness) -> metrics.
     gauges, engines = metrics.PrometheusGauges(), house.engines
     vouching = Vouching(engines.publisher, engines.origin, engines.public_key, engines.witnesses)
     measures.measure_ledger(gauges, engines.ledger, engines.publisher, vouching, house.archive.verify.now)
+    measures.measure_objects(gauges, house.archive.copies, house.archive.replication, house.archive.verify.now)
     measures.measure_machine(gauges, settings.objects.directory, readiness.check)
     return gauges
 

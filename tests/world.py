@@ -130,8 +130,8 @@ def shipped_policy() -> CasbinPolicy:
     return copy(_loaded_policy())
 
 
-def memory_world() -> World:
-    """Build an archive in memory, with the policy that ships."""
+def memory_world(second: Blobs | None = None) -> World:
+    """Build an archive in memory, with the policy that ships, and perhaps a second store of objects."""
     ledger, keyring, blobs, publisher = MemoryLedger(), FakeKeyring(), MemoryBlobs(), MemoryPublisher()
     ties = MemoryTies(ledger)
     records, devices = MemoryRecords(ledger, ties), MemoryDevices(ledger)
@@ -171,6 +171,7 @@ def memory_world() -> World:
         rewrapper=keyring,
         scrubs=MemoryScrubs(),
         key_list=keyring,
+        second=second,
         eraser=keyring,
         signer=keyring,
         questions=questions,
@@ -247,6 +248,7 @@ def disk_world(
     home: Institution = HERE,
     database: Database | None = None,
     blobs: Blobs | None = None,
+    second: Blobs | None = None,
     shelf: KeyShelf | None = None,
     rewrapper: KeyRewrapper | None = None,
     key_list: KeyList | None = None,
@@ -295,6 +297,7 @@ def disk_world(
         eraser=eraser,
         rewraps=SqlRewraps(database),
         rewrapper=rewrapper,
+        second=second,
     )
     try:
         yield DiskWorld(furnish(engines), database, directory, Notary(ledger, publisher, signer, ORIGIN))

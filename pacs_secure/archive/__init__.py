@@ -7,6 +7,7 @@ from pacs_secure.archive.boards import Convening
 from pacs_secure.archive.break_glass import BreakGlass
 from pacs_secure.archive.care import CareTies
 from pacs_secure.archive.classification import Classify
+from pacs_secure.archive.copies import Copies
 from pacs_secure.archive.employee_questions import Questioning
 from pacs_secure.archive.enrolment import Enrolment
 from pacs_secure.archive.explain import Explain
@@ -25,6 +26,7 @@ from pacs_secure.archive.patient_trail import PatientTrail
 from pacs_secure.archive.policies import Policies
 from pacs_secure.archive.recovery import Recovery
 from pacs_secure.archive.rekey import Rekey
+from pacs_secure.archive.replication import Replication
 from pacs_secure.archive.retrieve import Retrieve
 from pacs_secure.archive.search import Search
 from pacs_secure.archive.sessions import Sessions
@@ -64,3 +66,6 @@ class Archive:
     audit_events: AuditEvents
     patient_trail: PatientTrail
     rekey: Rekey
+    copies: Copies
+    replication: Replication | None = None
+    """None: there is no second store."""

@@ -7,13 +7,14 @@ does not open.
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
 
+from pacs_secure.archive.copies import Copies
 from pacs_secure.archive.study_keys import StudyKeys
 from pacs_secure.core.access import Action, Grant
-from pacs_secure.core.errors import Denied, NotFound, Tampered
+from pacs_secure.core.errors import Denied, Tampered
 from pacs_secure.core.identifiers import KeyId, ObjectId, Uid
 from pacs_secure.core.instance import Identity, InstanceRow, SealedObject
 from pacs_secure.crypto.envelope import open_envelope, open_metadata, seal_envelope, seal_metadata
@@ -84,36 +85,40 @@ class Sealer:
 class Opener:
     """Opens what a `Grant` covers, and nothing else."""
 
-    def __init__(self, keys: StudyKeys, blobs: Blobs) -> None:
+    def __init__(self, keys: StudyKeys, copies: Copies) -> None:
         self._keys = keys
-        self._blobs = blobs
+        self._copies = copies
 
     def whole(self, grant: Grant, row: InstanceRow) -> Iterator[bytes]:
         """Yield the Part 10 stream of one instance, about 1 MiB at a time.
 
+        Where one copy fails half way, the next goes on: each chunk is proven, whichever copy it is from.
+
         Raises:
             Denied: the Grant is for something else.
             NotFound: the key was forgotten.
-            Tampered: the stored object is missing or not what was sealed.
+            Tampered: no stored copy is what was sealed.
+            Unavailable: none could be read.
         """
         dek, context = self._unwrap(grant, row)
-        with self._stored(row) as blob:
-            yield from open_stream(dek, context, _pieces(blob, row.sealed), row.sealed.commitment)
+
+        def read(blobs: Blobs, start: int) -> Iterator[bytes]:
+            if start:
+                yield from _span(blobs, row, dek, context, start, row.sealed.plaintext_length)
+                return
+            with _stored(blobs, row) as blob:
+                yield from open_stream(dek, context, _pieces(blob, row.sealed), row.sealed.commitment)
+
+        yield from self._copies.read(row.sealed.object_id, 0, read)
 
     def span(self, grant: Grant, row: InstanceRow, start: int, stop: int) -> Iterator[bytes]:
         """Yield plaintext bytes ``start`` to ``stop`` of the Part 10 stream, raising as `whole`."""
         dek, context = self._unwrap(grant, row)
-        body = row.sealed.header_length
-        with self._stored(row) as blob:
-            opener = RangeOpener(dek, context, blob.read_at(body, BODY_HEADER), row.sealed.commitment)
-            if stop == row.sealed.plaintext_length:
-                offset, length = final_chunk(stop)
-                opener.check_end(stop, blob.read_at(body + offset, length))
-            while start < stop:
-                until = min(stop, (start // PIECE + 1) * PIECE)
-                offset, length = opener.covering(start, until)
-                yield opener.open(start, until, blob.read_at(body + offset, length))
-                start = until
+
+        def read(blobs: Blobs, begin: int) -> Iterator[bytes]:
+            return _span(blobs, row, dek, context, begin, stop)
+
+        yield from self._copies.read(row.sealed.object_id, start, read)
 
     def metadata(self, grant: Grant, rows: Sequence[InstanceRow]) -> Iterator[bytes]:
         """Yield the DICOM JSON metadata of each row, in order; the keys are fetched in one batch."""
@@ -149,17 +154,27 @@ class Opener:
         key = self._keys.for_opening(row.identity.institution, {key_id})[key_id]
         return open_envelope(key.key, row.identity, row.sealed)
 
-    @contextmanager
-    def _stored(self, row: InstanceRow) -> Iterator[Blob]:
-        with ExitStack() as stack:
-            try:
-                blob = stack.enter_context(self._blobs.open(row.sealed.object_id))
-            except NotFound:
-                # The index says it exists: to answer "no such object" would hide a loss.
-                raise Tampered("the stored object is missing") from None
-            if blob.length != row.sealed.stored_length:
-                raise Tampered("the stored object has another length")
-            yield blob
+
+def _span(blobs: Blobs, row: InstanceRow, dek: bytes, context: bytes, start: int, stop: int) -> Iterator[bytes]:
+    body = row.sealed.header_length
+    with _stored(blobs, row) as blob:
+        opener = RangeOpener(dek, context, blob.read_at(body, BODY_HEADER), row.sealed.commitment)
+        if stop == row.sealed.plaintext_length:
+            offset, length = final_chunk(stop)
+            opener.check_end(stop, blob.read_at(body + offset, length))
+        while start < stop:
+            until = min(stop, (start // PIECE + 1) * PIECE)
+            offset, length = opener.covering(start, until)
+            yield opener.open(start, until, blob.read_at(body + offset, length))
+            start = until
+
+
+@contextmanager
+def _stored(blobs: Blobs, row: InstanceRow) -> Iterator[Blob]:
+    with blobs.open(row.sealed.object_id) as blob:
+        if blob.length != row.sealed.stored_length:
+            raise Tampered("the stored object has another length")
+        yield blob
 
 
 def _demand(grant: Grant, row: InstanceRow) -> None:

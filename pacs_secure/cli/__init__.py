@@ -22,6 +22,7 @@ from pacs_secure.cli import (
     ledger_report,
     ledger_retention,
     ledger_witnesses,
+    objects,
     one_machine,
     policy,
     sending,
@@ -42,6 +43,7 @@ app.add_typer(facts.care_app, name="care")
 app.add_typer(sessions.session_app, name="session")
 app.add_typer(incident.incident_app, name="incident")
 app.add_typer(keys.keys_app, name="keys")
+app.add_typer(objects.objects_app, name="objects")
 
 
 @app.callback()

@@ -194,7 +194,11 @@ def closed(hospital: Hospital) -> bool:
 
 @contextmanager
 def hospital_below(
-    directory: Path, keys: Keys, blobs: Blobs | None = None, database: Database | None = None
+    directory: Path,
+    keys: Keys,
+    blobs: Blobs | None = None,
+    database: Database | None = None,
+    second: Blobs | None = None,
 ) -> Iterator[Hospital]:
     """Open an archive and its doors; what does not belong to it lies beside it."""
     inside, outside = directory / "archive", directory / "outside"
@@ -218,6 +222,7 @@ def hospital_below(
                 key_list=keys.key_list,
                 blobs=blobs,
                 rewrapper=keys.rewrapper,
+                second=second,
             )
         )
         house = world.house

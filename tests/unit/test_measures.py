@@ -9,12 +9,14 @@ import pytest
 
 from pacs_secure import measures
 from pacs_secure.archive.vouching import Vouching
-from pacs_secure.core.access import Action
+from pacs_secure.core.access import Action, Role
 from pacs_secure.core.errors import Unavailable
-from tests.builders import HERE
+from tests.builders import HERE, subject
 from tests.cosigning import Cosigner
+from tests.fakes_blobs import MemoryBlobs
 from tests.fakes_metrics import MemoryGauges
-from tests.world import ORIGIN, World
+from tests.unit.archive.instances import store
+from tests.world import ORIGIN, World, memory_world
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 
@@ -66,6 +68,32 @@ def test_a_bucket_does_not_say_how_much_room_it_has() -> None:
     measures.measure_machine(gauges, None, lambda: None)
 
     assert gauges.now() == {"ready": 1.0}
+
+
+def test_the_stores_of_objects_tell_how_far_the_second_is_behind() -> None:
+    gauges, second = MemoryGauges(), MemoryBlobs()
+    alone, both = memory_world().archive, memory_world(second)
+    now = datetime.now(UTC)
+    measures.measure_objects(gauges, alone.copies, alone.replication, lambda: now)
+    assert gauges.now() == {}
+
+    archive = both.archive
+    assert archive.replication is not None
+    measures.measure_objects(
+        gauges, archive.copies, archive.replication, lambda: datetime.now(UTC) + timedelta(hours=1)
+    )
+    store(both)
+    before = gauges.now()
+    assert before["objects_waiting_for_second_store"] == 1
+    assert 3500 < before["objects_replication_lag_seconds"] < 3700
+    assert isnan(before["objects_compared_age_seconds"])
+
+    archive.replication.step()
+    archive.replication.mend(subject(Role.OPERATOR), details={})
+    after = gauges.now()
+    assert (after["objects_waiting_for_second_store"], after["objects_replication_lag_seconds"]) == (0, 0)
+    assert 3500 < after["objects_compared_age_seconds"] < 3700
+    assert after["objects_read_from_second_store"] == 0
 
 
 def test_where_nothing_is_nobody_tells_what_is_free(tmp_path: Path) -> None:

@@ -48,6 +48,15 @@ def test_a_bucket_may_stand_in_the_settings(tmp_path: Path) -> None:
     assert (told.url, told.directory, told.request_seconds) == ("s3://pictures/north", None, 30)
 
 
+def test_a_second_store_may_stand_in_the_settings_and_is_another_than_the_first(tmp_path: Path) -> None:
+    told = load(written(tmp_path, f"{WHOLE}\n[objects.second]\n{BUCKET}")).objects
+    assert told.second is not None
+    assert (told.second.url, load(written(tmp_path, WHOLE)).objects.second) == ("s3://pictures/north", None)
+
+    with pytest.raises(ValueError, match="is the first"):
+        load(written(tmp_path, f'{WHOLE}\n[objects.second]\ndirectory = "objects"\n'))
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -12,8 +12,9 @@ from pacs_secure.core.errors import ArchiveError, Conflict, Denied, NotFound, Ta
 from pacs_secure.core.identifiers import KeyId
 from pacs_secure.core.instance import InstanceRow
 from tests.builders import ELSEWHERE, HERE, grant, study_facts, subject
+from tests.fakes_blobs import MemoryBlobs
 from tests.unit.archive.instances import data_set, store, study_uid
-from tests.world import World
+from tests.world import World, memory_world
 
 SIZES = (0, 1, 16_384, 3 * PIECE + 5)
 
@@ -264,3 +265,53 @@ def test_an_unknown_key_id_is_not_found(world: World) -> None:
 
     with pytest.raises(ArchiveError):
         list(opener_of(world).whole(granted(), unknown))
+
+
+# --- two stores -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("way", ["whole", "span"])
+@pytest.mark.parametrize("place", [5, 700, 100_000, 2 * PIECE, -1], ids=str)
+def test_a_damaged_copy_is_made_good_from_the_second_store_half_way_through(way: str, place: int) -> None:
+    second = MemoryBlobs()
+    world = memory_world(second)
+    row = kept(world, data_set(pixels=b"0123456789" * 300_000, frames=60))
+    name = row.sealed.object_id
+    second.stored[name] = content = world.blobs.stored[name]
+    damaged = bytearray(content)
+    damaged[place] ^= 1
+    intact = b"".join(WAYS[way](opener_of(world), granted(), row))
+    world.blobs.stored[name] = bytes(damaged)
+
+    assert b"".join(WAYS[way](opener_of(world), granted(), row)) == intact
+    told: list[object] = []
+    world.archive.copies.tell(lambda kind, facts: told.append((kind, facts["objects"])))
+    # What is before the body is a label: no reader looks at it.
+    assert told == ([] if 0 <= place < row.sealed.header_length else [("objects", str(name))])
+
+
+def test_an_object_is_given_while_either_store_is_away_and_not_when_both_are() -> None:
+    second = MemoryBlobs()
+    world = memory_world(second)
+    row = kept(world)
+    second.stored = dict(world.blobs.stored)
+    intact = b"".join(opener_of(world).whole(granted(), row))
+
+    for away in (world.blobs, second):
+        away.down = True
+        assert b"".join(opener_of(world).whole(granted(), row)) == intact
+        away.down = False
+    world.blobs.down = second.down = True
+    with pytest.raises(Unavailable):
+        b"".join(opener_of(world).whole(granted(), row))
+
+
+def test_verifying_finds_a_damaged_first_copy_though_the_second_is_whole() -> None:
+    second = MemoryBlobs()
+    world = memory_world(second)
+    kept(world)
+    second.stored = dict(world.blobs.stored)
+    world.blobs.damage()
+
+    verdict = world.archive.verify.check_archive(subject(Role.OPERATOR), deep=True)
+    assert (verdict.checked, len(verdict.findings)) == (1, 1)
