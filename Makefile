@@ -7,7 +7,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --no-strip-extras --python-
 	--no-header --no-annotate --no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint format types bench compliance requirements
+.PHONY: help venv demo test crash lint format types bench compliance requirements
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,10 @@ demo: $(READY)  ## Start an archive on this machine and take a guided tour (Ctrl
 
 test: $(READY)  ## Run every test, with full branch coverage of core, crypto and archive
 	$(BIN)/pytest -n $(JOBS) --dist loadfile --cov --cov-report=term --cov-fail-under=100
+
+ROUNDS ?= 20
+crash: $(READY)  ## Meet every fault at every step of taking in, ROUNDS times, and prove after each that nothing is lost
+	CRASH_ROUNDS=$(ROUNDS) $(BIN)/pytest -n 0 tests/security/test_ingest_crash.py --durations=0
 
 lint: $(READY)  ## Check style and which ring imports which
 	$(BIN)/ruff check .
