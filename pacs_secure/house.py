@@ -70,6 +70,7 @@ from pacs_secure.ports import (
     Devices,
     Emergencies,
     EmployeeQuestions,
+    Forgettings,
     KeyEraser,
     KeyList,
     KeyRewrapper,
@@ -131,6 +132,7 @@ class Engines:
     ledger_keys: LedgerKeyList
     questions: EmployeeQuestions
     retention: Retention
+    forgettings: Forgettings
     tombstones: Tombstones
     rewraps: Rewraps
     scrubs: Scrubs

@@ -275,6 +275,8 @@ class MemoryRecords:
         self._patients: dict[tuple[Institution, bytes], UUID] = {}
         self._studies: dict[tuple[Institution, Uid], FakeStudy] = {}
         self._instances: dict[tuple[Institution, Uid], IndexedInstance] = {}
+        self.epochs: dict[tuple[Institution, Uid], int] = {}
+        """Of studies that were forgotten."""
         self._lock = threading.RLock()
 
     def institution_keys(self, institution: Institution, proposed: InstitutionKeys | None) -> InstitutionKeys | None:
@@ -296,22 +298,44 @@ class MemoryRecords:
         indexed: IndexedInstance,
         begun: Callable[[StudyFacts], Draft] | None,
         prove: Callable[[StudyFacts], bytes] = lambda _: b"",
+        epoch: int = 0,
     ) -> Added:
         indexed, identity = plain(indexed), indexed.row.identity
         if permit.request.subject.institution != identity.institution:
             raise Denied("institutions are strictly apart")
         with self._lock:
             self._reach()
+            if epoch != self.epoch(identity.institution, identity.study_instance_uid):
+                raise Conflict("the study was forgotten meanwhile")
             kept = self._instances.get((identity.institution, identity.sop_instance_uid))
             if kept is not None and not same(kept.row, indexed.row):
                 raise Conflict("the SOP Instance UID is taken by another instance")
-            facts = self._facts(indexed)
+            facts = self._facts(indexed, epoch)
             if begun is not None:
                 self.ledger.append(begun(facts))
             if kept is not None:
                 return Added.DUPLICATE
             self._insert(indexed, facts, prove)
             return Added.NEW
+
+    def epoch(self, institution: Institution, study_instance_uid: Uid) -> int:
+        with self._lock:
+            self._reach()
+            study = self._studies.get((institution, study_instance_uid))
+            return study.facts.epoch if study else self.epochs.get((institution, study_instance_uid), 0)
+
+    def stored(self, institution: Institution, study_instance_uid: Uid) -> StoredFacts | None:
+        study = self._studies.get((institution, study_instance_uid))
+        return study.stored if study else None
+
+    def remove(self, institution: Institution, study_instance_uid: Uid, epoch: int) -> None:
+        """Take a study out, as a fence does."""
+        with self._lock:
+            del self._studies[institution, study_instance_uid]
+            for place, one in list(self._instances.items()):
+                if one.row.identity.study_instance_uid == study_instance_uid and place[0] == institution:
+                    del self._instances[place]
+            self.epochs[institution, study_instance_uid] = epoch
 
     def instances(
         self,
@@ -388,13 +412,14 @@ class MemoryRecords:
         self._reach()
         return frozenset(key_ids) & {one.row.sealed.study_key_id for one in list(self._instances.values())}
 
-    def _facts(self, indexed: IndexedInstance) -> StudyFacts:
+    def _facts(self, indexed: IndexedInstance, epoch: int) -> StudyFacts:
         identity = indexed.row.identity
         study = self._studies.get((identity.institution, identity.study_instance_uid))
         if study is not None:
             return study.facts
         patient = self._patients.get((identity.institution, indexed.study.patient_token)) or uuid4()
-        return StudyFacts(identity.institution, identity.study_instance_uid, uuid4(), patient, indexed.department)
+        named = (identity.institution, identity.study_instance_uid, uuid4(), patient, indexed.department)
+        return StudyFacts(*named, epoch=epoch)
 
     def _insert(self, indexed: IndexedInstance, facts: StudyFacts, prove: Callable[[StudyFacts], bytes]) -> None:
         identity = indexed.row.identity

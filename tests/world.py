@@ -21,6 +21,7 @@ from pacs_secure.adapters.sql import (
     SqlDevices,
     SqlEmergencies,
     SqlEmployeeQuestions,
+    SqlForgettings,
     SqlLedger,
     SqlLedgerKeys,
     SqlNotices,
@@ -69,6 +70,7 @@ from tests.fakes_authority import MemoryAuthority
 from tests.fakes_blobs import MemoryBlobs
 from tests.fakes_emergencies import MemoryEmergencies, MemoryNotices, MemoryPatients
 from tests.fakes_feeds import MemoryBookmarks
+from tests.fakes_forgettings import MemoryForgettings
 from tests.fakes_keys import FakeKeyring, MemoryRewraps
 from tests.fakes_policies import MemoryPolicies
 from tests.fakes_questions import MemoryEmployeeQuestions
@@ -106,6 +108,7 @@ class World:
     authority: MemoryAuthority
     questions: MemoryEmployeeQuestions
     tombstones: MemoryTombstones
+    forgettings: MemoryForgettings
 
     @property
     def archive(self) -> Archive:
@@ -139,7 +142,7 @@ def memory_world(second: Blobs | None = None) -> World:
     sessions = MemorySessions(ledger)
     policies = MemoryPolicies(ledger)
     questions = MemoryEmployeeQuestions(ledger)
-    tombstones = MemoryTombstones()
+    tombstones, forgettings = MemoryTombstones(), MemoryForgettings(records)
     engines = Engines(
         HERE,
         shipped_policy(),
@@ -166,6 +169,7 @@ def memory_world(second: Blobs | None = None) -> World:
         bookmarks=MemoryBookmarks(),
         ledger_keys=MemoryLedgerKeys(ledger),
         retention=MemoryRetention(ledger),
+        forgettings=forgettings,
         tombstones=tombstones,
         rewraps=MemoryRewraps(ledger),
         rewrapper=keyring,
@@ -192,6 +196,7 @@ def memory_world(second: Blobs | None = None) -> World:
         authority,
         questions,
         tombstones,
+        forgettings,
     )
 
 
@@ -291,6 +296,7 @@ def disk_world(
         used_tokens=SqlUsedTokens(database),
         ledger_keys=SqlLedgerKeys(database),
         retention=SqlRetention(database),
+        forgettings=SqlForgettings(database),
         tombstones=TombstoneDirectory(directory / "tombstones", ORIGIN, public_key, signer),
         scrubs=SqlScrubs(database),
         key_list=key_list,

@@ -66,6 +66,8 @@ class _Transfer:
     """What one act has brought of one study so far."""
 
     permit: Permit
+    epoch: int
+    """Of the study, that its instances are sealed for."""
     facts: StudyFacts | None = None
     """The study as the index knows it, once the act's beginning is recorded."""
     new: int = 0
@@ -142,12 +144,19 @@ class Reception:
         # 2 scan
         header = scan(received.data_set, received.transfer_syntax_uid, self._ingest.limits)
         identity = _identify(header, received, self._subject)
-        # 3 decide
-        transfer = self._transfer(identity)
-        # 4 seal, 5 put
-        indexed = self._ingest.seal(received, header, identity, transfer.permit)
-        # 6 index, 7 record
-        added = self._commit(transfer, indexed)
+        while True:
+            # 3 decide
+            transfer = self._transfer(identity)
+            # 4 seal, 5 put
+            indexed = self._ingest.seal(received, header, identity, transfer.permit, transfer.epoch)
+            # 6 index, 7 record
+            try:
+                added = self._commit(transfer, indexed)
+            except Conflict:
+                if not self._is_another_study(transfer, identity):
+                    raise
+            else:
+                break
         # 8 answer
         transfer.new += added is Added.NEW
         transfer.duplicates += added is Added.DUPLICATE
@@ -155,17 +164,29 @@ class Reception:
         transfer.digests.append(indexed.row.data_set_fingerprint)
         return Stored(identity, added)
 
+    def _is_another_study(self, transfer: _Transfer, identity: Identity) -> bool:
+        """Say whether the study was forgotten since the decision: what comes now begins another, under new keys."""
+        study = identity.study_instance_uid
+        if self._ingest.records.epoch(identity.institution, study) == transfer.epoch:
+            return False
+        del self._transfers[study]
+        if transfer.facts is not None:
+            self._ingest.guard.finish(transfer.permit, Outcome.COMPLETED, transfer.account(), transfer.facts)
+        return True
+
     def _transfer(self, identity: Identity) -> _Transfer:
         """Decide once an act and study; the decision holds for the instances that follow."""
         transfer = self._transfers.get(identity.study_instance_uid)
         if transfer is None:
+            # Asked for before the facts: whoever fences it in between is noticed when the instance is added.
+            epoch = self._ingest.records.epoch(identity.institution, identity.study_instance_uid)
             study = self._ingest.facts.of(self._subject, self._purpose, identity.study_instance_uid)
             if study is not None and study.institution != identity.institution:
                 study = None  # another institution's study of this UID is not the one that is stored into
             request = AccessRequest(
                 self._subject, Action.STUDY_CREATE, self._purpose, study, details=self._details, device=self._device
             )
-            transfer = _Transfer(self._ingest.guard.decide(request))
+            transfer = _Transfer(self._ingest.guard.decide(request), epoch)
             self._transfers[identity.study_instance_uid] = transfer
         return transfer
 
@@ -183,7 +204,8 @@ class Reception:
             of, token = indexed.row.identity.institution, indexed.study.patient_token
             self._ingest.guard.prepare(of, self._ingest.patients.of_token(of, token))
         try:
-            added = self._ingest.records.add(transfer.permit, indexed, None if transfer.facts else begin, prove)
+            begun = None if transfer.facts else begin
+            added = self._ingest.records.add(transfer.permit, indexed, begun, prove, transfer.epoch)
         except Conflict:
             self._ingest.blobs.remove(indexed.row.sealed.object_id)
             raise
@@ -227,15 +249,17 @@ class Ingest:
         """
         return Reception(self, subject, purpose, details, device)
 
-    def seal(self, received: Received, header: Header, identity: Identity, permit: Permit) -> IndexedInstance:
-        """Seal one scanned instance, put its ciphertext durably, and make its index row."""
+    def seal(
+        self, received: Received, header: Header, identity: Identity, permit: Permit, epoch: int
+    ) -> IndexedInstance:
+        """Seal one scanned instance for an epoch of its study, put its ciphertext durably, and make its index row."""
         seal = self.seals.index(identity.institution)
         syntax = uid(received.transfer_syntax_uid)
         description = describe(received.data_set, syntax, header, self.limits)
         prefix = compose_prefix(identity, syntax, received.file_meta)
         digest = hashlib.sha256(received.data_set).digest()
         parts = (prefix, received.data_set)
-        instance = self.sealer.seal(identity, syntax, digest, parts, description.metadata_json)
+        instance = self.sealer.seal(identity, syntax, digest, parts, description.metadata_json, epoch)
         row = InstanceRow(
             identity=identity,
             transfer_syntax_uid=syntax,

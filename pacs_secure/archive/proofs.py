@@ -13,6 +13,7 @@ from hmac import compare_digest
 from pacs_secure.core.access import Safeguard, StoredFacts, StudyFacts, Tie
 from pacs_secure.core.boards import Board, Case, Seat
 from pacs_secure.core.errors import Tampered
+from pacs_secure.core.forgetting import Forgetting
 from pacs_secure.core.sharing import Share
 from pacs_secure.crypto.box import fields
 from pacs_secure.crypto.index_seal import DetailsSeal, IndexSeal
@@ -34,6 +35,7 @@ def of_study(seal: IndexSeal, facts: StudyFacts) -> bytes:
         " ".join(sorted(facts.safeguards - {Safeguard.ENDED})).encode(),
         b"held" if facts.held else b"",
         facts.treatment_ended_on.encode(),
+        *((str(facts.epoch).encode(),) if facts.epoch else ()),
     )
 
 
@@ -97,6 +99,25 @@ def of_ledger_key(seal: DetailsSeal, key: LedgerKey) -> bytes:
     ]
 
 
+def of_forgetting(seal: IndexSeal, forgetting: Forgetting) -> bytes:
+    """Return the proof of how far a forgetting has come: whoever could write one could have any key deleted."""
+    return seal.prove(
+        "forgetting",
+        forgetting.forgetting_id.bytes,
+        forgetting.institution.encode(),
+        forgetting.study_instance_uid.encode(),
+        forgetting.study_alias.bytes,
+        forgetting.patient_alias.bytes,
+        forgetting.department.encode(),
+        forgetting.requested_at.isoformat().encode(),
+        forgetting.stage.encode(),
+        str(forgetting.epoch).encode(),
+        _moment(forgetting.fenced_at),
+        fields(*(key_id.bytes for key_id in forgetting.key_ids)),
+        fields(*(object_id.bytes for object_id in forgetting.object_ids)),
+    )
+
+
 def proven(seal: IndexSeal, tie: Tie) -> Tie:
     """Return a tie with its proof, ready to be kept."""
     return replace(tie, proof=of_tie(seal, tie))
@@ -107,6 +128,13 @@ def demand_study(seal: IndexSeal, stored: StoredFacts) -> StudyFacts:
     if not compare_digest(of_study(seal, stored.facts), stored.proof):
         raise Tampered("what the index says of a study is not what was written")
     return stored.facts
+
+
+def demand_forgetting(seal: IndexSeal, forgetting: Forgetting) -> Forgetting:
+    """Return a forgetting that an index keeps; raise `Tampered` when the archive did not write it so."""
+    if not compare_digest(of_forgetting(seal, forgetting), forgetting.proof):
+        raise Tampered("what the index says of a forgetting is not what was written")
+    return forgetting
 
 
 def demand_tie(seal: IndexSeal, tie: Tie) -> Tie:

@@ -58,13 +58,16 @@ class Sealer:
         data_set_sha256: bytes,
         parts: Sequence[Part],
         metadata_json: bytes,
+        epoch: int = 0,
     ) -> SealedInstance:
         """Seal the parts of one Part 10 stream under a fresh DEK and put the ciphertext, durable on return.
+
+        ``epoch`` is that of the study: a key from before a fence seals nothing behind it.
 
         Raises:
             Unavailable: the keys or the store are out of reach; nothing was stored.
         """
-        key = self._keys.for_sealing(identity.institution, identity.study_instance_uid)
+        key = self._keys.for_sealing(identity.institution, identity.study_instance_uid, epoch)
         object_id = self._new_object_id()
         metadata_box = seal_metadata(key.key, object_id, metadata_json)
         envelope = seal_envelope(key, identity, object_id, transfer_syntax_uid, data_set_sha256)

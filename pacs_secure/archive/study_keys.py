@@ -69,6 +69,11 @@ class _Kept(Generic[Place]):
                 self._keys.popitem(last=False)
         return key
 
+    def drop(self, key_ids: Collection[KeyId]) -> None:
+        with self._lock:
+            for place in [place for place, kept in self._keys.items() if kept.key.key_id in key_ids]:
+                del self._keys[place]
+
     def clear(self) -> None:
         with self._lock:
             self._keys.clear()
@@ -85,16 +90,17 @@ class StudyKeys:
     def __init__(self, wrapper: KeyWrapper, unwrapper: KeyUnwrapper, monotonic: Callable[[], float]) -> None:
         self._wrapper = wrapper
         self._unwrapper = unwrapper
-        self._sealing: _Kept[tuple[Institution, Uid]] = _Kept(monotonic)
+        self._sealing: _Kept[tuple[Institution, Uid, int]] = _Kept(monotonic)
         self._opening: _Kept[tuple[Institution, KeyId]] = _Kept(monotonic)
 
-    def for_sealing(self, institution: Institution, study_instance_uid: Uid) -> ForgettableKey:
+    def for_sealing(self, institution: Institution, study_instance_uid: Uid, epoch: int = 0) -> ForgettableKey:
         """Return the key that new objects of the study are sealed under, minting one when none is in memory.
 
         A study may own several keys: a role that may only create on the shelf cannot fetch an
-        older one back, so it makes another.
+        older one back, so it makes another. Of one UID each epoch has its own: a key from before
+        a fence seals nothing behind it.
         """
-        place = (institution, study_instance_uid)
+        place = (institution, study_instance_uid, epoch)
         with self._sealing.flight(place):
             return self._sealing.find(place) or self._sealing.keep(place, self._wrapper.mint(institution, Shelf.STUDY))
 
@@ -114,6 +120,11 @@ class StudyKeys:
                     raise NotFound("the key of this object was forgotten")
                 found |= {key_id: self._opening.keep((institution, key_id), key) for key_id, key in fetched.items()}
             return found
+
+    def drop(self, key_ids: Collection[KeyId]) -> None:
+        """Drop these keys from memory: they are being forgotten."""
+        self._sealing.drop(key_ids)
+        self._opening.drop(key_ids)
 
     def flush(self) -> None:
         """Drop every key: the vault was sealed, access was revoked, or the process ends."""

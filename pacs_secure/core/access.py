@@ -118,6 +118,8 @@ class StudyFacts:
     """Whether a legal hold lies on it."""
     treatment_ended_on: str = ""
     """YYYYMMDD; "" while the treatment goes on."""
+    epoch: int = 0
+    """How often a study of this UID was forgotten before."""
 
     def seen_by(self, viewer: Viewer) -> "StudyFacts":
         """Return the same facts with the viewer's ties, and whether the treatment counts as ended for them."""

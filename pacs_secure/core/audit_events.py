@@ -156,6 +156,7 @@ EVENTS: Mapping[Action, Row] = MappingProxyType(
         Action.STUDY_CLASSIFY: Row(_OBJECT_CHANGED, shown_by=("facts", "shown")),
         Action.STUDY_CREATE: Row(_transferred(Deed.CREATE, Pattern.CREATE, Flow.IN), begun=_begins(Flow.IN)),
         Action.STUDY_ERASE: Row(AuditEvent(code.STUDY_DELETED, Deed.DELETE, (), Pattern.DELETE)),
+        Action.STUDY_FORGET: Row(AuditEvent(code.STUDY_DELETED, Deed.DELETE, (), Pattern.DELETE)),
         Action.STUDY_READ: Row(_transferred(Deed.READ, Pattern.READ, Flow.OUT), begun=_begins(Flow.OUT)),
         Action.STUDY_SEARCH: Row(AuditEvent(code.QUERY, Deed.EXECUTE, (), Pattern.QUERY, Flow.IN)),
         Action.SYSTEM_ALARM: Row(_alert(Deed.EXECUTE, code.SECURITY_CONFIGURATION)),

@@ -39,6 +39,7 @@ _BY_ACTION = {
     Action.STUDY_CLASSIFY: Category.CHANGED,
     Action.STUDY_CREATE: Category.STORED,
     Action.STUDY_ERASE: Category.ERASED,
+    Action.STUDY_FORGET: Category.ERASED,
     Action.STUDY_READ: Category.VIEWED,
     Action.STUDY_SEARCH: Category.SEARCHED,
 }

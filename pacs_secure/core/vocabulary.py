@@ -61,6 +61,8 @@ class Action(StrEnum):
     """Change the facts that decisions about a study rest on."""
     STUDY_CREATE = "study:create"
     STUDY_ERASE = "study:erase"
+    STUDY_FORGET = "study:forget"
+    """Carry out what was decided: forget the keys of a study, so that nothing of it opens again."""
     STUDY_READ = "study:read"
     STUDY_SEARCH = "study:search"
     SYSTEM_ALARM = "system:alarm"
@@ -76,13 +78,14 @@ OF_A_STUDY = frozenset(
         Action.SHARE_CREATE,
         Action.STUDY_CLASSIFY,
         Action.STUDY_ERASE,
+        Action.STUDY_FORGET,
         Action.STUDY_READ,
     }
 )
 """Acts on a study that is already there: a plain refusal would betray it. A search is narrowed
 instead, and whoever creates brings the study along."""
 
-FROZEN_BY_HOLD = frozenset({Action.STUDY_ERASE})
+FROZEN_BY_HOLD = frozenset({Action.STUDY_ERASE, Action.STUDY_FORGET})
 """What a legal hold forbids, whoever may do it otherwise (GDPR 17(3)(e))."""
 
 

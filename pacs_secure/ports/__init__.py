@@ -8,6 +8,7 @@ from pacs_secure.core.devices import Device
 from pacs_secure.ports.certificates import CertificateAuthority, IssuedCertificate, RevocationLists
 from pacs_secure.ports.emergencies import Emergencies, Patients
 from pacs_secure.ports.feeds import Bookmarks, Repository
+from pacs_secure.ports.forgettings import Doomed, Forgettings
 from pacs_secure.ports.index import Added, InstitutionKeys, Ledger, Publisher, Records, Ties
 from pacs_secure.ports.keys import (
     ForgettableKey,
@@ -73,9 +74,11 @@ __all__ = [
     "Device",
     "DeviceAuthenticator",
     "Devices",
+    "Doomed",
     "Emergencies",
     "EmployeeQuestions",
     "ForgettableKey",
+    "Forgettings",
     "Gauges",
     "Identified",
     "InstitutionKeys",

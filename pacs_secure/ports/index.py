@@ -51,6 +51,7 @@ class Records(Protocol):
         indexed: IndexedInstance,
         begun: Callable[[StudyFacts], Draft] | None,
         prove: Callable[[StudyFacts], bytes] = lambda _: b"",
+        epoch: int = 0,
     ) -> Added:
         """Add one instance and, when given, the ledger entry that begins its act, in one commit.
 
@@ -58,11 +59,16 @@ class Records(Protocol):
         ``begun`` is called inside the transaction with the study as it then stands. A row with the
         same SOP Instance UID and Data Set digest is a DUPLICATE: nothing is added but ``begun``
         is still recorded. A date, time or modality that is none is kept in its box only, as received.
+        ``epoch`` is that of the study which the instance was sealed for.
 
         Raises:
-            Conflict: the SOP Instance UID is taken by other bytes, or lies in another study.
+            Conflict: the SOP Instance UID is taken by other bytes, or lies in another study; or the study is of
+                another epoch by now, and the instance must be sealed again.
             Denied: the Permit is another institution's.
         """
+
+    def epoch(self, institution: Institution, study_instance_uid: Uid) -> int:
+        """Return how often a study of this UID was forgotten; 0 for one that nobody knows."""
 
     def instances(
         self,

@@ -110,6 +110,7 @@ ACTS = {
     Action.SHARE_REVOKE: IN_CARE | DPO,
     Action.STUDY_CLASSIFY: FACTS,
     Action.STUDY_ERASE: OFFICER,
+    Action.STUDY_FORGET: OPERATORS,
     Action.SYSTEM_ALARM: set(),
     Action.SYSTEM_START: set(),
     Action.SYSTEM_STOP: set(),
@@ -122,6 +123,7 @@ HIDDEN = {
     Action.SHARE_CREATE,
     Action.STUDY_CLASSIFY,
     Action.STUDY_ERASE,
+    Action.STUDY_FORGET,
     Action.STUDY_READ,
 }
 """Whose refusal would betray a study."""

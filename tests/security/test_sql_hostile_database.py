@@ -79,6 +79,7 @@ TEXTS = {
     },
     "employee_questions": {"actor", "institution", "ruled_by"},
     "emergencies": {"actor", "institution", "judgement", "reviewed_by"},
+    "forgettings": {"department", "institution", "stage", "study_instance_uid"},
     "instances": {"institution", "sop_class_uid", "sop_instance_uid", "transfer_syntax_uid"},
     "institutions": {"name"},
     "ledger_keys": {"institution"},

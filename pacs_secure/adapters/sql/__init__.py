@@ -5,6 +5,7 @@ from pacs_secure.adapters.sql.bookmarks import SqlBookmarks
 from pacs_secure.adapters.sql.devices import SqlDevices
 from pacs_secure.adapters.sql.emergencies import SqlEmergencies
 from pacs_secure.adapters.sql.engine import Database
+from pacs_secure.adapters.sql.forgettings import SqlForgettings
 from pacs_secure.adapters.sql.ledger import SqlLedger
 from pacs_secure.adapters.sql.ledger_keys import SqlLedgerKeys
 from pacs_secure.adapters.sql.notices import SqlNotices
@@ -28,6 +29,7 @@ __all__ = [
     "SqlDevices",
     "SqlEmergencies",
     "SqlEmployeeQuestions",
+    "SqlForgettings",
     "SqlLedger",
     "SqlLedgerKeys",
     "SqlNotices",

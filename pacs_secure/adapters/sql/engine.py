@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DataError, SQLAlchemyError
 
 from pacs_secure.adapters.sql import bookmark_tables as _bookmark_tables  # noqa: F401 - its table joins the schema
+from pacs_secure.adapters.sql import forgetting_tables as _forgetting_tables  # noqa: F401 - its table joins the schema
 from pacs_secure.adapters.sql import ledger_index_tables as _ledger_index_tables  # noqa: F401 - they join the schema
 from pacs_secure.adapters.sql import ledger_key_tables as _ledger_key_tables  # noqa: F401 - its table joins the schema
 from pacs_secure.adapters.sql import policy_tables as _policy_tables  # noqa: F401 - its table joins the schema

@@ -11,6 +11,7 @@ from sqlalchemy import Table, and_, bindparam, insert, select, update
 from sqlalchemy.engine import Connection
 
 from pacs_secure.adapters.sql import rows
+from pacs_secure.adapters.sql.epochs import epoch_of
 from pacs_secure.adapters.sql.tables import instances, name_tokens, patients, series, studies, study_modalities
 from pacs_secure.core.access import StudyFacts
 from pacs_secure.core.errors import Conflict
@@ -29,6 +30,7 @@ FACTS = (
     studies.c.safeguards,
     studies.c.held,
     studies.c.treatment_ended_on,
+    studies.c.epoch,
     studies.c.proof,
 )
 """What `rows.stored_facts` reads."""
@@ -69,22 +71,26 @@ _add_instance, _add_name_token, _add_modality = insert(instances), insert(name_t
 
 
 def add(
-    connection: Connection, indexed: IndexedInstance, prove: Callable[[StudyFacts], bytes]
+    connection: Connection, indexed: IndexedInstance, prove: Callable[[StudyFacts], bytes], epoch: int
 ) -> tuple[Added, StudyFacts]:
     """Add one instance unless it is there already; return its study as it now stands.
 
     ``prove`` makes the proof of the facts of a study that begins here.
 
     Raises:
-        Conflict: the SOP Instance UID is taken by other bytes or lies in another study.
+        Conflict: the SOP Instance UID is taken by other bytes or lies in another study, or the study is of another
+            epoch than the instance was sealed for.
     """
     identity = indexed.row.identity
+    found = _find_study(connection, indexed)
+    current = found.facts.epoch if found else epoch_of(connection, identity.institution, identity.study_instance_uid)
+    if epoch != current:
+        raise Conflict("the study was forgotten meanwhile")
     kept = connection.execute(
         _kept, {"an_institution": identity.institution, "an_instance": identity.sop_instance_uid}
     ).first()
-    found = _find_study(connection, indexed)
     if kept is None:
-        study = found or _make_study(connection, indexed, prove)
+        study = found or _make_study(connection, indexed, prove, epoch)
         _add_to(connection, study, indexed)
         return Added.NEW, study.facts
     same = (kept.data_set_fingerprint, kept.study_instance_uid) == (
@@ -118,13 +124,18 @@ def _find_study(connection: Connection, indexed: IndexedInstance) -> _Study | No
     return _Study(row.id, facts, modalities, row.study_date, row.study_time)
 
 
-def _make_study(connection: Connection, indexed: IndexedInstance, prove: Callable[[StudyFacts], bytes]) -> _Study:
+def _make_study(
+    connection: Connection, indexed: IndexedInstance, prove: Callable[[StudyFacts], bytes], epoch: int
+) -> _Study:
     """Make a study of this instance's columns; instances that follow never change them."""
     identity = indexed.row.identity
     patient_id, patient_alias = _patient_of(connection, indexed)
     alias = uuid4()
-    facts = StudyFacts(identity.institution, identity.study_instance_uid, alias, patient_alias, indexed.department)
-    values = {**rows.study_values(indexed), "patient_id": patient_id, "alias": alias, "proof": prove(facts)}
+    facts = StudyFacts(
+        identity.institution, identity.study_instance_uid, alias, patient_alias, indexed.department, epoch=epoch
+    )
+    made = {"patient_id": patient_id, "alias": alias, "epoch": epoch, "proof": prove(facts)}
+    values = {**rows.study_values(indexed), **made}
     study_id = _insert(connection, studies, values)
     tokens = [{"token": token, "study_id": study_id} for token in indexed.study.name_tokens]
     if tokens:

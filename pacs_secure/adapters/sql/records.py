@@ -10,6 +10,7 @@ from sqlalchemy.engine import Connection
 
 from pacs_secure.adapters.sql import classification, growth, presence, reaching, rows, search
 from pacs_secure.adapters.sql.engine import Database
+from pacs_secure.adapters.sql.epochs import current_epoch
 from pacs_secure.adapters.sql.ledger import append_in
 from pacs_secure.adapters.sql.tables import instances, institutions, ledger, open_acts, patients, series, studies
 from pacs_secure.core.access import Grant, Permit, Scope, StoredFacts, StudyFacts, Viewer
@@ -80,19 +81,26 @@ class SqlRecords:
         indexed: IndexedInstance,
         begun: Callable[[StudyFacts], Draft] | None,
         prove: Callable[[StudyFacts], bytes] = lambda _: b"",
+        epoch: int = 0,
     ) -> Added:
         """Add one instance and, when given, the ledger entry that begins its act, in one commit.
 
         The first instance of a study or series decides its columns; ``prove`` makes the proof of a
-        study's facts when it begins here.
+        study's facts when it begins here, ``epoch`` is that which the instance was sealed for.
 
         Raises:
-            Conflict: the SOP Instance UID is taken by other bytes or lies in another study.
+            Conflict: the SOP Instance UID is taken by other bytes or lies in another study, or the study is of
+                another epoch.
             Denied: the Permit is another institution's.
         """
         if permit.request.subject.institution != indexed.row.identity.institution:
             raise Denied("institutions are strictly apart")
-        return self._database.write(lambda connection: _add(connection, indexed, begun, prove))
+        return self._database.write(lambda connection: _add(connection, indexed, begun, prove, epoch))
+
+    def epoch(self, institution: Institution, study_instance_uid: Uid) -> int:
+        """Return how often a study of this UID was forgotten; 0 for one that nobody knows."""
+        with self._database.read() as connection:
+            return current_epoch(connection, institution, study_instance_uid)
 
     def instances(
         self,
@@ -215,8 +223,9 @@ def _add(
     indexed: IndexedInstance,
     begun: Callable[[StudyFacts], Draft] | None,
     prove: Callable[[StudyFacts], bytes],
+    epoch: int,
 ) -> Added:
-    added, facts = growth.add(connection, indexed, prove)
+    added, facts = growth.add(connection, indexed, prove, epoch)
     if begun is not None:
         append_in(connection, begun(facts))
     return added

@@ -38,7 +38,7 @@ _BITS = {
 }
 """Which bit each safeguard has in a database; a bit is never given to another."""
 
-FACTS_IN_A_HIT = 9
+FACTS_IN_A_HIT = 10
 """Columns of `growth.FACTS`, with which a hit begins."""
 
 _MODALITY_SEPARATOR = "\\"
@@ -222,6 +222,7 @@ def study_facts(row: AnyRow) -> StudyFacts:
         safeguards=unpack_safeguards(row.safeguards),
         held=bool(row.held),
         treatment_ended_on=row.treatment_ended_on,
+        epoch=row.epoch,
     )
 
 

@@ -124,6 +124,8 @@ studies = Table(
     Column("safeguards", Integer, nullable=False),
     Column("held", Integer, nullable=False),
     Column("treatment_ended_on", String(8), nullable=False),
+    # How often a study of this UID was forgotten before: what is sealed for an earlier one cannot be added to it.
+    Column("epoch", Integer, nullable=False, server_default="0"),
     Column("proof", LargeBinary, nullable=False),
     Column("box", LargeBinary, nullable=False),
     UniqueConstraint("institution", "study_instance_uid"),

@@ -20,7 +20,7 @@ EVENTS: dict[str, frozenset[Action]] = {
             Action.SHARE_REVOKE,
         }
     ),
-    "erasures": frozenset({Action.STUDY_ERASE, Action.LEDGER_EXPIRE}),
+    "erasures": frozenset({Action.STUDY_ERASE, Action.STUDY_FORGET, Action.LEDGER_EXPIRE}),
     "policy": frozenset({Action.POLICY_PROPOSE, Action.POLICY_APPROVE}),
     "keys": frozenset({Action.DEVICE_ENROL, Action.KEYS_REWRAP, Action.KEYS_ROTATE}),
     "revocations": frozenset({Action.DEVICE_REVOKE, Action.SESSION_REVOKE}),

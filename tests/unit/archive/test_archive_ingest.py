@@ -12,7 +12,7 @@ from pacs_secure.archive.ingest import Received
 from pacs_secure.core.access import AccessRequest, Permit, Purpose, Role
 from pacs_secure.core.audit import Outcome
 from pacs_secure.core.errors import ArchiveError, Conflict, Denied, Hidden, Malformed, OverLimit, Unavailable
-from pacs_secure.core.identifiers import ObjectId
+from pacs_secure.core.identifiers import ObjectId, uid
 from pacs_secure.dicom.limits import Limits
 from pacs_secure.ports import Added
 from tests.builders import HERE, subject
@@ -106,6 +106,59 @@ def test_other_bytes_under_a_taken_uid_are_a_conflict_and_leave_nothing(world: W
     assert rows(world) == list(world.blobs.stored)
     assert acts(world)[-1] == ("study:create", "refused")
     assert world.entries()[-1]["facts"]["error"] == "Conflict"
+
+
+def forget(world: World, epoch: int = 1) -> None:
+    """Fence the study as somebody else would."""
+    world.records.remove(HERE, uid(study_uid()), epoch)
+
+
+def test_what_comes_in_behind_a_fence_begins_another_study_under_another_key(world: World) -> None:
+    with world.archive.ingest.begin(TECHNOLOGIST, None, {}) as reception:
+        reception.store(received(data_set(1, 1)))
+        (old,) = world.records._instances.values()
+        forget(world)
+        for instance in (1, 2):
+            assert reception.store(received(data_set(1, instance))).added is Added.NEW
+
+    new = [indexed.row.sealed for indexed in world.records._instances.values()]
+    assert len(new) == 2
+    assert old.row.sealed.study_key_id not in {sealed.study_key_id for sealed in new}
+    assert rows(world) == [object_id for object_id in world.blobs.stored if object_id != old.row.sealed.object_id]
+    told = [(entry["study"], entry["outcome"], entry["facts"].get("new")) for entry in world.entries()]
+    first, second = told[0][0], told[-1][0]
+    assert first != second
+    assert told == [
+        (first, "begun", None),
+        (first, "completed", 1),
+        (second, "begun", None),
+        (second, "completed", 2),
+    ]
+
+
+def test_a_fence_before_the_first_instance_is_in_is_noticed_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    store(world)
+    put = world.blobs.put
+    fences = iter((1, 2))
+
+    def fenced_meanwhile(object_id: ObjectId, pieces: Iterable[bytes]) -> int:
+        length = put(object_id, pieces)
+        for epoch in fences:
+            if epoch == 1:
+                forget(world, epoch)
+            else:
+                world.records.epochs[HERE, uid(study_uid())] = epoch
+            break
+        return length
+
+    monkeypatch.setattr(world.blobs, "put", fenced_meanwhile)
+    (stored,) = store(world, data_set(1, 2))
+
+    assert stored.added is Added.NEW
+    assert world.records.epoch(HERE, uid(study_uid())) == 2
+    assert len(rows(world)) == 1
+    assert len(world.blobs.stored) == 2
+    assert acts(world)[-2:] == [("study:create", "begun"), ("study:create", "completed")]
 
 
 @pytest.mark.parametrize(

@@ -150,7 +150,7 @@ def test_at_most_4096_keys_stay_and_the_least_used_leaves_first(keys: Keys) -> N
 
 def test_a_key_seals_no_more_than_a_million_objects(keys: Keys) -> None:
     first = keys.cache.for_sealing(HERE, STUDY)
-    kept = keys.cache._sealing._keys[HERE, STUDY]
+    kept = keys.cache._sealing._keys[HERE, STUDY, 0]
     kept.uses = MOST_USES - 1
 
     assert keys.cache.for_sealing(HERE, STUDY) == first

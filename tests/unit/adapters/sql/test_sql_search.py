@@ -242,6 +242,7 @@ def test_plans_do_not_change_when_rows_come(tmp_path: Path) -> None:
                 connection,
                 indexed_instance(f"{ROOT}.{n}", f"{ROOT}.{n}.1", f"{ROOT}.{n}.1.1", patient=str(n)),
                 lambda _: b"",
+                0,
             )
             for n in range(500)
         ]

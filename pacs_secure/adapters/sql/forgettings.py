@@ -1,0 +1,169 @@
+"""Forgetting in SQL: a study's rows go and its epoch rises in the commit that says so."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, bindparam, delete, insert, select, update
+from sqlalchemy.engine import Connection
+
+from pacs_secure.adapters.sql import rows
+from pacs_secure.adapters.sql.engine import Database
+from pacs_secure.adapters.sql.forgetting_tables import forgettings
+from pacs_secure.adapters.sql.growth import FACTS, THIS_STUDY
+from pacs_secure.adapters.sql.ledger import append_in
+from pacs_secure.adapters.sql.tables import instances, name_tokens, patients, series, studies, study_modalities
+from pacs_secure.core.access import Permit
+from pacs_secure.core.audit import Draft
+from pacs_secure.core.errors import Conflict, NotFound, Tampered
+from pacs_secure.core.forgetting import Forgetting, Stage
+from pacs_secure.core.identifiers import Institution, KeyId, ObjectId, Uid
+from pacs_secure.ports.forgettings import Doomed
+
+_ID = 16
+
+_under_way = select(forgettings).where(forgettings.c.stage != Stage.SWEPT).order_by(forgettings.c.requested_at)
+_of_alias = select(forgettings).where(forgettings.c.study_alias == bindparam("an_alias"))
+_this = select(forgettings).where(forgettings.c.forgetting_id == bindparam("an_id")).with_for_update()
+_study = select(studies.c.id, *FACTS).join_from(studies, patients).where(THIS_STUDY).with_for_update(of=studies)
+_objects = (
+    select(instances.c.object_id, instances.c.study_key_id)
+    .select_from(series.join(instances))
+    .where(series.c.study_id == bindparam("a_study_id"))
+    .order_by(instances.c.id)
+)
+_its_series = select(series.c.id).where(series.c.study_id == bindparam("a_study_id"))
+_REMOVE = (
+    delete(instances).where(instances.c.series_id.in_(_its_series)),
+    delete(series).where(series.c.study_id == bindparam("a_study_id")),
+    delete(name_tokens).where(name_tokens.c.study_id == bindparam("a_study_id")),
+    delete(study_modalities).where(study_modalities.c.study_id == bindparam("a_study_id")),
+    delete(studies).where(studies.c.id == bindparam("a_study_id")),
+)
+_advance = update(forgettings).where(
+    forgettings.c.forgetting_id == bindparam("an_id"), forgettings.c.stage == bindparam("from_stage")
+)
+
+
+class SqlForgettings:
+    """`pacs_secure.ports.Forgettings` on a `Database`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def request(self, permit: Permit, forgetting: Forgetting, draft: Draft) -> Forgetting:  # noqa: ARG002 - the proof
+        """Begin and record it in one commit, unless that was done already; return what stands then."""
+
+        def begin(connection: Connection) -> Forgetting:
+            there = connection.execute(_of_alias, {"an_alias": forgetting.study_alias}).first()
+            if there is not None:
+                return _forgetting(there)
+            connection.execute(insert(forgettings), _values(forgetting))
+            append_in(connection, draft)
+            return forgetting
+
+        return self._database.write(begin)
+
+    def fence(
+        self,
+        permit: Permit,  # noqa: ARG002 - the Permit is the proof
+        forgetting_id: UUID,
+        change: Callable[[Forgetting, Doomed], tuple[Forgetting, Draft]],
+    ) -> Forgetting:
+        """Take the study out of the index, raise its epoch and record it, in one commit; return what stands then.
+
+        Raises:
+            NotFound: there is no such forgetting.
+            Tampered: the study is not in the index.
+        """
+        return self._database.write(lambda connection: _fence(connection, forgetting_id, change))
+
+    def advance(self, permit: Permit, after: Forgetting, draft: Draft) -> None:  # noqa: ARG002 - the Permit is the proof
+        """Keep the next stage and record it, in one commit.
+
+        Raises:
+            Conflict: it does not stand at the stage before: somebody else was faster.
+        """
+
+        def keep(connection: Connection) -> None:
+            _keep(connection, after)
+            append_in(connection, draft)
+
+        self._database.write(keep)
+
+    def under_way(self) -> Sequence[Forgetting]:
+        """Return every forgetting that is not done, oldest first; whoever acts by one holds it against its proof."""
+        with self._database.read() as connection:
+            return list(map(_forgetting, connection.execute(_under_way)))
+
+
+def _fence(
+    connection: Connection, forgetting_id: UUID, change: Callable[[Forgetting, Doomed], tuple[Forgetting, Draft]]
+) -> Forgetting:
+    row = connection.execute(_this, {"an_id": forgetting_id}).first()
+    if row is None:
+        raise NotFound("no such object")
+    before = _forgetting(row)
+    if before.stage is not Stage.REQUESTED:
+        return before
+    # The row of the study is locked first: whoever is adding to it is through, and whoever comes finds it gone.
+    named = {"an_institution": before.institution, "a_study": before.study_instance_uid}
+    study = connection.execute(_study, named).first()
+    if study is None or study.alias != before.study_alias:
+        raise Tampered("the study that is to be forgotten is not in the index")
+    this = {"a_study_id": study.id}
+    found = connection.execute(_objects, this).all()
+    keys = frozenset(KeyId(one.study_key_id) for one in found)
+    doomed = Doomed(rows.stored_facts(study), keys, tuple(ObjectId(one.object_id) for one in found))
+    after, draft = change(before, doomed)
+    for statement in _REMOVE:
+        connection.execute(statement, this)
+    _keep(connection, after)
+    append_in(connection, draft)
+    return after
+
+
+def _keep(connection: Connection, after: Forgetting) -> None:
+    named = {"an_id": after.forgetting_id, "from_stage": after.stage.before}
+    if connection.execute(_advance.values(_values(after)), named).rowcount != 1:
+        raise Conflict("it does not stand at the stage before")
+
+
+def _values(forgetting: Forgetting) -> dict[str, object]:
+    values: dict[str, object] = {
+        name: getattr(forgetting, name) for name in Forgetting.__slots__ if name not in {"key_ids", "object_ids"}
+    }
+    return {**values, "key_ids": _packed(forgetting.key_ids), "object_ids": _packed(forgetting.object_ids)}
+
+
+def _forgetting(row: Row[Any]) -> Forgetting:
+    try:
+        stage = Stage(row.stage)
+    except ValueError:
+        raise Tampered("a stage of forgetting is none") from None
+    made = Forgetting(
+        row.forgetting_id,
+        Institution(row.institution),
+        Uid(row.study_instance_uid),
+        row.study_alias,
+        row.patient_alias,
+        row.department,
+        row.requested_at,
+        stage,
+        row.epoch,
+        row.fenced_at,
+        proof=row.proof,
+    )
+    key_ids = tuple(map(KeyId, _unpacked(row.key_ids)))
+    return replace(made, key_ids=key_ids, object_ids=tuple(map(ObjectId, _unpacked(row.object_ids))))
+
+
+def _packed(ids: Sequence[UUID]) -> bytes:
+    return b"".join(one.bytes for one in ids)
+
+
+def _unpacked(packed: bytes) -> list[UUID]:
+    if len(packed) % _ID:
+        raise Tampered("a list of ids is none")
+    return [UUID(bytes=packed[at : at + _ID]) for at in range(0, len(packed), _ID)]
