@@ -57,6 +57,7 @@ Feature: While something that the archive rests on is out of order
       | fault                           |
       | PostgreSQL is killed            |
       | PostgreSQL sends everybody away |
+      | PostgreSQL stands still         |
 
   @SEC-01
   Scenario Outline: No place for another object: <fault>

@@ -52,13 +52,17 @@ class PostgresServer:
 
     def kill(self) -> None:
         """End it as a loss of power would, with everyone who works for it."""
+        for one in self.send_all(signal.SIGKILL):
+            one.wait(5)
+
+    def send_all(self, number: signal.Signals) -> list[Any]:
+        """Send a signal to the server and to everyone who works for it."""
         postmaster = self.running._postmaster_info.process
         family = [postmaster, *postmaster.children(recursive=True)]
         for one in family:
             with suppress(ProcessLookupError):
-                os.kill(one.pid, signal.SIGKILL)
-        for one in family:
-            one.wait(5)
+                os.kill(one.pid, number)
+        return family
 
     def start(self) -> None:
         self.running.ensure_postgres_running()

@@ -15,6 +15,7 @@ from psycopg.conninfo import conninfo_to_dict
 from pytest_bdd import given, parsers, scenarios, then, when
 
 from pacs_secure.adapters.openbao_server import OpenBaoServer
+from pacs_secure.adapters.sql.postgres import _REACHING, _READING, _WRITING
 from pacs_secure.core.access import Role
 from pacs_secure.core.errors import Unavailable
 from pacs_secure.dimse.sender import send
@@ -141,6 +142,10 @@ def hospital(
 ) -> Iterator[Hospital]:
     """Open a hospital whose index and objects lie on small disks of their own."""
     monkeypatch.setattr("pacs_secure.adapters.sql.sqlite.BUSY_SECONDS", 0.2)
+    for session in (_WRITING, _READING):
+        monkeypatch.setitem(session, "statement_timeout", "1s")
+    monkeypatch.setattr("pacs_secure.adapters.sql.postgres.MARGIN", 0.5)
+    monkeypatch.setitem(_REACHING, "connect_timeout", 2)
     archive = tmp_path / "archive"
     url = request.getfixturevalue("postgres_url") if "PostgreSQL" in request.node.name else None
     with small_disk(archive), small_disk(archive / "objects"):
@@ -188,6 +193,15 @@ def postgres_killed(server: PostgresServer) -> Iterator[None]:
 
 
 @contextmanager
+def postgres_still(server: PostgresServer) -> Iterator[None]:
+    server.send_all(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        server.send_all(signal.SIGCONT)
+
+
+@contextmanager
 def postgres_closed(server: PostgresServer, url: str) -> Iterator[None]:
     """Do as at a failover: end what is open, and take nobody in for a while."""
     name = conninfo_to_dict(url)["dbname"]
@@ -217,6 +231,7 @@ def _postgres_fails(outage: ExitStack, postgres_server: PostgresServer, postgres
     outage.enter_context(
         {
             "PostgreSQL is killed": lambda: postgres_killed(postgres_server),
+            "PostgreSQL stands still": lambda: postgres_still(postgres_server),
             "PostgreSQL sends everybody away": lambda: postgres_closed(postgres_server, postgres_url),
         }[fault]()
     )

@@ -1,18 +1,20 @@
 """Everything that is true of PostgreSQL only: how it is reached, how long it is waited for, how it refuses changes.
 
 A commit is answered when it is durable there (synchronous_commit), on a standby too where one is
-configured. Nobody waits for ever: for a lock, for a statement, or for a machine that fell silent.
+configured. Nobody waits for ever: for a lock, a statement, a machine that fell silent, or a server that stands still.
 A lost connection is `Unavailable` once; the next statement finds the primary again.
 """
 
 import ipaddress
 import logging
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
+from psycopg.abc import PQGen
 from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import Engine, MetaData, QueuePool, String, Table, create_engine, event, text
 from sqlalchemy.engine import Connection, ExceptionContext
@@ -26,6 +28,8 @@ from pacs_secure.core.errors import Unavailable
 from pacs_secure.ports import Leader
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 SCHEME = "postgresql://"
 
@@ -68,6 +72,8 @@ _READING = {
     # Candidates of a search are opened while they come; whoever leaves them lying must not hold a snapshot for hours.
     "idle_in_transaction_session_timeout": "600s",
 }
+MARGIN = 5.0
+"""Seconds that a server may be late with saying that it was too slow; then it is held for dead."""
 _SCHEMA_LOCK = int.from_bytes(b"pacs-sch")
 """Of the 64-bit names of advisory locks, the one for whoever creates tables."""
 
@@ -176,7 +182,9 @@ class Postgres:
 
         def connect() -> psycopg.Connection[Any]:
             known: dict[str, Any] = {**self._address, **_REACHING, **self._password()}
-            return psycopg.connect(**known, options=options)
+            connected = _Impatient.connect(**known, options=options)
+            connected.patience = float(session["statement_timeout"].removesuffix("s")) + MARGIN
+            return connected
 
         engine = create_engine(
             "postgresql+psycopg://",
@@ -200,6 +208,23 @@ class Postgres:
             return {"password": self._password_file.read_text(encoding="utf-8").strip()}
         except (OSError, UnicodeDecodeError):
             raise psycopg.OperationalError("the database's password cannot be read") from None
+
+
+class _Impatient(psycopg.Connection[Any]):
+    """A connection that gives up an answer that does not come: no server that stands still keeps its own timeouts."""
+
+    patience: float | None = None
+    """Seconds."""
+
+    def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
+        """Wait as the driver does, and close what did not answer in time."""
+        patience, began = self.patience if timeout is None else timeout, time.monotonic()
+        try:
+            return super().wait(gen, interval, patience)
+        except psycopg.OperationalError:
+            if patience is not None and time.monotonic() - began >= patience:
+                self.close()
+            raise
 
 
 def _guard(connection: Connection, table: str, what: str, function: str, when: str, name: str) -> None:
