@@ -12,6 +12,10 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 Url = Annotated[str, StringConstraints(pattern=r"^https?://[!-~]+$")]
 """https anywhere; http is refused beyond this machine when it is used."""
 
+BucketUrl = Annotated[str, StringConstraints(pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._-]+)*/?$")]
+"""``s3://bucket/prefix``"""
+Region = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,64}$")]
+
 
 class Section(BaseModel):
     """One table of the file."""
@@ -95,6 +99,20 @@ class LedgerReport(Section):
         return name
 
 
+class Bucket(Section):
+    """A bucket with object lock, where checkpoints are locked away."""
+
+    url: BucketUrl
+    endpoint: Url
+    region: Region = "us-east-1"
+    credentials_file: Path
+    """As of `ObjectStore`; may be allowed to put, read and list, and no more."""
+    ca_file: Path | None = None
+    request_seconds: Annotated[float, Field(gt=0, le=300)] = 30.0
+    days: Annotated[int, Field(ge=1, le=36500)] | None = None
+    """For how long each is locked, against everybody; None: as long as an entry of the ledger is kept, and a year."""
+
+
 class Ledger(Section):
     """Where checkpoints are published, under which name, who vouches for them, and who hears of every entry."""
 
@@ -108,8 +126,15 @@ class Ledger(Section):
     """How many must sign before a checkpoint counts as witnessed; None: two, or the only one."""
     time_stamping: TimeStamping | None = None
     syslog: Syslog | None = None
+    lock: Bucket | None = None
+    """None: checkpoints are locked away nowhere."""
     keep_months: Annotated[int, Field(ge=12, le=120)] = 36
     """How long an entry is kept before it expires (EHDS 9, LOG-05)."""
+
+    @property
+    def locked_days(self) -> int:
+        """For how many days a checkpoint is locked away."""
+        return (self.lock and self.lock.days) or (self.keep_months + 12) * 31
 
     @property
     def quorum(self) -> int:
@@ -138,7 +163,7 @@ class ObjectStore(Section):
     """``s3://bucket/prefix``."""
     endpoint: Url | None = None
     """Where the bucket is asked for; https, or http on this machine."""
-    region: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,64}$")] = "us-east-1"
+    region: Region = "us-east-1"
     credentials_file: Path | None = None
     """JSON, mode 0600: access_key_id, secret_access_key and perhaps session_token. Read anew for every request."""
     ca_file: Path | None = None

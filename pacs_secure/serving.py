@@ -16,7 +16,7 @@ from pacs_secure.adapters.list_files import ListFile
 from pacs_secure.adapters.vault_authority import VaultRevocations
 from pacs_secure.adapters.vault_keyring import VaultCanary, VaultSigner
 from pacs_secure.adapters.watching import FileWatch, Periodic
-from pacs_secure.archive import clock_watch, resurrection, time_stamping
+from pacs_secure.archive import clock_watch, locking, resurrection, time_stamping
 from pacs_secure.archive.ledger_watch import EVERY_SECONDS, LedgerWatch
 from pacs_secure.archive.notary import Notary
 from pacs_secure.archive.readiness import Readiness
@@ -136,6 +136,14 @@ def _start_watches(settings: Settings, house: House, stack: ExitStack) -> None:
     verify = house.archive.verify
     ledger = LedgerWatch(verify.walk, partial(verify.new_check, from_the_start=False), alarm, verify.now)
     _keep("ledger-watch", EVERY_SECONDS, ledger.look, stack)
+    lock = watchers.checkpoint_lock(settings, house.engines.publisher, alarm)
+    if lock is not None:
+        _keep(
+            "checkpoint-lock",
+            locking.EVERY_SECONDS,
+            lambda: lock.look() if house.engines.leader.leads() else None,
+            stack,
+        )
     stamping = watchers.time_stamping(settings, house.engines.publisher, alarm)
     if stamping is not None:
         leads = house.engines.leader.leads

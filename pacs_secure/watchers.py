@@ -1,11 +1,15 @@
 """Makes what watches over a running archive from outside the database, as the settings say."""
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 
 from pacs_secure.adapters.https_witness import HttpsWitness
+from pacs_secure.adapters.s3_place import s3_place
+from pacs_secure.adapters.s3_strongroom import S3Strongroom
 from pacs_secure.adapters.time_servers import TimeServers
 from pacs_secure.adapters.time_stamps import TimeStampAuthority
 from pacs_secure.archive.clock_watch import ClockWatch
+from pacs_secure.archive.locking import CheckpointLock
 from pacs_secure.archive.time_stamping import TimeStamping
 from pacs_secure.archive.witnessing import Witnessing
 from pacs_secure.core.errors import Malformed
@@ -46,6 +50,16 @@ def time_stamping(settings: Settings, publisher: Publisher, alarm: Alarm) -> Tim
     return TimeStamping(publisher, authority, told.every_hours * 3600, alarm)
 
 
+def checkpoint_lock(settings: Settings, publisher: Publisher, alarm: Alarm) -> CheckpointLock | None:
+    """Return what locks checkpoints away, or None when no bucket is configured; raises as `witnessing` does."""
+    told = settings.ledger.lock
+    if told is None:
+        return None
+    place = s3_place(told.url, told.endpoint, told.region, told.credentials_file, told.ca_file, told.request_seconds)
+    strongroom = S3Strongroom(place, settings.ledger.locked_days, _now)
+    return CheckpointLock(publisher, strongroom, alarm, _now)
+
+
 def clock_watch(settings: Settings, alarm: Alarm) -> ClockWatch:
     """Return what watches our clock, with other clocks when some are configured.
 
@@ -54,3 +68,7 @@ def clock_watch(settings: Settings, alarm: Alarm) -> ClockWatch:
     """
     told = settings.clock
     return ClockWatch(TimeServers(told.servers) if told.servers else None, told.every_seconds, alarm)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from http import HTTPStatus
 from itertools import count
 from pathlib import Path
@@ -52,6 +53,12 @@ class ObjectServer:
     numbers: Iterator[int] = field(default_factory=count)
     process: subprocess.Popen[bytes] | None = None
     watch: Watch | None = None
+
+    @cached_property
+    def locked_bucket(self) -> str:
+        """Make a bucket with object lock when somebody asks for it."""
+        self.make_bucket("locked", {"x-amz-bucket-object-lock-enabled": "true"}, warm=False)
+        return "locked"
 
     @property
     def endpoint(self) -> str:
@@ -123,13 +130,15 @@ class ObjectServer:
             time.sleep(0.05)
         raise TimeoutError("the object store does not answer")
 
-    def make_bucket(self, name: str, headers: Mapping[str, str] | None = None) -> None:
+    def make_bucket(self, name: str, headers: Mapping[str, str] | None = None, *, warm: bool = True) -> None:
         """Make a bucket as soon as the server is able to."""
         ending, asks = time.monotonic() + WITHIN, S3Requests(self.place(bucket=name))
         while (status := asks.ask("PUT", headers=headers).status) != HTTPStatus.OK:
             assert time.monotonic() < ending, status
             time.sleep(0.1)
-        while asks.ask("PUT", "first", body=b"room").status != HTTPStatus.OK:  # where there was none it takes a while
+        while (
+            warm and asks.ask("PUT", "first", body=b"room").status != HTTPStatus.OK
+        ):  # where there was none it takes a while
             assert time.monotonic() < ending
 
     def kill(self) -> None:

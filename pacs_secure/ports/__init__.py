@@ -53,6 +53,7 @@ from pacs_secure.ports.sessions import (
 )
 from pacs_secure.ports.sharing import Boards, Shares
 from pacs_secure.ports.snapshots import Snapshots
+from pacs_secure.ports.strongroom import Strongroom
 from pacs_secure.ports.tombstones import Tombstone, Tombstones
 from pacs_secure.ports.witnesses import Clocks, Cosigned, SeenElsewhere, TimeStamps, Witness
 
@@ -122,6 +123,7 @@ __all__ = [
     "Signer",
     "Snapshots",
     "StoredName",
+    "Strongroom",
     "Ties",
     "TimeStamps",
     "Tombstone",

@@ -1,14 +1,19 @@
 """Witnesses, time stamps and clocks are what the settings say."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from pacs_secure import watchers
+from pacs_secure.adapters.s3_strongroom import S3Strongroom
+from pacs_secure.core.access import Action
 from pacs_secure.core.errors import Malformed, Unavailable
 from pacs_secure.settings import Settings, load
+from tests.builders import HERE
 from tests.certificates import Authority
+from tests.object_store_fixture import ObjectServer
 from tests.settings_file import WHOLE, written
 from tests.witnesses import make
 from tests.world import World
@@ -78,3 +83,27 @@ def test_a_time_stamping_authority_and_time_servers_are_as_configured(tmp_path: 
         )
     with pytest.raises(Malformed):
         watchers.clock_watch(settings(tmp_path, '\n[clock]\nservers = ["host:port"]\n'), quiet)
+
+
+def test_checkpoints_are_locked_away_for_as_long_as_entries_are_kept_and_a_year_or_as_it_is_said(
+    tmp_path: Path, world: World, object_server: ObjectServer
+) -> None:
+    place = object_server.place(bucket=object_server.locked_bucket)
+    text = f"""
+[ledger.lock]
+url = "s3://{place.bucket}/{place.prefix}"
+endpoint = "{place.endpoint}"
+credentials_file = "{place.credentials_file}"
+ca_file = "{place.ca_file}"
+"""
+    told = settings(tmp_path, text)
+    assert watchers.checkpoint_lock(settings(tmp_path, ""), world.publisher, quiet) is None
+    assert (told.ledger.locked_days, settings(tmp_path, f"{text}days = 2\n").ledger.locked_days) == (48 * 31, 2)
+
+    lock = watchers.checkpoint_lock(settings(tmp_path, f"{text}days = 2\n"), world.publisher, quiet)
+    assert lock is not None
+    world.archive.guard.announce(HERE, Action.SYSTEM_START, {})
+    size = world.notary.attest()
+    lock.look()
+    strongroom = S3Strongroom(place, 2, lambda: datetime.now(UTC))
+    assert strongroom.read(f"checkpoints/{size:020}") == world.publisher.checkpoint()
