@@ -82,13 +82,14 @@ def add(
             epoch than the instance was sealed for.
     """
     identity = indexed.row.identity
+    # The instance first: where it is found, so is its study, whoever commits in between.
+    kept = connection.execute(
+        _kept, {"an_institution": identity.institution, "an_instance": identity.sop_instance_uid}
+    ).first()
     found = _find_study(connection, indexed)
     current = found.facts.epoch if found else epoch_of(connection, identity.institution, identity.study_instance_uid)
     if epoch != current:
         raise Conflict("the study was forgotten meanwhile")
-    kept = connection.execute(
-        _kept, {"an_institution": identity.institution, "an_instance": identity.sop_instance_uid}
-    ).first()
     if kept is None:
         study = found or _make_study(connection, indexed, prove, epoch)
         _add_to(connection, study, indexed)
