@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -33,6 +33,7 @@ from pacs_secure.adapters.sql import (
     SqlScrubs,
     SqlSessions,
     SqlShares,
+    SqlSnapshots,
     SqlTies,
     SqlUsedTokens,
 )
@@ -46,6 +47,7 @@ from pacs_secure.adapters.vault_session import TIMEOUT, AppRole, VaultSession
 from pacs_secure.adapters.vault_shelf import VaultShelf
 from pacs_secure.archive.enrolment import certified
 from pacs_secure.archive.guard import Terms
+from pacs_secure.archive.key_pool import KeyPool
 from pacs_secure.core.devices import describe
 from pacs_secure.core.errors import Unavailable
 from pacs_secure.core.identifiers import Institution, institution
@@ -155,6 +157,7 @@ def open_house(settings: Settings, stack: ExitStack, vault: Vault) -> House:
             forgettings=SqlForgettings(database),
             tombstones=tombstones(settings, signer),
             rewraps=SqlRewraps(database),
+            pool=_pool(settings, vault, database),
             rewrapper=_rewrapper(vault),
             scrubs=SqlScrubs(database),
             key_list=_key_list(vault),
@@ -173,6 +176,22 @@ def _eraser(vault: Vault) -> VaultEraser | None:
     """Return what forgets keys, when this process was given the role."""
     session = vault.session_if_given("eraser")
     return None if session is None else VaultEraser(session, vault.session_if_given("reader"))
+
+
+def _pool(settings: Settings, vault: Vault, database: Database) -> KeyPool | None:
+    """Return what keeps keys that were made beforehand, when the settings ask for it; nobody has filled it yet."""
+    keys = settings.keys
+    if not keys.pool:
+        return None
+    session = vault.session_if_given("minter") or vault.session("store")
+    return KeyPool(
+        VaultWrapper(session),
+        SqlSnapshots(database),
+        institution(settings.institution),
+        keys.pool,
+        lambda: datetime.now(UTC),
+        only_in_snapshot=keys.only_in_snapshot,
+    )
 
 
 def _rewrapper(vault: Vault) -> VaultRewrapper | None:

@@ -28,8 +28,9 @@ from pacs_secure.archive.feed import LedgerFeed
 from pacs_secure.archive.guard import Guard, Terms
 from pacs_secure.archive.incident import IncidentReport
 from pacs_secure.archive.ingest import Ingest
-from pacs_secure.archive.institutions import InstitutionSeals
+from pacs_secure.archive.institutions import InstitutionSeals, OutlastingSeals
 from pacs_secure.archive.invitations import Invitations
+from pacs_secure.archive.key_pool import KeyPool
 from pacs_secure.archive.ledger_keys import LedgerKeys
 from pacs_secure.archive.ledger_proofs import LedgerProofs
 from pacs_secure.archive.ledger_reading import LedgerReading
@@ -140,6 +141,8 @@ class Engines:
     """None: this process may not list the shelf."""
     eraser: KeyEraser | None = None
     """None: this process forgets nothing."""
+    pool: KeyPool | None = None
+    """Over the wrapper; None: no key is made beforehand."""
     rewrapper: KeyRewrapper | None = None
     """None: this process turns no key and wraps none anew."""
     keep_months: int = 36
@@ -222,7 +225,7 @@ def furnish(engines: Engines, terms: Terms | None = None, session_terms: Session
     archive = Archive(
         guard=guard,
         facts=facts,
-        ingest=Ingest(guard, facts, engines.records, engines.patients, common.blobs, sealer, seals, _now, Limits()),
+        ingest=_ingest(common, sealer),
         retrieve=Retrieve(guard, facts, engines.records, common.opener),
         search=Search(guard, engines.records, seals),
         verify=verify,
@@ -255,16 +258,28 @@ def furnish(engines: Engines, terms: Terms | None = None, session_terms: Session
     return House(archive, engines, common.drop_keys, resurrection)
 
 
+def _ingest(common: _Common, sealer: Sealer) -> Ingest:
+    """Return what takes pictures in, also while the vault is away when keys are made beforehand."""
+    engines, guard, seals = common.engines, common.guard, common.seals
+    patients, blobs = engines.patients, common.blobs
+    if engines.pool is None:
+        return Ingest(guard, common.facts, engines.records, patients, blobs, sealer, seals, _now, Limits())
+    lasting = OutlastingSeals(seals)
+    facts = Facts(guard, engines.records, lasting)
+    return Ingest(guard, facts, engines.records, patients, blobs, sealer, lasting, _now, Limits())
+
+
 def _common(engines: Engines, terms: Terms | None) -> _Common:
     engines = replace(engines, unwrapper=LivingKeys(engines.unwrapper, engines.tombstones))
     seals = InstitutionSeals(engines.records, engines.wrapper, engines.unwrapper, time.monotonic)
     engines = replace(engines, devices=ProvenDevices(engines.devices, seals))
     engines.ledger.author(lambda: engines.wrapper.mint(engines.home, Shelf.WRITER))
-    keys = StudyKeys(engines.wrapper, engines.unwrapper, time.monotonic)
+    wrapper = engines.pool or engines.wrapper
+    keys = StudyKeys(wrapper, engines.unwrapper, time.monotonic, outlasting=engines.pool is not None)
     ledger_keys = LedgerKeys(
         engines.ledger_keys,
         engines.ledger,
-        engines.wrapper,
+        wrapper,
         engines.unwrapper,
         engines.eraser,
         seals.details,

@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from pacs_secure.archive.copies import Copies
+from pacs_secure.archive.key_pool import KeyPool
 from pacs_secure.archive.replication import Replication
 from pacs_secure.archive.vouching import Vouching
 from pacs_secure.core.errors import Unavailable
@@ -52,6 +53,12 @@ def compared_age(replication: Replication, now: datetime) -> float:
     if compared is None:
         raise Unavailable("both stores were not compared yet")
     return (now - compared).total_seconds()
+
+
+def measure_pool(gauges: Gauges, pool: KeyPool) -> None:
+    """Have read how many keys made beforehand may be used, and how many wait for a snapshot."""
+    gauges.watch("pool_ready_keys", lambda: float(pool.level().ready))
+    gauges.watch("pool_waiting_keys", lambda: float(pool.level().waiting))
 
 
 def witnessed_age(vouching: Vouching, now: datetime) -> float:

@@ -23,6 +23,16 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class Keys(Section):
+    """Keys that are made before a study needs one."""
+
+    pool: Annotated[int, Field(ge=0, le=100_000)] = 0
+    """How many a process keeps ready of each kind, so that pictures come in while the vault is away; 0: none. With
+    ``only_in_snapshot``: as many as new studies come between two verified snapshots, or more."""
+    only_in_snapshot: bool = True
+    """Whether one may only be used once a verified snapshot of the vault holds it."""
+
+
 class WitnessAt(Section):
     """A witness of the ledger under another administration (C2SP tlog-witness)."""
 

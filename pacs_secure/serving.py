@@ -16,7 +16,7 @@ from pacs_secure.adapters.list_files import ListFile
 from pacs_secure.adapters.vault_authority import VaultRevocations
 from pacs_secure.adapters.vault_keyring import VaultCanary, VaultSigner
 from pacs_secure.adapters.watching import FileWatch, Periodic
-from pacs_secure.archive import clock_watch, locking, resurrection, time_stamping
+from pacs_secure.archive import clock_watch, key_pool, locking, resurrection, time_stamping
 from pacs_secure.archive.ledger_watch import EVERY_SECONDS, LedgerWatch
 from pacs_secure.archive.notary import Notary
 from pacs_secure.archive.readiness import Readiness
@@ -87,6 +87,7 @@ def serve(settings: Settings) -> None:
         _start_forwarders(settings, house, stack)
         _start_expiring(settings, house, stack)
         _start_rewrapping(settings, house, ending, stack)
+        _start_filling(settings, house, stack)
         _start_scrub(settings, house, stack)
         _start_replicating(settings, house, stack)
         # 5 listen
@@ -236,6 +237,14 @@ def _start_replicating(settings: Settings, house: House, stack: ExitStack) -> No
     _keep("replication", EVERY_SECOND, lambda: replication.look(archive, alarm, leads=leads()), stack)
 
 
+def _start_filling(settings: Settings, house: House, stack: ExitStack) -> None:
+    pool = house.engines.pool
+    if pool is not None:
+        filling = keeping.Filling(pool, _alarm(settings, house), lambda: datetime.now(UTC))
+        stack.callback(pool.drop)
+        _keep("key-pool", key_pool.EVERY_SECONDS, filling.look, stack)
+
+
 def _start_readiness(settings: Settings, house: House, vault: Vault, stack: ExitStack) -> Readiness:
     of = institution(settings.institution)
     canary = VaultCanary(vault.session("store"), vault.session("reader"), of)
@@ -252,6 +261,8 @@ def _measure(settings: Settings, house: House, readiness: Readiness) -> metrics.
     vouching = Vouching(engines.publisher, engines.origin, engines.public_key, engines.witnesses)
     measures.measure_ledger(gauges, engines.ledger, engines.publisher, vouching, house.archive.verify.now)
     measures.measure_objects(gauges, house.archive.copies, house.archive.replication, house.archive.verify.now)
+    if engines.pool is not None:
+        measures.measure_pool(gauges, engines.pool)
     measures.measure_machine(gauges, settings.objects.directory, readiness.check)
     return gauges
 

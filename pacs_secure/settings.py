@@ -13,7 +13,7 @@ from pydantic import Field, StringConstraints, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from pacs_secure.core.access import Role
-from pacs_secure.sections import Clock, Ledger, Objects, Port, Section, Verification
+from pacs_secure.sections import Clock, Keys, Ledger, Objects, Port, Section, Verification
 
 HttpsUrl = Annotated[str, StringConstraints(pattern=r"^https://[!-~]+$")]
 Address = Annotated[str, StringConstraints(pattern=r"^[^@\s<>,;:\"]+@[^@\s<>,;:\"]+$", max_length=254)]
@@ -253,6 +253,7 @@ class Settings(BaseSettings):
     access: Access = Access()
     notices: Notices = Notices()
     clock: Clock = Clock()
+    keys: Keys = Keys()
     tombstones: Tombstones = Tombstones()
     verify: Verification = Verification()
     policy_directory: Path | None = None

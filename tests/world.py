@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -33,12 +34,14 @@ from pacs_secure.adapters.sql import (
     SqlScrubs,
     SqlSessions,
     SqlShares,
+    SqlSnapshots,
     SqlTies,
     SqlUsedTokens,
 )
 from pacs_secure.adapters.tile_directory import TileDirectory
 from pacs_secure.adapters.tombstone_directory import TombstoneDirectory
 from pacs_secure.archive import Archive
+from pacs_secure.archive.key_pool import KeyPool
 from pacs_secure.archive.notary import Notary
 from pacs_secure.core.audit import LedgerEntry
 from pacs_secure.core.identifiers import Institution, KeyId
@@ -242,6 +245,11 @@ class AsFetched:
         return frozenset(self.unwrapper.fetch(of, shelf, key_ids))
 
 
+def _pool(wrapper: KeyWrapper, database: Database, home: Institution, size: int) -> KeyPool:
+    now = lambda: datetime.now(UTC)  # noqa: E731 - a clock
+    return KeyPool(wrapper, SqlSnapshots(database), home, size, now, only_in_snapshot=True)
+
+
 @contextmanager
 def disk_world(
     directory: Path,
@@ -257,6 +265,7 @@ def disk_world(
     shelf: KeyShelf | None = None,
     rewrapper: KeyRewrapper | None = None,
     key_list: KeyList | None = None,
+    pool: int = 0,
 ) -> Iterator[DiskWorld]:
     """Build an archive below a directory, with the policy that ships; closed in the end.
 
@@ -302,6 +311,7 @@ def disk_world(
         key_list=key_list,
         eraser=eraser,
         rewraps=SqlRewraps(database),
+        pool=_pool(wrapper, database, home, pool) if pool else None,
         rewrapper=rewrapper,
         second=second,
     )

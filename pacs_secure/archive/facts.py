@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pacs_secure.archive.guard import Guard
-from pacs_secure.archive.institutions import InstitutionSeals
+from pacs_secure.archive.institutions import IndexSeals
 from pacs_secure.archive.proofs import demand_study
 from pacs_secure.core.access import Purpose, StudyFacts, Subject
 from pacs_secure.core.identifiers import Uid
@@ -17,7 +17,7 @@ class Facts:
 
     guard: Guard
     records: Records
-    seals: InstitutionSeals
+    seals: IndexSeals
 
     def of(self, subject: Subject, purpose: Purpose | None, study_instance_uid: Uid) -> StudyFacts | None:
         """Return the facts of a study with the subject's ties to it, or None when there is none they can come by.

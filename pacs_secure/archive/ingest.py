@@ -25,7 +25,7 @@ from typing import Self
 from pacs_secure.archive.facts import Facts
 from pacs_secure.archive.guard import Guard
 from pacs_secure.archive.indexing import index
-from pacs_secure.archive.institutions import InstitutionSeals
+from pacs_secure.archive.institutions import IndexSeals
 from pacs_secure.archive.proofs import of_study
 from pacs_secure.archive.seals import Sealer
 from pacs_secure.core.access import AccessRequest, Action, Permit, Purpose, StudyFacts, Subject
@@ -236,7 +236,7 @@ class Ingest:
     patients: Patients
     blobs: Blobs
     sealer: Sealer
-    seals: InstitutionSeals
+    seals: IndexSeals
     now: Callable[[], datetime]
     limits: Limits
 

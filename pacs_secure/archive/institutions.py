@@ -3,14 +3,22 @@
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
-from pacs_secure.core.errors import Tampered
+from pacs_secure.core.errors import Tampered, Unavailable
 from pacs_secure.core.identifiers import Institution, KeyId
 from pacs_secure.crypto.index_seal import DetailsSeal, IndexSeal
 from pacs_secure.ports import ForgettableKey, InstitutionKeys, KeyUnwrapper, KeyWrapper, Records, Shelf
 
 OLDEST_INDEX_KEY = 300.0
 """Seconds an index key may serve from memory before the shelf is asked again."""
+
+
+class IndexSeals(Protocol):
+    """Whoever hands out the seals of indexes."""
+
+    def index(self, institution: Institution) -> IndexSeal:
+        """Return the seal of the institution's index; raise `Unavailable` without its key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,3 +114,27 @@ class InstitutionSeals:
             index=self._wrapper.mint(institution, Shelf.INDEX).key_id,
             ledger=self._wrapper.mint(institution, Shelf.INSTITUTION).key_id,
         )
+
+
+class OutlastingSeals:
+    """Hands out the seals of indexes to whoever takes pictures in, also while the vault is away.
+
+    Only where keys are made beforehand (`pacs_secure.archive.key_pool`): without its index key no picture could
+    be taken in by them. Nothing is searched or opened by it.
+    """
+
+    def __init__(self, seals: IndexSeals) -> None:
+        self._seals = seals
+        self._held: dict[Institution, IndexSeal] = {}
+
+    def index(self, institution: Institution) -> IndexSeal:
+        """Return the seal of the institution's index, the last one known when the vault is out of reach."""
+        try:
+            seal = self._seals.index(institution)
+        except Unavailable:
+            held = self._held.get(institution)
+            if held is None:
+                raise
+            return held
+        self._held[institution] = seal
+        return seal

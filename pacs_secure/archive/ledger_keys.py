@@ -174,7 +174,7 @@ class LedgerKeys:
 
     def _renew(self, place: Place, held: _Held | None) -> _Held:
         try:
-            key = self._fetch(place) or self._take(place)
+            key = self._fetch(place, held=held is not None) or self._take(place)
         except Unavailable:
             if held is None:
                 raise
@@ -188,12 +188,17 @@ class LedgerKeys:
                 self._held.popitem(last=False)
         return fresh
 
-    def _fetch(self, place: Place) -> ForgettableKey | None:
+    def _fetch(self, place: Place, *, held: bool) -> ForgettableKey | None:
         if self._unwrapper is None:
             return None
         # A row that somebody else put there must not have this patient's details sealed under another's key.
         listed = [key.key_id for key in self._list.of(*place) if self._is_proven(key)][:MOST_TRIED]
-        found = self._unwrapper.fetch(place.institution, Shelf.LEDGER, listed) if listed else {}
+        try:
+            found = self._unwrapper.fetch(place.institution, Shelf.LEDGER, listed) if listed else {}
+        except Unavailable:
+            if held:
+                raise
+            return None  # another is taken or made, as by whoever may not fetch one back
         return next((found[key_id] for key_id in listed if key_id in found), None)
 
     def _take(self, place: Place) -> ForgettableKey:

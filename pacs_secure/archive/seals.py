@@ -73,6 +73,7 @@ class Sealer:
         envelope = seal_envelope(key, identity, object_id, transfer_syntax_uid, data_set_sha256)
         body = seal(envelope.dek, envelope.context, parts)
         stored_length = self._blobs.put(object_id, chain([envelope.header], body))
+        self._keys.sealed(identity.institution, identity.study_instance_uid, stored_length, epoch)
         sealed = SealedObject(
             object_id=object_id,
             study_key_id=key.key_id,

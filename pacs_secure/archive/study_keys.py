@@ -1,9 +1,10 @@
 """Study keys in memory: few, briefly, and fetched once however many readers wait.
 
-Limits of crypto-and-ledger 6: 300 s at most, 60 s idle, 4,096 keys, and 2^20 uses for sealing.
+Limits of crypto-and-ledger 6: 300 s at most, 60 s idle, 4,096 keys; for sealing 2^20 objects or 1 TiB a key.
 CPython cannot wipe ``bytes``; dropping the reference is all that eviction can do.
 """
 
+import random
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Hashable
@@ -15,9 +16,13 @@ from pacs_secure.core.identifiers import Institution, KeyId, Uid
 from pacs_secure.ports import ForgettableKey, KeyUnwrapper, KeyWrapper, Shelf
 
 OLDEST = 300.0
+"""Seconds that no key is older than; each has its own age up to a tenth below, so that not all are fetched at once."""
+SHORTER = 0.1
 MOST_IDLE = 60.0
 MOST_KEYS = 4096
 MOST_USES = 1 << 20
+MOST_OCTETS = 1 << 40
+"""Bytes that are sealed under one key."""
 STRIPES = 64
 
 
@@ -29,14 +34,20 @@ class _Key:
     key: ForgettableKey
     born: float
     used: float
+    oldest: float
     uses: int = 1
+    octets: int = 0
+
+    def spent(self, now: float) -> bool:
+        return now - self.born > self.oldest or self.uses >= MOST_USES or self.octets >= MOST_OCTETS
 
 
 class _Kept(Generic[Place]):
     """Keys by place, oldest use first, with one lock a stripe so that a miss is fetched once."""
 
-    def __init__(self, monotonic: Callable[[], float]) -> None:
+    def __init__(self, monotonic: Callable[[], float], chance: Callable[[], float]) -> None:
         self._monotonic = monotonic
+        self._chance = chance
         self._keys: OrderedDict[Place, _Key] = OrderedDict()
         self._lock = threading.Lock()
         self._flights = tuple(threading.Lock() for _ in range(STRIPES))
@@ -51,7 +62,7 @@ class _Kept(Generic[Place]):
             kept = self._keys.get(place)
             if kept is None:
                 return None
-            if now - kept.born > OLDEST or kept.uses >= MOST_USES:
+            if kept.spent(now):
                 del self._keys[place]
                 return None
             kept.used = now
@@ -63,7 +74,8 @@ class _Kept(Generic[Place]):
         now = self._monotonic()
         with self._lock:
             self._drop_idle(now)
-            self._keys[place] = _Key(key, now, now)
+            oldest = OLDEST * (1 - SHORTER * self._chance())
+            self._keys[place] = _Key(key, now, now, oldest)
             self._keys.move_to_end(place)
             if len(self._keys) > MOST_KEYS:
                 self._keys.popitem(last=False)
@@ -73,6 +85,12 @@ class _Kept(Generic[Place]):
         with self._lock:
             for place in [place for place, kept in self._keys.items() if kept.key.key_id in key_ids]:
                 del self._keys[place]
+
+    def weigh(self, place: Place, octets: int) -> None:
+        with self._lock:
+            kept = self._keys.get(place)
+            if kept is not None:
+                kept.octets += octets
 
     def clear(self) -> None:
         with self._lock:
@@ -87,11 +105,21 @@ class _Kept(Generic[Place]):
 class StudyKeys:
     """Gives sealing its current key of a study, and opening the keys its objects name."""
 
-    def __init__(self, wrapper: KeyWrapper, unwrapper: KeyUnwrapper, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        wrapper: KeyWrapper,
+        unwrapper: KeyUnwrapper,
+        monotonic: Callable[[], float],
+        chance: Callable[[], float] = random.random,
+        *,
+        outlasting: bool = False,
+    ) -> None:
+        """Take where keys come from; ``outlasting`` ones go on sealing when the vault is away, and open nothing."""
+        self._outlasting = outlasting
         self._wrapper = wrapper
         self._unwrapper = unwrapper
-        self._sealing: _Kept[tuple[Institution, Uid, int]] = _Kept(monotonic)
-        self._opening: _Kept[tuple[Institution, KeyId]] = _Kept(monotonic)
+        self._sealing: _Kept[tuple[Institution, Uid, int]] = _Kept(monotonic, chance)
+        self._opening: _Kept[tuple[Institution, KeyId]] = _Kept(monotonic, chance)
 
     def for_sealing(self, institution: Institution, study_instance_uid: Uid, epoch: int = 0) -> ForgettableKey:
         """Return the key that new objects of the study are sealed under, minting one when none is in memory.
@@ -126,7 +154,15 @@ class StudyKeys:
         self._sealing.drop(key_ids)
         self._opening.drop(key_ids)
 
+    def sealed(self, institution: Institution, study_instance_uid: Uid, octets: int, epoch: int = 0) -> None:
+        """Note how many bytes were sealed under the key of a study."""
+        self._sealing.weigh((institution, study_instance_uid, epoch), octets)
+
     def flush(self) -> None:
-        """Drop every key: the vault was sealed, access was revoked, or the process ends."""
-        self._sealing.clear()
+        """Drop every key that opens something: the vault was sealed, access was revoked, or the process ends.
+
+        Of those that seal, keys of a pool stay for their time: what they seal opens to nobody without the vault.
+        """
+        if not self._outlasting:
+            self._sealing.clear()
         self._opening.clear()

@@ -199,6 +199,7 @@ def hospital_below(
     blobs: Blobs | None = None,
     database: Database | None = None,
     second: Blobs | None = None,
+    pool: int = 0,
 ) -> Iterator[Hospital]:
     """Open an archive and its doors; what does not belong to it lies beside it."""
     inside, outside = directory / "archive", directory / "outside"
@@ -223,6 +224,7 @@ def hospital_below(
                 blobs=blobs,
                 rewrapper=keys.rewrapper,
                 second=second,
+                pool=pool,
             )
         )
         house = world.house

@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 
 from pacs_secure import measures
+from pacs_secure.archive.key_pool import KeyPool
 from pacs_secure.archive.vouching import Vouching
 from pacs_secure.core.access import Action, Role
 from pacs_secure.core.errors import Unavailable
 from tests.builders import HERE, subject
 from tests.cosigning import Cosigner
 from tests.fakes_blobs import MemoryBlobs
+from tests.fakes_keys import FakeKeyring, MemorySnapshots
 from tests.fakes_metrics import MemoryGauges
 from tests.unit.archive.instances import store
 from tests.world import ORIGIN, World, memory_world
@@ -110,3 +112,12 @@ def test_a_token_is_long_and_for_its_owner_only(tmp_path: Path) -> None:
         measures.watchers_token(secret(tmp_path, b"t" * 32, 0o640))
     with pytest.raises(Unavailable):
         measures.watchers_token(tmp_path / "gone")
+
+
+def test_the_pool_of_keys_tells_how_full_it_is() -> None:
+    gauges, keyring = MemoryGauges(), FakeKeyring()
+    pool = KeyPool(keyring, MemorySnapshots(), HERE, 3, lambda: NOON, only_in_snapshot=True)
+    measures.measure_pool(gauges, pool)
+    pool.fill()
+
+    assert gauges.now() == {"pool_ready_keys": 0.0, "pool_waiting_keys": 6.0}

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from pacs_secure.archive.key_pool import KeyPool
 from pacs_secure.archive.ledger_keys import MOST_KEYS, OLDEST, LedgerKeys
 from pacs_secure.archive.proofs import of_ledger_key
 from pacs_secure.core.audit import Outcome, SealedDetails
@@ -16,7 +17,7 @@ from pacs_secure.crypto.index_seal import DetailsSeal
 from pacs_secure.ports import KeyEraser, KeyUnwrapper, LedgerKey, Shelf
 from tests.builders import ELSEWHERE, HERE, draft, permit
 from tests.fakes import MemoryLedger, MemoryLedgerKeys
-from tests.fakes_keys import FakeKeyring
+from tests.fakes_keys import FakeKeyring, MemorySnapshots
 
 PATIENT, YEAR = uuid4(), 2026
 PROVING = DetailsSeal(bytes(32))
@@ -281,3 +282,16 @@ def test_a_refusal_about_a_patient_names_nobodys_key_which_stays(house: House) -
 
     assert house.keys.forget(permit(), HERE, PATIENT) == 0
     assert house.on_shelf(nobodys) == 1
+
+
+def test_when_the_vault_is_away_a_key_that_was_made_beforehand_takes_the_place_of_one_to_fetch(house: House) -> None:
+    known = house.recorded(house.keys)
+    pool = KeyPool(house.keyring, MemorySnapshots(), HERE, 1, lambda: AT, only_in_snapshot=False)
+    pool.fill()
+    other = LedgerKeys(house.list, house.ledger, pool, house.keyring, None, lambda _: PROVING, lambda: house.now)
+    house.keyring.sealed = True
+
+    made, _ = other.seal(HERE, PATIENT, YEAR)
+    assert made != known
+    with pytest.raises(Unavailable):
+        other.seal(HERE, uuid4(), YEAR)

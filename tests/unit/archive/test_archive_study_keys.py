@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from pacs_secure.archive.study_keys import MOST_IDLE, MOST_KEYS, MOST_USES, OLDEST, StudyKeys
+from pacs_secure.archive.study_keys import MOST_IDLE, MOST_KEYS, MOST_OCTETS, MOST_USES, OLDEST, SHORTER, StudyKeys
 from pacs_secure.core.errors import NotFound, Unavailable
 from pacs_secure.core.identifiers import Institution, KeyId, uid
 from pacs_secure.ports import ForgettableKey, Shelf
@@ -28,7 +28,7 @@ class Keys:
     def __init__(self) -> None:
         self.clock = Clock()
         self.keyring = FakeKeyring()
-        self.cache = StudyKeys(self.keyring, self.keyring, self.clock)
+        self.cache = StudyKeys(self.keyring, self.keyring, self.clock, lambda: 0.0)
 
     def mint(self, count: int = 1) -> list[KeyId]:
         return [self.keyring.mint(HERE, Shelf.STUDY).key_id for _ in range(count)]
@@ -226,3 +226,44 @@ def test_no_key_shows_when_it_is_printed(keys: Keys) -> None:
 
     assert repr(made.key) not in repr(made)
     assert uuid4() != made.key_id
+
+
+def test_a_key_seals_no_more_than_a_tebibyte(keys: Keys) -> None:
+    first = keys.cache.for_sealing(HERE, STUDY)
+    keys.cache.sealed(HERE, STUDY, MOST_OCTETS - 1)
+    assert keys.cache.for_sealing(HERE, STUDY) == first
+    keys.cache.sealed(HERE, STUDY, 1)
+
+    assert keys.cache.for_sealing(HERE, STUDY) != first
+    keys.cache.sealed(HERE, uid("1.2.9"), 1)  # of a study whose key has left the memory, nobody counts
+
+
+def test_not_all_keys_grow_equally_old() -> None:
+    keys = Keys()
+    ages = iter((0.0, 1.0))
+    cache = StudyKeys(keys.keyring, keys.keyring, keys.clock, lambda: next(ages))
+    long, short = keys.mint(2)
+    cache.for_opening(HERE, [long])
+    cache.for_opening(HERE, [short])
+    for _ in range(6):
+        keys.clock.now += 45.1  # 270.6 s in the end
+        before = keys.keyring.fetched
+        cache.for_opening(HERE, [long])
+        assert keys.keyring.fetched == before
+        if keys.clock.now < 1_000 + OLDEST * (1 - SHORTER):
+            cache.for_opening(HERE, [short])
+
+    with pytest.raises(StopIteration):
+        cache.for_opening(HERE, [short])  # it is fetched again, and asks for another age
+
+
+def test_keys_that_outlast_an_outage_go_on_sealing_and_open_nothing() -> None:
+    keys = Keys()
+    cache = StudyKeys(keys.keyring, keys.keyring, keys.clock, outlasting=True)
+    key = cache.for_sealing(HERE, STUDY)
+    cache.flush()
+    keys.keyring.sealed = True
+
+    assert cache.for_sealing(HERE, STUDY) == key
+    with pytest.raises(Unavailable):
+        cache.for_opening(HERE, [key.key_id])

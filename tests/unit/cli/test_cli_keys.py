@@ -6,8 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from pacs_secure.adapters.vault_provisioning import VaultRole
+from pacs_secure.archive.key_pool import Level
+from pacs_secure.bootstrap import assemble
 from pacs_secure.cli import keys
+from pacs_secure.settings import load
 from tests.unit.cli.test_cli import config, run
+from tests.vault_fixture import RunningVault
 
 __all__ = ["config"]
 
@@ -49,3 +54,22 @@ def test_without_the_role_nothing_is_turned(config: Path) -> None:
 
     assert run("--config", config, "keys", "rotate")[0] == 1
     assert run("--config", config, "keys", "rewrap")[0] == 1
+
+
+@pytest.mark.parametrize("role", ["store", "minter"])
+def test_an_archive_that_is_told_to_keep_keys_ready_has_a_pool(config: Path, openbao: RunningVault, role: str) -> None:
+    config.write_text(f"{config.read_text()}\n[keys]\npool = 2\nonly_in_snapshot = false\n")
+    file = config.parent / "credentials.json"
+    credentials = json.loads(file.read_text())
+    if role == "minter":
+        minter = openbao.credentials[VaultRole.MINTER]
+        file.write_text(
+            json.dumps({**credentials, "minter": {"role_id": minter.role_id, "secret_id": minter.secret_id}})
+        )
+
+    with assemble(load(config)) as house:
+        pool = house.engines.pool
+        assert pool is not None
+        assert pool.fill() == 4
+        assert pool.level() == Level(4, 0)
+    assert load(config).keys.only_in_snapshot is False
