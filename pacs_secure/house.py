@@ -25,6 +25,7 @@ from pacs_secure.archive.enrolment import Enrolment
 from pacs_secure.archive.explain import Explain
 from pacs_secure.archive.facts import Facts
 from pacs_secure.archive.feed import LedgerFeed
+from pacs_secure.archive.forgetting import Forget
 from pacs_secure.archive.guard import Guard, Terms
 from pacs_secure.archive.incident import IncidentReport
 from pacs_secure.archive.ingest import Ingest
@@ -226,6 +227,7 @@ def furnish(engines: Engines, terms: Terms | None = None, session_terms: Session
         guard=guard,
         facts=facts,
         ingest=_ingest(common, sealer),
+        forget=_forget(common, verify),
         retrieve=Retrieve(guard, facts, engines.records, common.opener),
         search=Search(guard, engines.records, seals),
         verify=verify,
@@ -329,6 +331,27 @@ def _report(common: _Common, whole: WholeReading) -> LedgerReport:
     engines = common.engines
     appendix = Appendix(engines.policy, engines.devices, engines.installation)
     return LedgerReport(common.guard, whole, appendix, engines.printer, engines.signer, _now)
+
+
+def _forget(common: _Common, verify: Verify) -> Forget:
+    engines = common.engines
+    return Forget(
+        common.guard,
+        common.facts,
+        engines.records,
+        engines.forgettings,
+        engines.tombstones,
+        common.blobs,
+        engines.ledger,
+        engines.retention,
+        engines.unwrapper,
+        engines.eraser,
+        common.keys,
+        common.opener,
+        common.seals,
+        verify.writer_key,
+        _now,
+    )
 
 
 def _ledger_retention(common: _Common, verify: Verify, vouching: Vouching) -> LedgerRetention:

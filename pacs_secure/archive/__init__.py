@@ -13,6 +13,7 @@ from pacs_secure.archive.enrolment import Enrolment
 from pacs_secure.archive.explain import Explain
 from pacs_secure.archive.facts import Facts
 from pacs_secure.archive.feed import LedgerFeed
+from pacs_secure.archive.forgetting import Forget
 from pacs_secure.archive.guard import Guard
 from pacs_secure.archive.incident import IncidentReport
 from pacs_secure.archive.ingest import Ingest
@@ -40,6 +41,7 @@ class Archive:
 
     guard: Guard
     facts: Facts
+    forget: Forget
     ingest: Ingest
     retrieve: Retrieve
     search: Search

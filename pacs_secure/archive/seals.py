@@ -14,7 +14,7 @@ from itertools import chain
 from pacs_secure.archive.copies import Copies
 from pacs_secure.archive.study_keys import StudyKeys
 from pacs_secure.core.access import Action, Grant
-from pacs_secure.core.errors import Denied, Tampered
+from pacs_secure.core.errors import Denied, NotFound, Tampered
 from pacs_secure.core.identifiers import KeyId, ObjectId, Uid
 from pacs_secure.core.instance import Identity, InstanceRow, SealedObject
 from pacs_secure.crypto.envelope import open_envelope, open_metadata, seal_envelope, seal_metadata
@@ -151,6 +151,19 @@ class Opener:
         key = self._keys.for_opening(row.identity.institution, {key_id})[key_id]
         open_metadata(key.key, row.sealed.object_id, row.metadata_box)
         return OpenedDataSet(hashlib.sha256(data_set).digest(), data_set)
+
+    def is_of(self, row: InstanceRow, key: ForgettableKey) -> bool:
+        """Say whether an object is of the study that its row names and sealed under this key; nothing is opened.
+
+        Wrapped DEK and key commitment say so, which bind key, institution, study and instance.
+        """
+        try:
+            dek, context = open_envelope(key.key, row.identity, row.sealed)
+            read = self._copies.read(row.sealed.object_id, 0, lambda blobs, _: _span(blobs, row, dek, context, 0, 0))
+            b"".join(read)
+        except (Tampered, NotFound):
+            return False
+        return True
 
     def _unwrap(self, grant: Grant, row: InstanceRow) -> tuple[bytes, bytes]:
         _demand(grant, row)
