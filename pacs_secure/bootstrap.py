@@ -16,6 +16,7 @@ from pacs_secure.adapters.policy_check import check_policy
 from pacs_secure.adapters.policy_files import read_folder
 from pacs_secure.adapters.sql import (
     Database,
+    SqlBackups,
     SqlBoards,
     SqlBookmarks,
     SqlDevices,
@@ -77,11 +78,14 @@ class Vault:
 
     def session(self, role: str, timeout: tuple[float, float] = TIMEOUT) -> VaultSession:
         """Return a session that logs in as ``role`` when it is first used, closed with the house."""
+        return self._open(self.identity(role), timeout)
+
+    def identity(self, role: str) -> AppRole:
+        """Return what a role logs in with; raise `Unavailable` when this process was not given it."""
         try:
-            identity = AppRole(**self._credentials[role])
+            return AppRole(**self._credentials[role])
         except (KeyError, TypeError):
             raise Unavailable(f"the vault credentials lack the role {role}") from None
-        return self._open(identity, timeout)
 
     def session_if_given(self, role: str, timeout: tuple[float, float] = TIMEOUT) -> VaultSession | None:
         """Return such a session, or None when this process was not given the role."""
@@ -163,6 +167,8 @@ def open_house(settings: Settings, stack: ExitStack, vault: Vault) -> House:
             key_list=_key_list(vault),
             keep_months=settings.ledger.keep_months,
             questions=SqlEmployeeQuestions(database),
+            backups=SqlBackups(database),
+            snapshots=SqlSnapshots(database),
             signer=signer,
             installation=installation(settings),
             witnesses=[witness_key(one.verifier_key) for one in settings.ledger.witnesses],

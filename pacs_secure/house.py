@@ -93,12 +93,14 @@ from pacs_secure.ports import (
     Shares,
     Shelf,
     Signer,
+    Snapshots,
     Ties,
     Tombstones,
     UsedTokens,
 )
 from pacs_secure.ports import LedgerKeys as LedgerKeyList
 from pacs_secure.ports import Sessions as SessionStore
+from pacs_secure.ports.backups import DatabaseBackups
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +153,10 @@ class Engines:
     authority: CertificateAuthority = field(default_factory=lambda: VaultAuthority(None, None))
     """By default none: devices are enrolled by certificates of others."""
     printer: ReportPrinter = field(default_factory=PagePrinter)
+    backups: DatabaseBackups | None = None
+    """The database as a whole; None: nobody backs it up by this process."""
+    snapshots: Snapshots | None = None
+    """Which snapshots of the vault were verified; None: nobody verifies any by this process."""
     signer: Signer | None = None
     """Of the log; None: this process may sign neither reports nor certificates of what expires."""
     installation: Installation = field(default_factory=lambda: Installation(__version__))

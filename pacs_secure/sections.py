@@ -209,6 +209,23 @@ class Objects(ObjectStore):
         return store.directory, store.url, store.endpoint
 
 
+class Backup(Section):
+    """Where backups go by themselves, and for how long they stay; none without a directory."""
+
+    directory: Path | None = None
+    """On other disks than the archive's, or on another machine's."""
+    every_hours: Annotated[float, Field(gt=0, le=168)] = 24.0
+    keep_days: Annotated[int, Field(ge=1, le=3650)] = 30
+    """How long a set stays; until then its index tells, sealed, of studies that were erased since (GDPR 17)."""
+    keep_vault_days: Annotated[int, Field(ge=1, le=90)] = 14
+    """How long the vault's snapshot in it stays; until then it holds keys that were forgotten since."""
+    unseal_file: Path | None = None
+    """JSON, mode 0600, with the ``shares`` that open the vault's snapshots where they are tried, on another machine if
+    you can: whoever holds them and a set reads everything. None: snapshots are kept, and never proven."""
+    work_directory: Path | None = None
+    """Where a set is restored to be compared; room for the database. None: the system's temporary files."""
+
+
 class Clock(Section):
     """Other clocks that ours is held against (IHE Consistent Time)."""
 

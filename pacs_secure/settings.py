@@ -13,7 +13,7 @@ from pydantic import Field, StringConstraints, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from pacs_secure.core.access import Role
-from pacs_secure.sections import Clock, Keys, Ledger, Objects, Port, Section, Verification
+from pacs_secure.sections import Backup, Clock, Keys, Ledger, Objects, Port, Section, Verification
 
 HttpsUrl = Annotated[str, StringConstraints(pattern=r"^https://[!-~]+$")]
 Address = Annotated[str, StringConstraints(pattern=r"^[^@\s<>,;:\"]+@[^@\s<>,;:\"]+$", max_length=254)]
@@ -256,6 +256,7 @@ class Settings(BaseSettings):
     keys: Keys = Keys()
     tombstones: Tombstones = Tombstones()
     verify: Verification = Verification()
+    backup: Backup = Backup()
     policy_directory: Path | None = None
     """None: the policy that ships with the package."""
 

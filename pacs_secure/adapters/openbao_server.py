@@ -39,6 +39,8 @@ class OpenBaoServer:
     directory: Path
     api_port: int
     cluster_port: int
+    audited: bool = field(default=True, kw_only=True)
+    """Whether it says whatever is asked of it; one that only tries a snapshot does not."""
 
     @property
     def address(self) -> str:
@@ -136,6 +138,16 @@ class OpenBaoServer:
                 time.sleep(POLL)
         raise Unavailable("the vault does not come up unsealed")
 
+    def wait_until_sealed(self, patience: float = 30.0) -> None:
+        """Return when it is sealed, as a restored snapshot leaves it after a while; raise `Unavailable` otherwise."""
+        until = time.monotonic() + patience
+        while time.monotonic() < until:
+            with suppress(Unavailable), _Asking(self) as vault:
+                if vault.get("sys/seal-status").find("sealed") is True:
+                    return
+            time.sleep(POLL)
+        raise Unavailable("the vault does not come up sealed")
+
     def _configuration(self, certificate: Path, key: Path) -> str:
         quoted = json.dumps  # an HCL string is written like a JSON one
         return f"""\
@@ -156,10 +168,13 @@ listener "tcp" {{
   tls_key_file    = {quoted(str(key))}
   tls_min_version = "tls13"
 }}
+{self._audit() if self.audited else ""}"""
 
+    def _audit(self) -> str:
+        return f"""
 audit "file" "file" {{
   options {{
-    file_path = {quoted(str(self.audit_file))}
+    file_path = {json.dumps(str(self.audit_file))}
     mode      = "0600"
   }}
 }}

@@ -36,6 +36,7 @@ class VaultRole(StrEnum):
     READER = "reader"
     REVOKER = "revoker"
     SIGNER = "signer"
+    SNAPSHOT = "snapshot"
     STORE = "store"
 
 

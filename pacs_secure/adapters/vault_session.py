@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
-from typing import TypeAlias, cast
+from typing import BinaryIO, TypeAlias, cast
 
 import hvac
 import requests
@@ -29,6 +29,7 @@ CONNECTIONS = 32
 """Kept open at most."""
 FRESH = 5.0
 """Seconds after a login in which a refusal is taken as meant: logging in again would change nothing."""
+_PIECE = 1 << 20
 _DONE = range(200, 300)
 _BAD_REQUEST, _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND = 400, 401, 403, 404
 
@@ -166,6 +167,38 @@ class VaultSession:
         """Remove what is at a path; errors as for `get`."""
         return self._request("delete", path, None)
 
+    def receive(self, path: str, stream: BinaryIO) -> None:
+        """Write the bytes at a path to a stream, piece by piece; errors as for `get`. A full disk is `OSError`."""
+        login = self._current()
+        self._breaker.admit()
+        try:
+            sent = {"headers": _headers(login), "stream": True}
+            with self._client.adapter.request("get", f"/v1/{path}", **sent) as answer:
+                if answer.status_code not in _DONE:
+                    raise Unavailable("the vault refuses this role, or cannot give what was asked")
+                pieces = answer.iter_content(_PIECE)
+                while piece := next(pieces, b""):
+                    stream.write(piece)
+        except (VaultError, requests.RequestException):
+            self._breaker.failed()
+            raise Unavailable("the vault is out of reach") from None
+        self._breaker.worked()
+
+    def send(self, path: str, stream: BinaryIO) -> Reply:
+        """Write the bytes of a stream to a path; errors as for `get`."""
+        login = self._current()
+
+        def send() -> requests.Response:
+            answer: requests.Response = self._client.adapter.request(
+                "post", f"/v1/{path}", headers=_headers(login), data=stream
+            )
+            return answer
+
+        reply = self._exchange(send)
+        if reply is None:
+            raise Unavailable("the vault refuses this role")
+        return reply
+
     def _request(self, method: str, path: str, body: Json | None) -> Reply:
         login = self._current()
         reply = self._send(method, path, body, login)
@@ -176,7 +209,7 @@ class VaultSession:
         return reply
 
     def _send(self, method: str, path: str, body: Json | None, login: _Login | None) -> Reply | None:
-        headers = {"X-Vault-Token": login.token} if login else {}
+        headers = _headers(login)
         return self._exchange(lambda: self._client.adapter.request(method, f"/v1/{path}", headers=headers, json=body))
 
     def _current(self) -> _Login | None:
@@ -238,3 +271,7 @@ class VaultSession:
             raise Unavailable("the vault is sealed or failing")
         self._breaker.worked()
         return Reply(answer.status_code, body)
+
+
+def _headers(login: _Login | None) -> dict[str, str]:
+    return {"X-Vault-Token": login.token} if login else {}

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from pacs_secure.cli import (
+    backup,
     devices,
     facts,
     incident,
@@ -36,6 +37,7 @@ for _commands in (one_machine, sending, ledger):
     app.add_typer(_commands.app)
 LEDGER = (ledger_feed, ledger_reading, ledger_report, ledger_retention, ledger_witnesses)
 """Modules whose commands stand below ``ledger``, where each registers its own."""
+app.add_typer(backup.backup_app, name="backup")
 app.add_typer(devices.device_app, name="device")
 app.add_typer(policy.policy_app, name="policy")
 app.add_typer(facts.study_app, name="study")

@@ -83,9 +83,13 @@ def archive_of(context: typer.Context) -> Iterator[tuple["Archive", Subject]]:
         except Unavailable as error:
             # Without keys nothing can be opened or changed, and the ledger must be verifiable all the same.
             err.print(f"[yellow]the shipped rules hold, an approved policy cannot be proven[/yellow]: {error}")
-        # The kernel is asked, not the environment: LOGNAME is whatever its owner says.
-        name = f"os:{pwd.getpwuid(os.getuid()).pw_name}"
-        yield house.archive, Subject(name, Role.OPERATOR, institution(chosen.institution), "", Door.COMMAND_LINE, "")
+        yield house.archive, operator(chosen)
+
+
+def operator(chosen: "Settings") -> Subject:
+    """Say whose hand is at the command line; the kernel is asked, for LOGNAME is whatever its owner says."""
+    name = f"os:{pwd.getpwuid(os.getuid()).pw_name}"
+    return Subject(name, Role.OPERATOR, institution(chosen.institution), "", Door.COMMAND_LINE, "")
 
 
 @contextmanager

@@ -115,6 +115,11 @@ EVENTS: Mapping[Action, Row] = MappingProxyType(
     {
         Action.ARCHIVE_VERIFY: Row(_LOOKED),
         Action.ASSOCIATION_OPEN: Row(_alert(Deed.EXECUTE, code.NODE_AUTHENTICATION)),
+        Action.BACKUP_CREATE: Row(_LOOKED),
+        Action.BACKUP_RESTORE: Row(
+            _alert(Deed.UPDATE, code.SECURITY_CONFIGURATION, pattern=Pattern.UPDATE, flow=Flow.IN)
+        ),
+        Action.BACKUP_VERIFY: Row(_LOOKED),
         Action.BOARD_ADMIT: Row(_OBJECT_CHANGED),
         Action.BOARD_CHANGE: Row(_USERS_CHANGED),
         Action.BOARD_CONVENE: Row(_USERS_MADE),

@@ -11,6 +11,9 @@ class Action(StrEnum):
 
     ARCHIVE_VERIFY = "archive:verify"
     ASSOCIATION_OPEN = "association:open"
+    BACKUP_CREATE = "backup:create"
+    BACKUP_RESTORE = "backup:restore"
+    BACKUP_VERIFY = "backup:verify"
     BOARD_ADMIT = "board:admit"
     """Put a study on a board."""
     BOARD_CHANGE = "board:change"

@@ -45,6 +45,7 @@ ROLES_OF_THE_ARCHIVE = (
     VaultRole.REVOKER,
     VaultRole.ERASER,
     VaultRole.KEEPER,
+    VaultRole.SNAPSHOT,
 )
 RENEW_BEFORE = timedelta(days=30)
 

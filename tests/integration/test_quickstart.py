@@ -117,6 +117,25 @@ def test_this_machine_reads_how_the_archive_is(running: Running) -> None:
     assert not any("{" in line for line in lines)
 
 
+def test_a_running_archive_is_backed_up_and_the_set_proven_with_its_vault(running: Running, tmp_path: Path) -> None:
+    config, unseal = running.told["config_file"], running.directory / "vault" / "unseal.json"
+    (tmp_path / "one.dcm").write_bytes(part10(30))
+    assert running.send([tmp_path / "one.dcm"]).stored == 1
+    made = command("--config", config, "backup", "create", "--to", tmp_path / "backups", "--json")
+    assert made.returncode == 0, made.stderr
+    told = json.loads(made.stdout)
+    assert told["objects"] == told["copied"] > 0
+
+    proven = command("--config", config, "backup", "verify", told["set"], "--unseal-file", unseal, "--json")
+    assert proven.returncode == 0, proven.stdout + proven.stderr
+    assert json.loads(proven.stdout)["keys"] > 0
+
+    (Path(told["set"]) / "objects.list").write_bytes(b"nothing")
+    damaged = command("--config", config, "backup", "verify", tmp_path / "backups")
+    assert damaged.returncode == 1
+    assert "objects.list is not what was written" in damaged.stdout
+
+
 def test_two_witnesses_sign_what_is_published(running: Running) -> None:
     keys = {one["name"]: one["verifier_key"] for one in running.told["ledger"]["witnesses"]}
     published = Path(running.told["ledger"]["checkpoint_dir"])

@@ -66,12 +66,22 @@ def encrypt(session: VaultSession, name: str) -> str:
 
 
 def test_policies_grant_no_export_no_backup_and_no_making_of_keys() -> None:
-    text = "".join((policy_directory() / f"{role}.hcl").read_text() for role in VaultRole)
+    text = "".join((policy_directory() / f"{role}.hcl").read_text() for role in VaultRole if role != "snapshot")
     rules = "\n".join(line for line in text.splitlines() if not line.startswith("#"))
 
     assert not [word for word in ("export", "backup", "restore", "soft-delete", "sudo", "sys/") if word in rules]
     for block in rules.split("path ")[1:]:
         assert '"create"' not in block or block.startswith('"shelf/'), block
+
+
+def test_who_takes_snapshots_may_do_nothing_else() -> None:
+    lines = (policy_directory() / "snapshot.hcl").read_text().splitlines()
+
+    assert [line for line in lines if not line.startswith("#")] == [
+        'path "sys/storage/raft/snapshot" {',
+        '  capabilities = ["read"]',
+        "}",
+    ]
 
 
 @pytest.mark.real

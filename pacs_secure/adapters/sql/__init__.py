@@ -1,5 +1,6 @@
 """The index and the ledger in one SQL database: SQLite on one machine, written so that PostgreSQL can follow."""
 
+from pacs_secure.adapters.sql.backups import SqlBackups, SqlScratch
 from pacs_secure.adapters.sql.boards import SqlBoards
 from pacs_secure.adapters.sql.bookmarks import SqlBookmarks
 from pacs_secure.adapters.sql.devices import SqlDevices
@@ -24,6 +25,7 @@ from pacs_secure.adapters.sql.used_tokens import SqlUsedTokens
 
 __all__ = [
     "Database",
+    "SqlBackups",
     "SqlBoards",
     "SqlBookmarks",
     "SqlDevices",
@@ -38,6 +40,7 @@ __all__ = [
     "SqlRecords",
     "SqlRetention",
     "SqlRewraps",
+    "SqlScratch",
     "SqlScrubs",
     "SqlSessions",
     "SqlShares",

@@ -28,6 +28,9 @@ EVENTS: dict[str, frozenset[Action]] = {
     "oversight": frozenset(
         {
             Action.ARCHIVE_VERIFY,
+            Action.BACKUP_CREATE,
+            Action.BACKUP_RESTORE,
+            Action.BACKUP_VERIFY,
             Action.INCIDENT_REPORT,
             Action.KEYS_STATUS,
             Action.LEDGER_APPROVE,

@@ -5,7 +5,7 @@ from pacs_secure.core.access import Role, Subject
 from pacs_secure.dicom.query_keys import resolve
 from tests.builders import ROOT, subject
 from tests.data_sets import EXPLICIT, explicit
-from tests.world import World
+from tests.world import DiskWorld, World
 
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 TECHNOLOGIST = subject(Role.TECHNOLOGIST, identifier="t.kurz")
@@ -53,12 +53,12 @@ def received(content: bytes | None = None) -> Received:
     return Received(content or data_set(), EXPLICIT)
 
 
-def store(world: World, *contents: bytes, by: Subject = TECHNOLOGIST) -> list[Stored]:
+def store(world: World | DiskWorld, *contents: bytes, by: Subject = TECHNOLOGIST) -> list[Stored]:
     """Take in Data Sets in one act."""
     with world.archive.ingest.begin(by, None, {"protocol": "test"}) as reception:
         return [reception.store(received(content)) for content in contents or (data_set(),)]
 
 
-def acts(world: World) -> list[tuple[str, str]]:
+def acts(world: World | DiskWorld) -> list[tuple[str, str]]:
     """Return (action, outcome) of every ledger entry, oldest first."""
     return [(entry["action"], entry["outcome"]) for entry in world.entries()]

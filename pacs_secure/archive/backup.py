@@ -1,0 +1,225 @@
+"""Backing up: a consistent set of database, objects, published ledger and vault, signed, and pruned in its time.
+
+What is published of the ledger is read first, then the database as one moment sees it, then the objects
+that its rows name, then the vault: so the ledger continues what is published, no row names an object
+that the set lacks, and no row a key that the snapshot lacks. Everything in a set is ciphertext or names nobody.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from hashlib import sha256
+from tempfile import TemporaryFile
+from typing import BinaryIO
+from uuid import UUID
+
+from pacs_secure import __version__
+from pacs_secure.archive.backup_pruning import Pruned, prune
+from pacs_secure.archive.backup_sets import PUBLISHED_LATELY, copied, digest_of, held_before, seal_manifest
+from pacs_secure.archive.guard import Guard
+from pacs_secure.core.access import AccessRequest, Action, Purpose, Subject
+from pacs_secure.core.audit import Outcome
+from pacs_secure.core.backups import (
+    OBJECTS,
+    PUBLISHED,
+    SNAPSHOT,
+    Content,
+    FileDigest,
+    Manifest,
+    NamedObject,
+    Progress,
+    Tally,
+    VaultSnapshot,
+)
+from pacs_secure.core.errors import ArchiveError, NotFound, Tampered, Unavailable
+from pacs_secure.core.identifiers import Institution, ObjectId
+from pacs_secure.crypto.tlog import Frontier, leaf_hash
+from pacs_secure.ports import Blobs, Signer
+from pacs_secure.ports.backups import BackupPlace, DatabaseBackups, Files, VaultSnapshots
+
+ATTEMPTS = 3
+"""Moments of the database that are tried: objects of an erased study may go while a set is taken."""
+_NAMED = 24
+"""Bytes that an object is noted in: id and length."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """For how long; together the published horizon of an erasure (GDPR 17)."""
+
+    sets: timedelta = timedelta(days=30)
+    """Until then a set's index tells, sealed, of studies that were erased since."""
+    vault: timedelta = timedelta(days=14)
+    """Until then a vault snapshot holds keys that were forgotten since."""
+
+    @property
+    def horizon(self) -> timedelta:
+        """Return after which time nothing of what was erased is in any backup."""
+        return max(self.sets, self.vault)
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What came of taking a set."""
+
+    manifest: Manifest
+    copied: int
+    """Objects that no set before had."""
+    pruned: Pruned
+
+    def told(self) -> dict[str, str | int]:
+        """Return what the ledger says of it."""
+        manifest = self.manifest
+        return {
+            "set": manifest.name,
+            "manifest": sha256(manifest.to_json()).hexdigest(),
+            "studies": manifest.content.studies.count,
+            "objects": manifest.objects.count,
+            "copied": self.copied,
+            "bytes": manifest.objects_bytes,
+            "pruned": self.pruned.sets,
+            "vault": "yes" if manifest.vault else "no",
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """The verb: take a set."""
+
+    guard: Guard
+    database: DatabaseBackups
+    blobs: Blobs
+    published: Files
+    """The directory that the ledger is published to."""
+    vault: VaultSnapshots | None
+    """None: this process may take no snapshot of the vault; sets are without."""
+    signer: Signer | None
+    origin: str
+    home: Institution
+    keeping: Keeping
+    now: Callable[[], datetime]
+
+    def create(
+        self,
+        subject: Subject,
+        purpose: Purpose | None,
+        place: BackupPlace,
+        *,
+        details: dict[str, str],
+        progress: Progress = lambda _: None,
+    ) -> Taken:
+        """Take a set and prune what is past its time; a set that is not whole never gets its name.
+
+        Raises:
+            Denied: the caller may not.
+            Tampered: a row names an object that is missing or has another length.
+            Unavailable: something is out of reach or full, another backup is under way, or this process may not sign.
+        """
+        permit = self.guard.decide(AccessRequest(subject, Action.BACKUP_CREATE, purpose, details=details))
+        grant = self.guard.grant(permit, 0)
+        try:
+            if self.signer is None:
+                raise Unavailable("this process was not given the role that signs backup sets")
+            with place.locked():
+                taken = self._take(place, self.signer, progress)
+        except ArchiveError as error:
+            self.guard.finish_later(grant, Outcome.FAILED, {"error": type(error).__name__})
+            raise
+        self.guard.finish(permit, Outcome.COMPLETED, taken.told())
+        return taken
+
+    def _take(self, place: BackupPlace, signer: Signer, progress: Progress) -> Taken:
+        began = self.now()
+        name = f"{began:%Y%m%dT%H%M%S%fZ}"
+        files = place.begin(name)
+        changing, published = self._copy_published(place, files)
+        content, objects, size, new = self._copy_data(place, files, progress)
+        vault = self._snapshot(files)
+        manifest = Manifest(
+            name=name,
+            taken_at=began,
+            archive=__version__,
+            institution=self.home,
+            origin=self.origin,
+            content=content,
+            database=tuple(files.digest(one) for one in files.names() if one.startswith("database/")),
+            objects=objects,
+            objects_bytes=size,
+            objects_list=files.digest(OBJECTS),
+            published=published,
+            ledger_files=tuple(changing),
+            expires_at=began + self.keeping.sets,
+            vault=vault,
+        )
+        seal_manifest(files, manifest, signer)
+        place.finish(name)
+        return Taken(manifest, new, prune(place, self.now()))
+
+    def _copy_published(self, place: BackupPlace, files: Files) -> tuple[list[FileDigest], FileDigest]:
+        """Copy what is published of the ledger: what may change into the set, what never does beside it, once."""
+        changing = []
+        for name in PUBLISHED_LATELY:
+            try:
+                changing.append(files.write(f"ledger/{name}", self.published.read(name)))
+            except NotFound:
+                continue
+        before = held_before(place).published
+        settled = (name for name in self.published.names() if name not in PUBLISHED_LATELY)
+        copied_files = (self._copy_file(place, name, before) for name in settled)
+        lines = [one.line() for one in copied_files if one is not None]
+        return changing, files.write(PUBLISHED, "".join(lines).encode())
+
+    def _copy_file(self, place: BackupPlace, name: str, before: dict[str, FileDigest]) -> FileDigest | None:
+        there = digest_of(place.ledger, name, before.get(name))
+        if there is not None:
+            return there
+        try:
+            return place.ledger.write(name, self.published.read(name))
+        except NotFound:
+            return None  # a partial tile went when the full one came, which the newest checkpoint does not need
+
+    def _copy_data(self, place: BackupPlace, files: Files, progress: Progress) -> tuple[Content, Tally, int, int]:
+        """Copy the database and every object that its rows name; when one has gone meanwhile, of another moment."""
+        for _ in range(ATTEMPTS):
+            for name in list(files.names()):
+                if name.startswith("database/"):
+                    files.remove(name)
+            with TemporaryFile() as named:
+                folder = files.path("database/any").parent
+                content = self.database.export(folder, partial(_note, named), progress)
+                try:
+                    return content, *self._copy_objects(place, files, named, progress)
+                except NotFound:
+                    continue
+        raise Tampered("a row names an object that is missing: verify the archive")
+
+    def _copy_objects(
+        self, place: BackupPlace, files: Files, named: BinaryIO, progress: Progress
+    ) -> tuple[Tally, int, int]:
+        named.seek(0)
+        before, frontier, size, new = held_before(place).objects(), Frontier(), 0, 0
+        old = next(before, None)
+        with files.writing(OBJECTS) as listed:
+            while note := named.read(_NAMED):
+                one = NamedObject(ObjectId(UUID(bytes=note[:16])), int.from_bytes(note[16:], "big"))
+                while old is not None and old.object_id < one.object_id:
+                    old = next(before, None)
+                known = old if old is not None and old.object_id == one.object_id else None
+                held, fresh = copied(self.blobs, place.objects, one, known)
+                listed.write(held.line().encode())
+                frontier.append(leaf_hash(held.line().encode()))
+                size, new = size + held.length, new + fresh
+                progress(1)
+        return Tally(frontier.size, frontier.root().hex()), size, new
+
+    def _snapshot(self, files: Files) -> VaultSnapshot | None:
+        if self.vault is None:
+            return None
+        began = self.now()
+        self.vault.take(files.path(SNAPSHOT))
+        return VaultSnapshot(files.digest(SNAPSHOT), began, began + self.keeping.vault)
+
+
+def _note(to: BinaryIO, one: NamedObject) -> None:
+    to.write(one.object_id.bytes + one.length.to_bytes(_NAMED - 16, "big"))

@@ -1,0 +1,160 @@
+"""What taking, proving, restoring and pruning a backup set have in common: its manifest, its lists, its copies."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from hashlib import sha256
+from hmac import compare_digest
+from typing import Protocol
+
+from pacs_secure.core.backups import (
+    MANIFEST,
+    OBJECTS,
+    PUBLISHED,
+    SIGNATURE,
+    FileDigest,
+    HeldObject,
+    Manifest,
+    NamedObject,
+    read_files,
+    read_manifest,
+    read_objects,
+)
+from pacs_secure.core.errors import ArchiveError, NotFound, Tampered
+from pacs_secure.crypto.tlog import sign_note, verify_note
+from pacs_secure.ports import Blob, Blobs, Signer
+from pacs_secure.ports.backups import BackupPlace, Files
+
+PUBLISHED_LATELY = ("witnessed-checkpoint", "checkpoint")
+"""What changes of the published ledger, in the order in which it is read: a witness never vouches for more."""
+_AT_ONCE = 1 << 20
+
+
+class Digest(Protocol):
+    """A hash under way."""
+
+    def update(self, data: bytes, /) -> None:
+        """Take more bytes in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What the newest set refers to, so that it need not be read again."""
+
+    files: Files | None
+    published: dict[str, FileDigest] = field(default_factory=dict)
+
+    def objects(self) -> Iterator[HeldObject]:
+        """Yield its objects in the order of their ids."""
+        if self.files is not None:
+            yield from objects_of(self.files)
+
+
+def signing_name(origin: str) -> str:
+    """Return the name of the key for backup sets of a ledger."""
+    return f"{origin}/backup"
+
+
+def seal_manifest(files: Files, manifest: Manifest, signer: Signer) -> None:
+    """Write a manifest and the note that binds it to the ledger's key (C2SP signed-note)."""
+    name, written = signing_name(manifest.origin), manifest.to_json()
+    text = _text(name, written)
+    files.write(MANIFEST, written)
+    files.write(SIGNATURE, sign_note(text, name, signer.public_key(), signer.sign(text)))
+
+
+def open_manifest(files: Files, origin: str, public_key: bytes) -> Manifest:
+    """Read a manifest that the ledger's key has signed.
+
+    Raises:
+        Tampered: it was not signed so, or says another thing than was signed.
+    """
+    name = signing_name(origin)
+    try:
+        written = files.read(MANIFEST)
+        if not compare_digest(verify_note(files.read(SIGNATURE), name, public_key), _text(name, written)):
+            raise Tampered("the manifest is not the one that was signed")
+    except NotFound:
+        raise Tampered("the manifest or its signature is missing") from None
+    return read_manifest(written)
+
+
+def objects_of(files: Files) -> Iterator[HeldObject]:
+    """Yield the objects of a set, in the order of their ids; raise `Tampered` when the list cannot be read."""
+    return read_objects(files.lines(OBJECTS))
+
+
+def published_of(files: Files) -> Iterator[FileDigest]:
+    """Yield the published files that a set refers to; raise `Tampered` when the list cannot be read."""
+    return read_files(files.lines(PUBLISHED))
+
+
+def held_before(place: BackupPlace) -> Held:
+    """Return what the newest set refers to; nothing where there is none, or none that can be read."""
+    names = place.names()
+    if not names:
+        return Held(None)
+    files = place.get(names[-1])
+    try:
+        return Held(files, {one.name: one for one in published_of(files)})
+    except ArchiveError:
+        return Held(None)
+
+
+def digest_of(files: Files, name: str, known: FileDigest | None) -> FileDigest | None:
+    """Return the digest of a file that is there, as known or as read; None when there is none."""
+    try:
+        if known is not None and files.length(name) == known.length:
+            return known
+        return files.digest(name)
+    except NotFound:
+        return None
+
+
+def copied(source: Blobs, to: Blobs, one: NamedObject, known: HeldObject | None) -> tuple[HeldObject, bool]:
+    """Return an object as it lies in the backup, and whether it had to be copied.
+
+    Raises:
+        NotFound: the source has none.
+        Tampered: it has another length than its row says.
+    """
+    there = _held(to, one, known)
+    if there is not None:
+        return there, False
+    digest = sha256()
+    with source.open(one.object_id) as blob:
+        if blob.length != one.length:
+            raise Tampered("an object has another length than its row says: verify the archive")
+        to.remove(one.object_id)  # what lies there is damaged
+        to.put(one.object_id, pieces(blob, digest))
+    return HeldObject(one.object_id, one.length, digest.hexdigest()), True
+
+
+def _held(to: Blobs, one: NamedObject, known: HeldObject | None) -> HeldObject | None:
+    try:
+        with to.open(one.object_id) as blob:
+            if blob.length != one.length:
+                return None
+            return known or HeldObject(one.object_id, one.length, digest_of_blob(blob))
+    except NotFound:
+        return None
+
+
+def digest_of_blob(blob: Blob) -> str:
+    """Return the SHA-256 of an object as it is stored."""
+    digest = sha256()
+    for _ in pieces(blob, digest):
+        pass
+    return digest.hexdigest()
+
+
+def pieces(blob: Blob, digest: Digest) -> Iterator[bytes]:
+    """Yield an object piece by piece, each counted into a digest."""
+    for at in range(0, blob.length, _AT_ONCE):
+        piece = blob.read_at(at, min(_AT_ONCE, blob.length - at))
+        digest.update(piece)
+        yield piece
+
+
+def _text(name: str, written: bytes) -> bytes:
+    # Two lines: a checkpoint has three, so neither can ever be taken for the other.
+    return f"{name}\nsha256 {sha256(written).hexdigest()}\n".encode()

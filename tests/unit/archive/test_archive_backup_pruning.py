@@ -1,0 +1,93 @@
+"""Sets and snapshots go in their time, and nothing goes that a set still needs."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from pacs_secure.archive.backup_pruning import Pruned, prune
+from pacs_secure.core.access import Action
+from pacs_secure.core.backups import MANIFEST, SNAPSHOT
+from tests.fakes_keys import FakeKeyring
+from tests.keeping import Kept, keep
+from tests.unit.archive.instances import data_set, store
+from tests.world import disk_world
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Iterator[Kept]:
+    keyring = FakeKeyring()
+    with disk_world(tmp_path / "archive", keyring, keyring, keyring) as world:
+        made = keep(world, tmp_path / "backups", keyring)
+        store(world, data_set(1))
+        world.notary.attest()
+        yield made
+        made.place.close()
+
+
+def test_a_vault_snapshot_goes_before_its_set_does(kept: Kept) -> None:
+    old = kept.take().manifest.name
+    kept.ahead = timedelta(days=14, minutes=1)
+    taken = kept.take()
+
+    assert taken.pruned == Pruned(0, 1, 0)
+    assert SNAPSHOT not in kept.place.get(old).names()
+    assert SNAPSHOT in kept.place.get(taken.manifest.name).names()
+    assert kept.take().pruned == Pruned()
+    assert kept.verify(old).verdict.sound
+
+
+def test_a_set_goes_with_what_no_other_set_refers_to(kept: Kept) -> None:
+    engines = kept.world.house.engines
+    only_old = kept.take()
+    row = next(iter(kept.place.objects.names()))
+    store(kept.world, data_set(2))
+    kept.world.notary.attest()
+    with kept.world.database._engine.begin() as connection:
+        for table in ("instances", "series", "name_tokens", "study_modalities", "studies"):
+            where = "object_id = :it" if table == "instances" else None
+            sql = f"DELETE FROM {table}" + (f" WHERE {where}" if where else " WHERE 0")
+            connection.exec_driver_sql(sql, {"it": row.object_id.bytes} if where else {})
+    engines.blobs.remove(row.object_id)
+    kept.ahead = timedelta(days=30, minutes=1)
+    taken = kept.take()
+
+    assert taken.pruned == Pruned(1, 0, 1)
+    assert kept.place.names() == [taken.manifest.name] != [only_old.manifest.name]
+    assert row.object_id not in {stored.object_id for stored in kept.place.objects.names()}
+    assert kept.verify(taken.manifest.name).verdict.sound
+
+
+def test_the_newest_set_stays_whatever_its_time(kept: Kept) -> None:
+    name = kept.take().manifest.name
+
+    assert prune(kept.place, kept.now() + timedelta(days=4000)) == Pruned()
+    assert kept.verify(name).verdict.sound
+
+
+def test_where_a_manifest_cannot_be_read_nothing_is_swept(kept: Kept) -> None:
+    first, second = kept.take().manifest.name, kept.take().manifest.name
+    kept.place.get(first).write(MANIFEST, b"{}")
+    stray = store(kept.world, data_set(9))
+    kept.ahead = timedelta(days=31)
+    taken = kept.take()
+
+    assert stray
+    assert taken.pruned == Pruned(1, 0, 0)
+    assert kept.place.names() == [first, taken.manifest.name]
+    assert second not in kept.place.names()
+
+
+def test_published_files_go_with_the_last_set_that_refers_to_them(kept: Kept) -> None:
+    kept.take()
+    partial = [name for name in kept.place.ledger.names() if ".p/" in name]
+    for number in range(300):
+        kept.world.archive.guard.announce(kept.home, Action.SYSTEM_START, {"n": number})
+    kept.world.notary.attest()
+    kept.ahead = timedelta(days=31)
+    taken = kept.take()
+
+    assert partial
+    assert not set(partial) & set(kept.place.ledger.names())
+    assert kept.verify(taken.manifest.name).verdict.sound
