@@ -60,3 +60,20 @@ Feature: Safe from the first minute
       | the ledger cannot be opened                         |
       | the ledger is of another version                    |
       | nobody vouches for identities                       |
+
+  @ACC-11 @SEC-03
+  Scenario: What the archive logs in with at the key store is delivered wrapped, and lies on no disk
+    Given a configuration for production on a real vault
+    And what it logs in with is delivered wrapped
+    When the archive is started
+    Then it gets ready
+    And nothing that it logs in with is left on the disk
+
+  @ACC-11 @SEC-03
+  Scenario: Whoever has opened it on the way is noticed
+    Given a configuration for production on a real vault
+    And what it logs in with is delivered wrapped
+    But somebody has opened what its signer logs in with
+    When the archive is started
+    Then it ends without having opened a door, and says why
+    And an alarm about the signer is on record

@@ -1,6 +1,5 @@
 """Where settings become engines: every adapter is opened here, and given to the house."""
 
-import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -44,7 +43,6 @@ from pacs_secure.adapters.vault_authority import VaultAuthority
 from pacs_secure.adapters.vault_key_list import VaultKeyList
 from pacs_secure.adapters.vault_keyring import VaultEraser, VaultSigner, VaultUnwrapper, VaultWrapper
 from pacs_secure.adapters.vault_rewrapper import VaultRewrapper
-from pacs_secure.adapters.vault_session import TIMEOUT, AppRole, VaultSession
 from pacs_secure.adapters.vault_shelf import VaultShelf
 from pacs_secure.archive.enrolment import certified
 from pacs_secure.archive.guard import Terms
@@ -59,47 +57,11 @@ from pacs_secure.house import Engines, House, furnish
 from pacs_secure.ports import Device, Signer
 from pacs_secure.settings import Settings
 from pacs_secure.stores import object_store
+from pacs_secure.vault import Vault
 
 _PACKAGE = Path(__file__).parent
 LISTING = (0.5, 30.0)
 """Seconds for whoever has a whole shelf listed: the vault tells it in one piece."""
-
-
-class Vault:
-    """The sessions of one installation, each with the rights of one role."""
-
-    def __init__(self, settings: Settings, stack: ExitStack) -> None:
-        self._settings = settings
-        self._stack = stack
-        try:
-            self._credentials = json.loads(settings.vault.credentials_file.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            raise Unavailable("the vault credentials cannot be read") from None
-
-    def session(self, role: str, timeout: tuple[float, float] = TIMEOUT) -> VaultSession:
-        """Return a session that logs in as ``role`` when it is first used, closed with the house."""
-        return self._open(self.identity(role), timeout)
-
-    def identity(self, role: str) -> AppRole:
-        """Return what a role logs in with; raise `Unavailable` when this process was not given it."""
-        try:
-            return AppRole(**self._credentials[role])
-        except (KeyError, TypeError):
-            raise Unavailable(f"the vault credentials lack the role {role}") from None
-
-    def session_if_given(self, role: str, timeout: tuple[float, float] = TIMEOUT) -> VaultSession | None:
-        """Return such a session, or None when this process was not given the role."""
-        return self.session(role, timeout) if role in self._credentials else None
-
-    def anonymous(self) -> VaultSession:
-        """Return a session for what needs no login."""
-        return self._open(None)
-
-    def _open(self, identity: AppRole | None, timeout: tuple[float, float] = TIMEOUT) -> VaultSession:
-        vault = self._settings.vault
-        session = VaultSession(vault.address, vault.ca_file, identity, timeout=timeout)
-        self._stack.callback(session.close)
-        return session
 
 
 def _terms(settings: Settings) -> Terms:
@@ -118,9 +80,12 @@ def assemble(settings: Settings) -> Iterator[House]:
 
     Raises:
         Unavailable: an engine cannot be opened.
+        Tampered: somebody else has unwrapped a secret id that was delivered to this process.
     """
     with ExitStack() as stack:
-        yield open_house(settings, stack, Vault(settings, stack))
+        vault = Vault(settings, stack)
+        vault.demand_whole()
+        yield open_house(settings, stack, vault)
 
 
 def open_house(settings: Settings, stack: ExitStack, vault: Vault) -> House:

@@ -13,11 +13,12 @@ from pacs_secure.adapters.sql import SqlScratch
 from pacs_secure.adapters.vault_snapshots import PATIENCE, RaftSnapshots, VaultTrials
 from pacs_secure.archive.backup import Backup, Keeping
 from pacs_secure.archive.backup_proof import ProveBackup
-from pacs_secure.bootstrap import Vault, open_house
+from pacs_secure.bootstrap import open_house
 from pacs_secure.core.errors import NotFound, Unavailable
 from pacs_secure.core.identifiers import institution
 from pacs_secure.house import House
 from pacs_secure.settings import Settings
+from pacs_secure.vault import Vault
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ def opened(settings: Settings, unseal_file: Path | None = None) -> Iterator[Safe
     """
     with ExitStack() as stack:
         vault = Vault(settings, stack)
+        vault.demand_whole()
         yield safekeeping(settings, open_house(settings, stack, vault), vault, unseal_file)
 
 

@@ -22,7 +22,7 @@ from pacs_secure.archive.notary import Notary
 from pacs_secure.archive.readiness import Readiness
 from pacs_secure.archive.scrub import LOOK_EVERY, Scrub
 from pacs_secure.archive.vouching import Vouching
-from pacs_secure.bootstrap import Vault, open_house
+from pacs_secure.bootstrap import open_house
 from pacs_secure.core.access import AccessRequest, Action, Door, Role, Subject
 from pacs_secure.core.errors import Tampered, Unavailable
 from pacs_secure.core.identifiers import institution
@@ -33,6 +33,7 @@ from pacs_secure.house import House
 from pacs_secure.messengers import forwarders, notifiers
 from pacs_secure.ports import RevocationLists
 from pacs_secure.settings import Settings
+from pacs_secure.vault import Vault
 from pacs_secure.web import metrics
 from pacs_secure.web.app import create_app
 from pacs_secure.web.multipart import UploadLimits
@@ -78,6 +79,8 @@ def serve(settings: Settings) -> None:
         stack.callback(house.engines.leader.stop)
         # 3 recover
         _recover(settings, house)
+        vault.tell(_alarm(settings, house))
+        vault.demand_whole()
         # 4 attest
         _start_witnessing(settings, house, stack)
         _start_notary(settings, house, vault, stack)

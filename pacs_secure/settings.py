@@ -26,7 +26,8 @@ class Vault(Section):
     address: str
     ca_file: Path
     credentials_file: Path
-    """JSON, mode 0600: role name -> {"role_id", "secret_id"}."""
+    """JSON, mode 0600: role name -> {"role_id", "secret_id"}, or {"role_id", "wrapping_token_file"} where the secret id
+    is delivered wrapped: the token in that file is unwrapped once, at the start."""
 
 
 class Dicom(Section):

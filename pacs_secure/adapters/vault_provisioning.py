@@ -89,6 +89,11 @@ def credentials(vault: VaultSession, role: VaultRole) -> AppRole:
     return AppRole(role_id, vault.post(f"{place}/secret-id", {}).demand_done().text("data", "secret_id"))
 
 
+def wrapped_secret_id(vault: VaultSession, role: VaultRole, seconds: int = 300) -> str:
+    """Return a token that gives out another secret id of ``role``, once and within that time."""
+    return vault.post_wrapped(f"auth/approle/role/{role}/secret-id", {}, seconds)
+
+
 def issue_certificate(
     vault: VaultSession,
     role: CertificateRole,

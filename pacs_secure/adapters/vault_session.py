@@ -163,6 +163,11 @@ class VaultSession:
         """Write to a path; errors as for `get`. What was asked may have been done although no answer came."""
         return self._request("post", path, body)
 
+    def post_wrapped(self, path: str, body: Json, seconds: int) -> str:
+        """Write to a path and return the token that opens the answer, once and in that time; errors as for `get`."""
+        reply = self._request("post", path, body, {"X-Vault-Wrap-TTL": f"{seconds}s"})
+        return reply.demand_done().text("wrap_info", "token")
+
     def delete(self, path: str) -> Reply:
         """Remove what is at a path; errors as for `get`."""
         return self._request("delete", path, None)
@@ -199,17 +204,19 @@ class VaultSession:
             raise Unavailable("the vault refuses this role")
         return reply
 
-    def _request(self, method: str, path: str, body: Json | None) -> Reply:
+    def _request(self, method: str, path: str, body: Json | None, more: Mapping[str, str] | None = None) -> Reply:
         login = self._current()
-        reply = self._send(method, path, body, login)
+        reply = self._send(method, path, body, login, more)
         if reply is None and self._outdated(login):
-            reply = self._send(method, path, body, self._current())
+            reply = self._send(method, path, body, self._current(), more)
         if reply is None:
             raise Unavailable("the vault refuses this role")
         return reply
 
-    def _send(self, method: str, path: str, body: Json | None, login: _Login | None) -> Reply | None:
-        headers = _headers(login)
+    def _send(
+        self, method: str, path: str, body: Json | None, login: _Login | None, more: Mapping[str, str] | None
+    ) -> Reply | None:
+        headers = {**(more or {}), **_headers(login)}
         return self._exchange(lambda: self._client.adapter.request(method, f"/v1/{path}", headers=headers, json=body))
 
     def _current(self) -> _Login | None:

@@ -24,9 +24,11 @@ from jose import jwt
 from pytest_bdd import given, parsers, scenarios, then, when
 
 from pacs_secure.adapters.development_issuer import AUDIENCE, ISSUER, DevelopmentIssuer
+from pacs_secure.adapters.sql import Database, SqlLedger
 from pacs_secure.adapters.tokens import JoseAuthenticator
 from pacs_secure.adapters.vault_keyring import VaultSigner
-from pacs_secure.adapters.vault_provisioning import VaultRole
+from pacs_secure.adapters.vault_provisioning import VaultRole, wrapped_secret_id
+from pacs_secure.adapters.vault_wrapping import unwrap_secret_id
 from pacs_secure.core.access import Role
 from pacs_secure.settings import LOOPBACK, load
 from pacs_secure.web.app import OPENAPI_URL, create_app
@@ -39,6 +41,7 @@ from tests.settings_file import WHOLE, written
 from tests.small_issuer import small_issuer
 from tests.vault_fixture import RunningVault, free_ports
 from tests.web_client import WebClient
+from tests.world import told
 
 scenarios("installation.feature")
 
@@ -295,6 +298,43 @@ def _missing(installation: Installation, openbao: RunningVault, keys: VaultKeys,
         ),
     }
     ways[what]()
+
+
+@given("what it logs in with is delivered wrapped")
+def _delivered(installation: Installation, openbao: RunningVault) -> None:
+    file = installation.directory / "credentials.json"
+    told = json.loads(file.read_text())
+    with openbao.administering() as vault:
+        for role, credentials in told.items():
+            token = installation.directory / f"{role}.token"
+            token.write_text(wrapped_secret_id(vault, VaultRole(role)))
+            token.chmod(0o600)
+            del credentials["secret_id"]
+            credentials["wrapping_token_file"] = token.name
+    file.write_text(json.dumps(told))
+
+
+@given("somebody has opened what its signer logs in with")
+def _opened(installation: Installation, openbao: RunningVault, tmp_path: Path) -> None:
+    stolen = tmp_path / "stolen"
+    shutil.copy(installation.directory / "signer.token", stolen)
+    assert unwrap_secret_id(openbao.address, openbao.ca_file, "signer", stolen)
+
+
+@then("nothing that it logs in with is left on the disk")
+def _not_on_disk(installation: Installation) -> None:
+    assert list(installation.directory.glob("*.token")) == []
+    assert "secret_id" not in (installation.directory / "credentials.json").read_text()
+
+
+@then("an alarm about the signer is on record")
+def _alarm(installation: Installation) -> None:
+    with closing(Database(installation.directory / "index.db")) as database:
+        ledger = SqlLedger(database)
+        entries = [told(entry) for entry in ledger.entries(0, ledger.size())]
+    (alarm,) = [entry["facts"] for entry in entries if entry["action"] == "system:alarm"]
+    assert (alarm["alarm"], alarm["role"]) == ("vault credentials", "signer")
+    assert list(installation.directory.glob("*.spent")) == []
 
 
 def _of_another_version(file: Path) -> None:
