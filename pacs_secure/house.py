@@ -12,6 +12,7 @@ from pacs_secure.adapters.policy_check import check_policy
 from pacs_secure.adapters.printing.printer import PagePrinter
 from pacs_secure.adapters.vault_authority import VaultAuthority
 from pacs_secure.archive import Archive
+from pacs_secure.archive.adoption import Adoption
 from pacs_secure.archive.audit_events import AuditEvents
 from pacs_secure.archive.boards import Convening
 from pacs_secure.archive.break_glass import BreakGlass
@@ -29,12 +30,14 @@ from pacs_secure.archive.forgetting import Forget
 from pacs_secure.archive.guard import Guard, Terms
 from pacs_secure.archive.incident import IncidentReport
 from pacs_secure.archive.ingest import Ingest
+from pacs_secure.archive.institution_recovery import InstitutionRecovery
 from pacs_secure.archive.institutions import InstitutionSeals, OutlastingSeals
 from pacs_secure.archive.invitations import Invitations
 from pacs_secure.archive.key_pool import KeyPool
 from pacs_secure.archive.ledger_keys import LedgerKeys
 from pacs_secure.archive.ledger_proofs import LedgerProofs
 from pacs_secure.archive.ledger_reading import LedgerReading
+from pacs_secure.archive.ledger_recovery import LedgerRecovery
 from pacs_secure.archive.ledger_report import LedgerReport
 from pacs_secure.archive.ledger_retention import LedgerRetention
 from pacs_secure.archive.living_keys import LivingKeys
@@ -44,6 +47,7 @@ from pacs_secure.archive.opened_boards import BoardPages
 from pacs_secure.archive.patient_trail import PatientTrail
 from pacs_secure.archive.policies import Policies
 from pacs_secure.archive.proven_devices import ProvenDevices
+from pacs_secure.archive.rebuild import Rebuild
 from pacs_secure.archive.recovery import Recovery
 from pacs_secure.archive.rekey import Rekey
 from pacs_secure.archive.replication import Replication
@@ -51,7 +55,7 @@ from pacs_secure.archive.report.appendix import Appendix
 from pacs_secure.archive.report.reading import WholeReading
 from pacs_secure.archive.resurrection import Resurrection
 from pacs_secure.archive.retrieve import Retrieve
-from pacs_secure.archive.seals import Opener, Sealer
+from pacs_secure.archive.seals import Opener, Recoverer, Sealer
 from pacs_secure.archive.search import Search
 from pacs_secure.archive.sessions import Sessions, SessionTerms
 from pacs_secure.archive.shares import Sharing
@@ -85,6 +89,7 @@ from pacs_secure.ports import (
     Patients,
     PolicyHistory,
     Publisher,
+    Rebuilds,
     Records,
     ReportPrinter,
     Retention,
@@ -140,6 +145,7 @@ class Engines:
     tombstones: Tombstones
     rewraps: Rewraps
     scrubs: Scrubs
+    rebuilds: Rebuilds
     key_list: KeyList | None = None
     """None: this process may not list the shelf."""
     eraser: KeyEraser | None = None
@@ -237,6 +243,7 @@ def furnish(engines: Engines, terms: Terms | None = None, session_terms: Session
         retrieve=Retrieve(guard, facts, engines.records, common.opener),
         search=Search(guard, engines.records, seals),
         verify=verify,
+        rebuild=_rebuild(common),
         report=_report(common, whole),
         incident=IncidentReport(guard, facts, whole, engines.installation, engines.printer, engines.signer, _now),
         enrolment=Enrolment(guard, engines.devices, engines.authority, _now),
@@ -312,6 +319,7 @@ def _verify(common: _Common) -> Verify:
         common.objects,
         common.seals,
         engines.unwrapper,
+        engines.rebuilds,
         engines.tombstones,
         engines.shelf,
         engines.key_list,
@@ -330,6 +338,25 @@ def _verify(common: _Common) -> Verify:
         engines.origin,
         engines.public_key,
         _now,
+    )
+
+
+def _rebuild(common: _Common) -> Rebuild:
+    engines, list_ = common.engines, common.engines.key_list
+    return Rebuild(
+        common.guard,
+        engines.records,
+        engines.patients,
+        engines.blobs,
+        engines.rebuilds,
+        Adoption(Recoverer(common.keys, engines.blobs), common.seals, Limits()),
+        LedgerRecovery(engines.rebuilds, engines.ledger, engines.publisher, engines.origin, engines.public_key),
+        InstitutionRecovery(engines.records, engines.ledger, list_, engines.wrapper, engines.unwrapper),
+        list_,
+        engines.unwrapper,
+        engines.home,
+        _now,
+        time.monotonic,
     )
 
 

@@ -105,6 +105,9 @@ def serve(settings: Settings) -> None:
 
 
 def _recover(settings: Settings, house: House) -> None:
+    rebuild = house.engines.rebuilds.newest()
+    if rebuild is not None and rebuild.finished_at is None:
+        raise Unavailable("the index is being rebuilt: let `pacs-secure verify --rebuild-index` come to its end first")
     house.engines.blobs.sweep_temporary(OLDEST_TEMPORARY)
     closed = house.archive.recovery.close_open_acts(datetime.now(UTC))
     if closed:

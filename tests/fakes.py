@@ -419,7 +419,7 @@ class MemoryRecords:
             return study.facts
         patient = self._patients.get((identity.institution, indexed.study.patient_token)) or uuid4()
         named = (identity.institution, identity.study_instance_uid, uuid4(), patient, indexed.department)
-        return StudyFacts(*named, epoch=epoch)
+        return StudyFacts(*named, epoch=epoch, safeguards=indexed.safeguards)
 
     def _insert(self, indexed: IndexedInstance, facts: StudyFacts, prove: Callable[[StudyFacts], bytes]) -> None:
         identity = indexed.row.identity

@@ -28,6 +28,7 @@ from pacs_secure.adapters.sql import (
     SqlNotices,
     SqlPatients,
     SqlPolicies,
+    SqlRebuilds,
     SqlRecords,
     SqlRetention,
     SqlRewraps,
@@ -77,6 +78,7 @@ from tests.fakes_forgettings import MemoryForgettings
 from tests.fakes_keys import FakeKeyring, MemoryRewraps
 from tests.fakes_policies import MemoryPolicies
 from tests.fakes_questions import MemoryEmployeeQuestions
+from tests.fakes_rebuilds import MemoryRebuilds
 from tests.fakes_scrubs import MemoryScrubs
 from tests.fakes_sessions import MemorySessions
 from tests.fakes_sharing import MemoryBoards, MemoryShares
@@ -177,6 +179,7 @@ def memory_world(second: Blobs | None = None) -> World:
         rewraps=MemoryRewraps(ledger),
         rewrapper=keyring,
         scrubs=MemoryScrubs(),
+        rebuilds=MemoryRebuilds(records),
         key_list=keyring,
         second=second,
         eraser=keyring,
@@ -308,6 +311,7 @@ def disk_world(
         forgettings=SqlForgettings(database),
         tombstones=TombstoneDirectory(directory / "tombstones", ORIGIN, public_key, signer),
         scrubs=SqlScrubs(database),
+        rebuilds=SqlRebuilds(database),
         key_list=key_list,
         eraser=eraser,
         rewraps=SqlRewraps(database),

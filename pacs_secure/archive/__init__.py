@@ -25,6 +25,7 @@ from pacs_secure.archive.ledger_retention import LedgerRetention
 from pacs_secure.archive.notices import NoticeBook
 from pacs_secure.archive.patient_trail import PatientTrail
 from pacs_secure.archive.policies import Policies
+from pacs_secure.archive.rebuild import Rebuild
 from pacs_secure.archive.recovery import Recovery
 from pacs_secure.archive.rekey import Rekey
 from pacs_secure.archive.replication import Replication
@@ -46,6 +47,7 @@ class Archive:
     retrieve: Retrieve
     search: Search
     verify: Verify
+    rebuild: Rebuild
     enrolment: Enrolment
     recovery: Recovery
     break_glass: BreakGlass

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from pacs_secure.core.access import Safeguard
 from pacs_secure.core.instance import (
     Description,
     IndexedInstance,
@@ -20,8 +21,14 @@ BIRTH_DATE = "PatientBirthDate"
 PERSON_NAMES = ("PatientName", "ReferringPhysicianName")
 
 
-def index(seal: IndexSeal, row: InstanceRow, description: Description, department: str) -> IndexedInstance:
-    """Seal and tokenise one instance for the index (DESIGN 6)."""
+def index(
+    seal: IndexSeal,
+    row: InstanceRow,
+    description: Description,
+    department: str,
+    safeguards: frozenset[Safeguard] = frozenset(),
+) -> IndexedInstance:
+    """Seal and tokenise one instance for the index (DESIGN 6); a study that it begins has these safeguards."""
     study, series, instance = (str(uid) for uid in _uids(row))
     names = seal.name_tokens(description.patient_name) | seal.name_tokens(description.referring_physician_name)
     return IndexedInstance(
@@ -47,6 +54,7 @@ def index(seal: IndexSeal, row: InstanceRow, description: Description, departmen
             instance_number=description.instance_number,
             box=seal.seal(Level.INSTANCE, study, instance, description.instance_json),
         ),
+        safeguards=safeguards,
     )
 
 

@@ -8,17 +8,27 @@ does not open.
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 
 from pacs_secure.archive.copies import Copies
 from pacs_secure.archive.study_keys import StudyKeys
 from pacs_secure.core.access import Action, Grant
 from pacs_secure.core.errors import Denied, NotFound, Tampered
-from pacs_secure.core.identifiers import KeyId, ObjectId, Uid
+from pacs_secure.core.identifiers import Institution, KeyId, ObjectId, Uid
 from pacs_secure.core.instance import Identity, InstanceRow, SealedObject
-from pacs_secure.crypto.envelope import open_envelope, open_metadata, seal_envelope, seal_metadata
-from pacs_secure.crypto.stream import BODY_HEADER, RangeOpener, final_chunk, open_stream, seal
+from pacs_secure.crypto.envelope import (
+    LABEL_AT,
+    LONGEST_LABEL,
+    StoredHeader,
+    open_envelope,
+    open_metadata,
+    parse_header,
+    read_label,
+    seal_envelope,
+    seal_metadata,
+)
+from pacs_secure.crypto.stream import BODY_HEADER, COMMITMENT, RangeOpener, final_chunk, open_stream, seal
 from pacs_secure.ports import Blob, Blobs, ForgettableKey
 
 PIECE = 1 << 20
@@ -192,6 +202,85 @@ def _stored(blobs: Blobs, row: InstanceRow) -> Iterator[Blob]:
         if blob.length != row.sealed.stored_length:
             raise Tampered("the stored object has another length")
         yield blob
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """One object that was opened by what it says of itself, all of it proven by its study key."""
+
+    identity: Identity
+    transfer_syntax_uid: Uid
+    data_set_sha256: bytes
+    sealed: SealedObject
+    stream: bytearray = field(repr=False)
+    """The whole Part 10 stream."""
+
+
+class Recoverer:
+    """Opens objects without an index row, for rebuilding a lost index and for nothing else.
+
+    Who cannot make a key on the shelf cannot make an object that opens here: label, DEK and every chunk are sealed
+    under it.
+    """
+
+    def __init__(self, keys: StudyKeys, blobs: Blobs) -> None:
+        self._keys = keys
+        self._blobs = blobs
+
+    def key_of(self, grant: Grant, object_id: ObjectId) -> KeyId:
+        """Return the name of the study key that a stored object says it needs; nothing of that is proven yet.
+
+        Raises:
+            NotFound: there is no such object.
+            Tampered: it is no sealed object, or another one than its name says.
+        """
+        _demand_rebuild(grant)
+        with self._blobs.open(object_id) as blob:
+            return _own_header(blob, object_id)[1].study_key_id
+
+    def open(self, grant: Grant, of: Institution, object_id: ObjectId) -> Recovered:
+        """Open a stored object of an institution.
+
+        Raises:
+            NotFound: there is no such object, or its key was forgotten.
+            Tampered: it was not made under its study key, is another institution's, or was changed.
+        """
+        _demand_rebuild(grant)
+        with self._blobs.open(object_id) as blob:
+            start, header = _own_header(blob, object_id)
+            key = self._keys.for_opening(of, {header.study_key_id})[header.study_key_id]
+            label = read_label(key.key, start)
+            if label.identity.institution != of:
+                raise Tampered("the object is another institution's than its key")
+            commitment = blob.read_at(header.length, BODY_HEADER)[-COMMITMENT:]
+            sealed = SealedObject(
+                object_id, header.study_key_id, header.wrapped_dek, commitment, header.length, 0, blob.length
+            )
+            dek, context = open_envelope(key.key, label.identity, sealed)
+            stream = bytearray()
+            for piece in open_stream(dek, context, _pieces(blob, sealed), commitment):
+                stream += piece
+        whole = replace(sealed, plaintext_length=len(stream))
+        return Recovered(label.identity, label.transfer_syntax_uid, label.data_set_sha256, whole, stream)
+
+    def metadata_box(self, recovered: Recovered, metadata_json: bytes) -> bytes:
+        """Seal the metadata of a recovered object as it lies beside an index row."""
+        of, key_id = recovered.identity.institution, recovered.sealed.study_key_id
+        key = self._keys.for_opening(of, {key_id})[key_id]
+        return seal_metadata(key.key, recovered.sealed.object_id, metadata_json)
+
+
+def _own_header(blob: Blob, object_id: ObjectId) -> tuple[bytes, StoredHeader]:
+    start = blob.read_at(0, LABEL_AT + LONGEST_LABEL)
+    header = parse_header(start)
+    if header.object_id != object_id:
+        raise Tampered("the object is another one than its name says")
+    return start, header
+
+
+def _demand_rebuild(grant: Grant) -> None:
+    if grant.request.action is not Action.ARCHIVE_REBUILD:
+        raise Denied("the Grant is for something else")
 
 
 def _demand(grant: Grant, row: InstanceRow) -> None:

@@ -17,7 +17,7 @@ from pacs_secure.archive.proofs import demand_study, demand_tie
 from pacs_secure.core.access import Grant
 from pacs_secure.core.audit import Finding, Pace, Verdict
 from pacs_secure.core.errors import Tampered
-from pacs_secure.core.identifiers import Institution, KeyId, ObjectId
+from pacs_secure.core.identifiers import Institution, KeyId, ObjectId, made_at
 from pacs_secure.core.instance import InstanceRow
 from pacs_secure.crypto.index_seal import IndexSeal
 from pacs_secure.ports import (
@@ -25,6 +25,7 @@ from pacs_secure.ports import (
     KeyList,
     KeyShelf,
     KeyUnwrapper,
+    Rebuilds,
     Records,
     Shelf,
     StoredName,
@@ -78,6 +79,7 @@ class StoreCheck:
     objects: ObjectCheck
     seals: InstitutionSeals
     unwrapper: KeyUnwrapper
+    rebuilds: Rebuilds
     tombstones: Tombstones
     shelf: KeyShelf
     keys: KeyList | None
@@ -137,6 +139,10 @@ class StoreCheck:
 
     def _sweep(self, walk: _Walk) -> int:
         """Remove dead ciphertext; return how much."""
+        rebuild = self.rebuilds.newest()
+        if rebuild is not None and rebuild.finished_at is None:
+            walk.found("index", "it is being rebuilt and that has not come to its end: nothing was swept")
+            return 0
         dead = list(islice(self._dead(), MOST_DEAD + walk.objects + 1))
         if len(dead) > min(MOST_DEAD, walk.objects):
             problem = f"no row names {len(dead)} objects or more: the index is not theirs, nothing was swept"
@@ -148,7 +154,14 @@ class StoreCheck:
 
     def _dead(self) -> Iterator[ObjectId]:
         """Yield objects older than a day that no row names: the index is asked after the store."""
-        old = (stored for stored in self.blobs.names() if self.now() - stored.written_at > DEAD_AFTER)
+        rebuild = self.rebuilds.newest()
+        since = None if rebuild is None else rebuild.finished_at
+        old = (
+            stored
+            for stored in self.blobs.names()
+            # What a rebuild could make nothing of may still be a picture: somebody has to look.
+            if self.now() - stored.written_at > DEAD_AFTER and (since is None or made_at(stored.object_id) > since)
+        )
         for some in _batches(old):
             named = self.records.naming_objects([stored.object_id for stored in some])
             yield from (stored.object_id for stored in some if stored.object_id not in named)

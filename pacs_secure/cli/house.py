@@ -22,7 +22,9 @@ from pacs_secure.core.identifiers import institution
 if TYPE_CHECKING:
     from pacs_secure.archive import Archive
     from pacs_secure.archive.ledger_walk import Progress as Advance
+    from pacs_secure.archive.rebuild import Watch
     from pacs_secure.archive.store_check import Paced
+    from pacs_secure.core.rebuilding import Seen
     from pacs_secure.settings import Settings
 
 err = Console(stderr=True)
@@ -106,6 +108,19 @@ def pace_bar(what: str) -> Iterator["Paced"]:
     with Progress(console=err, transient=True, disable=not err.is_terminal) as progress:
         task = progress.add_task(what, total=None)
         yield lambda pace: progress.update(task, completed=pace.objects, description=f"{what}, {_speed(pace)}")
+
+
+@contextmanager
+def share_bar(what: str) -> Iterator["Watch"]:
+    """Show how far and how fast something is that knows how many objects there are, on a terminal."""
+    with Progress(console=err, transient=True, disable=not err.is_terminal) as progress:
+        task = progress.add_task(what, total=None)
+
+        def show(seen: "Seen") -> None:
+            speed = _speed(Pace(seen.objects, seen.octets, seen.seconds))
+            progress.update(task, completed=seen.objects, total=seen.of, description=f"{what}, {speed}")
+
+        yield show
 
 
 def _speed(pace: Pace) -> str:

@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from pacs_secure.archive.ledger_watch import EVERY_SECONDS
-from pacs_secure.cli.house import AsJson, archive_of, err, pace_bar, progress_bar, report
+from pacs_secure.cli.house import AsJson, archive_of, err, pace_bar, progress_bar, report, share_bar
 from pacs_secure.core.audit import Verdict
+from pacs_secure.core.rebuilding import UNKNOWN
 
 app = typer.Typer()
 ledger_app = typer.Typer(help="The record of every act.", no_args_is_help=True)
@@ -45,10 +46,16 @@ def verify(
     deep: Annotated[
         bool, typer.Option("--deep", help="Open and parse every object, and compare it with what was received.")
     ] = False,
+    rebuild_index: Annotated[
+        bool,
+        typer.Option("--rebuild-index", help="Make a lost index anew from objects and vault, in an empty database."),
+    ] = False,
     *,
     as_json: AsJson = False,
 ) -> None:
     """Verify index, objects and keys against each other, sweep dead ciphertext, then verify the ledger."""
+    if rebuild_index:
+        _rebuild(context, as_json=as_json)
     with archive_of(context) as (archive, subject):
         with pace_bar("verifying objects") as paced:
             objects = archive.verify.check_archive(subject, deep=deep, paced=paced)
@@ -57,3 +64,12 @@ def verify(
     found = objects.findings + entries.findings
     both = Verdict(objects.checked + entries.checked, found, objects.pace, objects.told)
     report(both, "objects and entries", as_json=as_json)
+
+
+def _rebuild(context: typer.Context, *, as_json: bool) -> None:
+    with archive_of(context) as (archive, subject), share_bar("rebuilding") as watch:
+        verdict = archive.rebuild.run(subject, watch)
+    if not as_json:
+        for unknown in UNKNOWN:
+            print(f"not known any more: {unknown}")
+    report(verdict, "objects", as_json=as_json)

@@ -113,6 +113,7 @@ _RULES_CHANGED = _alert(
 
 EVENTS: Mapping[Action, Row] = MappingProxyType(
     {
+        Action.ARCHIVE_REBUILD: Row(_OBJECT_CHANGED),
         Action.ARCHIVE_VERIFY: Row(_LOOKED),
         Action.ASSOCIATION_OPEN: Row(_alert(Deed.EXECUTE, code.NODE_AUTHENTICATION)),
         Action.BACKUP_CREATE: Row(_LOOKED),

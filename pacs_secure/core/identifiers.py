@@ -1,6 +1,7 @@
 """Identifiers: DICOM UIDs as received, and the archive's own random ones."""
 
 import re
+from datetime import UTC, datetime, timedelta
 from typing import NewType
 from uuid import UUID
 
@@ -19,6 +20,7 @@ Institution = NewType("Institution", str)
 """A tenant (Mandant): institutions are strictly apart."""
 
 _UID = re.compile(r"[0-9.]{1,64}", re.ASCII)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _INSTITUTION = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
 
 
@@ -50,3 +52,8 @@ def object_id(milliseconds: int, entropy: bytes) -> ObjectId:
     value = value & ~(0xF << 76) | 7 << 76
     value = value & ~(0x3 << 62) | 2 << 62
     return ObjectId(UUID(int=value))
+
+
+def made_at(object_id: ObjectId) -> datetime:
+    """Return when an object was named, to the millisecond (UUIDv7, RFC 9562 5.7)."""
+    return _EPOCH + timedelta(milliseconds=object_id.int >> 80)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from pacs_secure.core.access import StoredFacts
+from pacs_secure.core.access import Safeguard, StoredFacts
 from pacs_secure.core.identifiers import Institution, KeyId, ObjectId, Uid
 
 
@@ -157,6 +157,8 @@ class IndexedInstance:
     study: StudyColumns
     series: SeriesColumns
     instance: InstanceColumns
+    safeguards: frozenset[Safeguard] = frozenset()
+    """What stands before a new study; an existing one keeps its own."""
 
 
 @dataclass(frozen=True, slots=True)

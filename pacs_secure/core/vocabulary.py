@@ -9,6 +9,8 @@ DEFAULT_DEPARTMENT = "radiology"
 class Action(StrEnum):
     """Everything that can be decided on, as ``object:verb``."""
 
+    ARCHIVE_REBUILD = "archive:rebuild"
+    """Make a lost index anew from what objects and vault say."""
     ARCHIVE_VERIFY = "archive:verify"
     ASSOCIATION_OPEN = "association:open"
     BACKUP_CREATE = "backup:create"

@@ -37,6 +37,7 @@ from pacs_secure.ports.people import (
 )
 from pacs_secure.ports.policies import ChangingPolicy, PolicyHistory
 from pacs_secure.ports.questions import EmployeeQuestions
+from pacs_secure.ports.rebuilding import Rebuilds
 from pacs_secure.ports.reports import ReportPrinter
 from pacs_secure.ports.retention import Retention
 from pacs_secure.ports.rotation import KekState, KeyRewrapper, Rewrapped, RewrapRow, Rewraps
@@ -104,6 +105,7 @@ __all__ = [
     "Policy",
     "PolicyHistory",
     "Publisher",
+    "Rebuilds",
     "Records",
     "ReportPrinter",
     "Repository",

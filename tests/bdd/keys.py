@@ -53,7 +53,7 @@ class VaultKeys:
         self.canary: KeyCanary = VaultCanary(store, reader, self.institution)
         self.signer: Signer = VaultSigner(signer, self.institution)
         self.eraser: KeyEraser = VaultEraser(eraser, reader)
-        self.key_list: KeyList = VaultKeyList(eraser)
+        self.key_list: KeyList = VaultKeyList(keeper)
         self.rewrapper: KeyRewrapper = VaultRewrapper(keeper)
 
     def seal(self) -> None:

@@ -13,6 +13,7 @@ from pacs_secure.adapters.sql.notices import SqlNotices
 from pacs_secure.adapters.sql.patients import SqlPatients
 from pacs_secure.adapters.sql.policies import SqlPolicies
 from pacs_secure.adapters.sql.questions import SqlEmployeeQuestions
+from pacs_secure.adapters.sql.rebuilds import SqlRebuilds
 from pacs_secure.adapters.sql.records import SqlRecords
 from pacs_secure.adapters.sql.retention import SqlRetention
 from pacs_secure.adapters.sql.rewraps import SqlRewraps
@@ -37,6 +38,7 @@ __all__ = [
     "SqlNotices",
     "SqlPatients",
     "SqlPolicies",
+    "SqlRebuilds",
     "SqlRecords",
     "SqlRetention",
     "SqlRewraps",

@@ -16,6 +16,7 @@ from pacs_secure.adapters.sql import ledger_index_tables as _ledger_index_tables
 from pacs_secure.adapters.sql import ledger_key_tables as _ledger_key_tables  # noqa: F401 - its table joins the schema
 from pacs_secure.adapters.sql import policy_tables as _policy_tables  # noqa: F401 - its table joins the schema
 from pacs_secure.adapters.sql import question_tables as _question_tables  # noqa: F401 - its table joins the schema
+from pacs_secure.adapters.sql import rebuild_tables as _rebuild_tables  # noqa: F401 - its table joins the schema
 from pacs_secure.adapters.sql import retention_tables
 from pacs_secure.adapters.sql import rewrap_tables as _rewrap_tables  # noqa: F401 - its table joins the schema
 from pacs_secure.adapters.sql import scrub_tables as _scrub_tables  # noqa: F401 - its table joins the schema

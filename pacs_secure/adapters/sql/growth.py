@@ -133,7 +133,13 @@ def _make_study(
     patient_id, patient_alias = _patient_of(connection, indexed)
     alias = uuid4()
     facts = StudyFacts(
-        identity.institution, identity.study_instance_uid, alias, patient_alias, indexed.department, epoch=epoch
+        identity.institution,
+        identity.study_instance_uid,
+        alias,
+        patient_alias,
+        indexed.department,
+        safeguards=indexed.safeguards,
+        epoch=epoch,
     )
     made = {"patient_id": patient_id, "alias": alias, "epoch": epoch, "proof": prove(facts)}
     values = {**rows.study_values(indexed), **made}

@@ -17,7 +17,7 @@ from pacs_secure.adapters.sql.ledger_index_tables import index_in
 from pacs_secure.adapters.sql.tables import ledger, open_acts
 from pacs_secure.adapters.sql.traits import Traits
 from pacs_secure.core.audit import LedgerEntry, Outcome, Statement
-from pacs_secure.core.errors import Tampered
+from pacs_secure.core.errors import Conflict, Tampered
 from pacs_secure.core.notices import Notice
 from pacs_secure.crypto.tlog import NO_ENTRY, compose_entry
 
@@ -57,6 +57,27 @@ def place_in(connection: Connection, waiting: Sequence[Waiting]) -> None:
     _note_acts(connection, found)
     told = [_notice_values(one.notice, number) for number, one in placed if one.notice is not None]
     insert_many(connection, notices, told)
+
+
+def take_in(connection: Connection, placed: Sequence[tuple[LedgerEntry, Traits]]) -> None:
+    """Put entries that have their place already behind the last one, as they were published.
+
+    Raises:
+        Conflict: they do not follow it.
+        Tampered: the database does not keep what it is given.
+    """
+    head = connection.execute(_head).first()
+    entries = [entry for entry, _ in placed]
+    prev_hash = entries[0].prev_hash if head is None else head.leaf_hash
+    index = entries[0].index if head is None else head.entry_index + 1
+    for entry in entries:
+        if (entry.index, entry.prev_hash) != (index, prev_hash):
+            raise Conflict("the entries do not follow the last one")
+        index, prev_hash = index + 1, entry.leaf_hash
+    _keep(connection, entries)
+    found = [(entry.index, of) for entry, of in placed]
+    index_in(connection, found)
+    _note_acts(connection, found)
 
 
 def _keep(connection: Connection, entries: Sequence[LedgerEntry]) -> None:

@@ -121,7 +121,7 @@ def study_values(indexed: IndexedInstance) -> dict[str, object]:
         "series_count": 0,
         "instance_count": 0,
         "updated_at": indexed.row.received_at,
-        "safeguards": 0,
+        "safeguards": pack_safeguards(indexed.safeguards),
         "held": 0,
         "treatment_ended_on": "",
         "proof": b"",

@@ -27,6 +27,7 @@ EVENTS: dict[str, frozenset[Action]] = {
     "alarms": frozenset({Action.SYSTEM_ALARM, Action.SYSTEM_START, Action.SYSTEM_STOP}),
     "oversight": frozenset(
         {
+            Action.ARCHIVE_REBUILD,
             Action.ARCHIVE_VERIFY,
             Action.BACKUP_CREATE,
             Action.BACKUP_RESTORE,
