@@ -18,7 +18,6 @@ class MemoryRebuilds:
     def __init__(self, records: MemoryRecords) -> None:
         self.records = records
         self.state: RebuildState | None = None
-        self.expired: Mapping[int, tuple[int, bytes]] = {}
 
     def newest(self) -> RebuildState | None:
         return self.state
@@ -55,7 +54,15 @@ class MemoryRebuilds:
 
     def take_back_expired(self, certificates: Mapping[int, tuple[int, bytes]], tiles: Mapping[int, bytes]) -> None:
         self._demand_under_way()
-        self.expired = certificates
+        ledger = self.records.ledger
+        if certificates and not ledger.kept:
+            ledger.first = max(certificates)
+            leaves = b"".join(hashes for _, hashes in sorted(tiles.items()))
+            ledger.kept += [
+                LedgerEntry(place, b"", leaves[place * 32 : place * 32 + 32], b"") for place in range(ledger.first)
+            ]
+            ledger.studies += [(None, "")] * ledger.first
+            ledger.certificates |= {horizon: note for horizon, (_, note) in certificates.items()}
 
     def _demand_under_way(self) -> None:
         if self.state is None or self.state.finished_at is not None:

@@ -138,9 +138,14 @@ def shipped_policy() -> CasbinPolicy:
     return copy(_loaded_policy())
 
 
-def memory_world(second: Blobs | None = None) -> World:
-    """Build an archive in memory, with the policy that ships, and perhaps a second store of objects."""
-    ledger, keyring, blobs, publisher = MemoryLedger(), FakeKeyring(), MemoryBlobs(), MemoryPublisher()
+def memory_world(second: Blobs | None = None, of: World | None = None) -> World:
+    """Build an archive in memory, with the policy that ships, and perhaps a second store of objects.
+
+    ``of`` is an archive whose database was lost: objects, keys and what was published are those.
+    """
+    ledger = MemoryLedger()
+    keyring, blobs = (of.keyring, of.blobs) if of else (FakeKeyring(), MemoryBlobs())
+    publisher = of.publisher if of else MemoryPublisher()
     ties = MemoryTies(ledger)
     records, devices = MemoryRecords(ledger, ties), MemoryDevices(ledger)
     authority = MemoryAuthority()
