@@ -16,6 +16,7 @@ from pacs_secure.archive.adoption import Adoption
 from pacs_secure.archive.audit_events import AuditEvents
 from pacs_secure.archive.boards import Convening
 from pacs_secure.archive.break_glass import BreakGlass
+from pacs_secure.archive.burying import Burying
 from pacs_secure.archive.care import CareTies
 from pacs_secure.archive.classification import Classify
 from pacs_secure.archive.copied_blobs import CopiedBlobs
@@ -285,7 +286,7 @@ def _ingest(common: _Common, sealer: Sealer) -> Ingest:
 
 
 def _common(engines: Engines, terms: Terms | None) -> _Common:
-    engines = replace(engines, unwrapper=LivingKeys(engines.unwrapper, engines.tombstones))
+    engines = replace(engines, unwrapper=LivingKeys(engines.unwrapper, engines.tombstones), eraser=_burying(engines))
     seals = InstitutionSeals(engines.records, engines.wrapper, engines.unwrapper, time.monotonic)
     engines = replace(engines, devices=ProvenDevices(engines.devices, seals))
     engines.ledger.author(lambda: engines.wrapper.mint(engines.home, Shelf.WRITER))
@@ -297,6 +298,7 @@ def _common(engines: Engines, terms: Terms | None) -> _Common:
         wrapper,
         engines.unwrapper,
         engines.eraser,
+        engines.shelf,
         seals.details,
         time.monotonic,
     )
@@ -366,6 +368,10 @@ def _report(common: _Common, whole: WholeReading) -> LedgerReport:
     return LedgerReport(common.guard, whole, appendix, engines.printer, engines.signer, _now)
 
 
+def _burying(engines: Engines) -> KeyEraser | None:
+    return None if engines.eraser is None else Burying(engines.eraser, engines.tombstones, _now)
+
+
 def _forget(common: _Common, verify: Verify) -> Forget:
     engines = common.engines
     return Forget(
@@ -373,7 +379,6 @@ def _forget(common: _Common, verify: Verify) -> Forget:
         common.facts,
         engines.records,
         engines.forgettings,
-        engines.tombstones,
         common.blobs,
         engines.ledger,
         engines.retention,

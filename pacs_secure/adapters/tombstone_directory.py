@@ -66,17 +66,12 @@ class TombstoneDirectory:
             Tampered: what is there is not what was buried; nothing is added.
             Unavailable: the directory cannot be written, or this process may not sign for the log.
         """
-        if self._signer is None:
-            raise Unavailable("this process was not given the right to bury keys")
         with self._locked():
             self._catch_up()
             new = {_place(one): one for one in reversed(tombstones) if _place(one) not in self._places}
             fresh = list(reversed(new.values()))
             for start in range(0, len(fresh), AT_ONCE):
-                text = self._text(self._next, self._before, fresh[start : start + AT_ONCE])
-                note = sign_note(text, self._name, self._signer.public_key(), self._signer.sign(text))
-                self._read(note, self._next, self._before)  # what nobody could verify later is not written
-                replace_file(self._file(self._next), note)
+                replace_file(self._file(self._next), self._signed(fresh[start : start + AT_ONCE]))
                 self._catch_up()
             # A crash may have come between the rename and the directory's own fsync.
             sync_directory(self._directory)
@@ -104,6 +99,14 @@ class TombstoneDirectory:
         with self._lock:
             self._catch_up()
             return key_id in self._key_ids
+
+    def _signed(self, tombstones: Sequence[Tombstone]) -> bytes:
+        if self._signer is None:
+            raise Unavailable("this process was not given the right to bury keys")
+        text = self._text(self._next, self._before, tombstones)
+        note = sign_note(text, self._name, self._signer.public_key(), self._signer.sign(text))
+        self._read(note, self._next, self._before)  # what nobody could verify later is not written
+        return note
 
     def _catch_up(self) -> None:
         """Take in what was buried since the last look."""

@@ -44,8 +44,6 @@ from pacs_secure.ports import (
     Records,
     Retention,
     Shelf,
-    Tombstone,
-    Tombstones,
 )
 
 LONGEST_MEMORY = timedelta(seconds=OLDEST + 10)
@@ -62,13 +60,12 @@ class Forget:
     facts: Facts
     records: Records
     forgettings: Forgettings
-    tombstones: Tombstones
     blobs: Blobs
     ledger: Ledger
     retention: Retention
     unwrapper: KeyUnwrapper
     eraser: KeyEraser | None
-    """None: this process forgets nothing."""
+    """Buries each key before it deletes it; None: this process forgets nothing."""
     keys: StudyKeys
     opener: Opener
     seals: InstitutionSeals
@@ -194,8 +191,6 @@ class Forget:
         # 4 forget
         permit = self._permit(run, one)
         self._demand_not_held(permit, run.spoken, one)
-        at = self.now()
-        self.tombstones.bury([Tombstone(key_id, one.institution, Shelf.STUDY, at) for key_id in one.key_ids])
         run.eraser.erase(one.institution, Shelf.STUDY, one.key_ids)
         self.keys.drop(one.key_ids)
         buried = sha256(b"".join(key_id.bytes for key_id in one.key_ids)).hexdigest()

@@ -19,7 +19,7 @@ from pacs_secure.core.access import Permit
 from pacs_secure.core.errors import Tampered, Unavailable
 from pacs_secure.core.identifiers import Institution, KeyId
 from pacs_secure.crypto.index_seal import DetailsSeal
-from pacs_secure.ports import ForgettableKey, KeyEraser, KeyUnwrapper, KeyWrapper, Ledger, LedgerKey, Shelf
+from pacs_secure.ports import ForgettableKey, KeyEraser, KeyShelf, KeyUnwrapper, KeyWrapper, Ledger, LedgerKey, Shelf
 from pacs_secure.ports import LedgerKeys as KeyList
 
 OLDEST = 300.0
@@ -58,15 +58,17 @@ class LedgerKeys:
         wrapper: KeyWrapper,
         unwrapper: KeyUnwrapper | None,
         eraser: KeyEraser | None,
+        shelf: KeyShelf | None,
         proving: Callable[[Institution], DetailsSeal],
         monotonic: Callable[[], float],
     ) -> None:
-        """Take what keys are listed, made, brought back, erased and proven by; None: this process may not."""
+        """Take what keys are listed, made, brought back, erased, looked for and proven by; None: it may not."""
         self._list = keys
         self._ledger = ledger
         self._wrapper = wrapper
         self._unwrapper = unwrapper
         self._eraser = eraser
+        self._shelf = shelf
         self._proving = proving
         self._monotonic = monotonic
         self._held: OrderedDict[Place, _Held] = OrderedDict()
@@ -149,9 +151,9 @@ class LedgerKeys:
 
     def _still_there(self, institution: Institution, keys: dict[KeyId, LedgerKey]) -> list[LedgerKey]:
         """Leave out what is known to be gone: entries go on naming keys that were forgotten long ago."""
-        if self._unwrapper is None:
+        if self._shelf is None:
             return list(keys.values())
-        return [keys[key_id] for key_id in self._unwrapper.fetch(institution, Shelf.LEDGER, list(keys))]
+        return [keys[key_id] for key_id in self._shelf.lying(institution, Shelf.LEDGER, list(keys))]
 
     def demand(self, key: LedgerKey) -> LedgerKey:
         """Return a key of the list; raise `Tampered` when the archive did not list it so."""

@@ -288,7 +288,7 @@ def hospitals(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hospitals]:
     records, ties, keyring = SqlRecords(database), SqlTies(database), FakeKeyring()
     seals = InstitutionSeals(records, keyring, keyring, lambda: 0.0)
     ledger = MemoryLedger()
-    keys = LedgerKeys(MemoryLedgerKeys(ledger), ledger, keyring, keyring, None, seals.details, lambda: 0.0)
+    keys = LedgerKeys(MemoryLedgerKeys(ledger), ledger, keyring, keyring, None, None, seals.details, lambda: 0.0)
     guard = Guard(shipped_policy(), ledger, ties, seals, keys, lambda: NOW, uuid4, TERMS)
     yield Hospitals(
         database,

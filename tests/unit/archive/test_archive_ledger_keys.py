@@ -10,14 +10,17 @@ import pytest
 from pacs_secure.archive.key_pool import KeyPool
 from pacs_secure.archive.ledger_keys import MOST_KEYS, OLDEST, LedgerKeys
 from pacs_secure.archive.proofs import of_ledger_key
+from pacs_secure.core.access import AccessRequest, Action, Role
 from pacs_secure.core.audit import Outcome, SealedDetails
 from pacs_secure.core.errors import Tampered, Unavailable
-from pacs_secure.core.identifiers import Institution, KeyId
+from pacs_secure.core.identifiers import Institution, KeyId, uid
 from pacs_secure.crypto.index_seal import DetailsSeal
-from pacs_secure.ports import KeyEraser, KeyUnwrapper, LedgerKey, Shelf
-from tests.builders import ELSEWHERE, HERE, draft, permit
+from pacs_secure.ports import KeyEraser, KeyShelf, KeyUnwrapper, LedgerKey, Shelf, Tombstone
+from tests.builders import ELSEWHERE, HERE, NOW, draft, permit, subject
 from tests.fakes import MemoryLedger, MemoryLedgerKeys
 from tests.fakes_keys import FakeKeyring, MemorySnapshots
+from tests.unit.archive.instances import data_set, store, study_uid
+from tests.world import World
 
 PATIENT, YEAR = uuid4(), 2026
 PROVING = DetailsSeal(bytes(32))
@@ -40,7 +43,10 @@ class House:
     def process(self, *, may_unwrap: bool = True, may_erase: bool = True) -> LedgerKeys:
         unwrapper: KeyUnwrapper | None = self.keyring if may_unwrap else None
         eraser: KeyEraser | None = self.keyring if may_erase else None
-        return LedgerKeys(self.list, self.ledger, self.keyring, unwrapper, eraser, lambda _: PROVING, lambda: self.now)
+        shelf: KeyShelf | None = self.keyring if may_unwrap else None
+        return LedgerKeys(
+            self.list, self.ledger, self.keyring, unwrapper, eraser, shelf, lambda _: PROVING, lambda: self.now
+        )
 
     def recorded(self, keys: LedgerKeys, patient: UUID | None = PATIENT, year: int = YEAR) -> KeyId:
         """Seal for a patient and record it, as an entry would; return the key."""
@@ -288,10 +294,38 @@ def test_when_the_vault_is_away_a_key_that_was_made_beforehand_takes_the_place_o
     known = house.recorded(house.keys)
     pool = KeyPool(house.keyring, MemorySnapshots(), HERE, 1, lambda: AT, only_in_snapshot=False)
     pool.fill()
-    other = LedgerKeys(house.list, house.ledger, pool, house.keyring, None, lambda _: PROVING, lambda: house.now)
+    other = LedgerKeys(house.list, house.ledger, pool, house.keyring, None, None, lambda _: PROVING, lambda: house.now)
     house.keyring.sealed = True
 
     made, _ = other.seal(HERE, PATIENT, YEAR)
     assert made != known
     with pytest.raises(Unavailable):
         other.seal(HERE, uuid4(), YEAR)
+
+
+def test_what_is_forgotten_of_a_patient_has_its_tombstones(world: World) -> None:
+    store(world, data_set(1, PatientID="patient 1"))
+    facts = world.archive.facts.of(subject(Role.RADIOLOGIST), None, uid(study_uid()))
+    assert facts is not None
+    asked = AccessRequest(subject(Role.OPERATOR, department=""), Action.LEDGER_EXPIRE, None)
+    keys = {key.key_id for key in world.house.engines.ledger_keys.of_patient(HERE, facts.patient_alias)}
+    permit_to_forget = world.archive.guard.decide(asked)
+
+    assert world.archive.ledger_keys.forget(permit_to_forget, HERE, facts.patient_alias) == len(keys) > 0
+
+    assert {(one.key_id, one.shelf) for one in world.tombstones.all()} == {(key_id, Shelf.LEDGER) for key_id in keys}
+    assert world.keyring.lying(HERE, Shelf.LEDGER, keys) == frozenset()
+
+
+def test_a_key_that_was_buried_and_not_deleted_yet_is_found_and_deleted(world: World) -> None:
+    store(world, data_set(1, PatientID="patient 1"))
+    facts = world.archive.facts.of(subject(Role.RADIOLOGIST), None, uid(study_uid()))
+    assert facts is not None
+    listed_keys = list(world.house.engines.ledger_keys.of_patient(HERE, facts.patient_alias))
+    world.tombstones.bury([Tombstone(key.key_id, HERE, Shelf.LEDGER, NOW) for key in listed_keys])
+    asked = AccessRequest(subject(Role.OPERATOR, department=""), Action.LEDGER_EXPIRE, None)
+    permit_to_forget = world.archive.guard.decide(asked)
+    world.house.engines.ledger_keys.remove(permit_to_forget, listed_keys)
+
+    assert world.archive.ledger_keys.forget(permit_to_forget, HERE, facts.patient_alias) == len(listed_keys)
+    assert world.keyring.lying(HERE, Shelf.LEDGER, [key.key_id for key in listed_keys]) == frozenset()
