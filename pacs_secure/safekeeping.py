@@ -13,6 +13,7 @@ from pacs_secure.adapters.sql import SqlScratch
 from pacs_secure.adapters.vault_snapshots import PATIENCE, RaftSnapshots, VaultTrials
 from pacs_secure.archive.backup import Backup, Keeping
 from pacs_secure.archive.backup_proof import ProveBackup
+from pacs_secure.archive.backup_restore import RestoreBackup
 from pacs_secure.bootstrap import open_house
 from pacs_secure.core.errors import NotFound, Unavailable
 from pacs_secure.core.identifiers import institution
@@ -28,6 +29,7 @@ class Safekeeping:
     house: House
     backup: Backup
     proof: ProveBackup
+    restoring: RestoreBackup
 
 
 @contextmanager
@@ -73,7 +75,17 @@ def safekeeping(settings: Settings, house: House, vault: Vault, unseal_file: Pat
         public_key=engines.public_key,
         now=now,
     )
-    return Safekeeping(house, backup, proof)
+    restoring = RestoreBackup(
+        guard=guard,
+        proof=proof,
+        database=engines.backups,
+        blobs=engines.blobs,
+        published=published,
+        tombstones=engines.tombstones,
+        signer=engines.signer,
+        replay=house.resurrection.look_at_all,
+    )
+    return Safekeeping(house, backup, proof, restoring)
 
 
 @contextmanager

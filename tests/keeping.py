@@ -13,6 +13,7 @@ from pacs_secure.adapters.file_tree import FileTree
 from pacs_secure.adapters.sql import SqlBackups, SqlScratch
 from pacs_secure.archive.backup import Backup, Keeping, Taken
 from pacs_secure.archive.backup_proof import Proof, ProveBackup
+from pacs_secure.archive.backup_restore import RestoreBackup, Restored
 from pacs_secure.core.access import Role
 from pacs_secure.core.errors import Tampered
 from pacs_secure.core.identifiers import Institution, KeyId
@@ -99,6 +100,24 @@ class Kept:
             public_key=engines.public_key,
             now=self.now,
         )
+
+    @property
+    def restoring(self) -> RestoreBackup:
+        engines = self.world.house.engines
+        return RestoreBackup(
+            guard=self.world.archive.guard,
+            proof=self.proof,
+            database=SqlBackups(self.world.database),
+            blobs=engines.blobs,
+            published=FileTree(self.world.checkpoints),
+            tombstones=engines.tombstones,
+            signer=engines.signer,
+            replay=self.world.house.resurrection.look_at_all,
+        )
+
+    def restore(self, name: str, *, keep_objects: bool = False) -> Restored:
+        by = replace(OPERATOR, institution=self.home)
+        return self.restoring.restore(by, None, self.place, name, details=NOTE, keep_objects=keep_objects)
 
     def take(self) -> Taken:
         return self.backup.create(replace(OPERATOR, institution=self.home), None, self.place, details=NOTE)

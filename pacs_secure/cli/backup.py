@@ -100,3 +100,36 @@ def verify(context: typer.Context, backup_set: Set, unseal_file: Unseal = None, 
         for finding in verdict.findings:
             print(f"{finding.place}: {finding.problem}")
     raise typer.Exit(0 if verdict.sound else 1)
+
+
+@backup_app.command("restore")
+def restore(
+    context: typer.Context,
+    backup_set: Set,
+    keep_objects: Annotated[
+        bool, typer.Option("--keep-objects", help="Objects may be there already; what is missing is added to them.")
+    ] = False,
+    unseal_file: Unseal = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Fill an empty archive from a set; what was forgotten since stays forgotten. The vault is brought back before."""
+    from pacs_secure.safekeeping import place_of
+
+    with (
+        _kept(context, unseal_file) as (kept, subject),
+        place_of(backup_set.resolve()) as (place, name),
+        progress_bar("restoring") as advance,
+    ):
+        done = kept.restoring.restore(
+            subject, None, place, name, details=NOTE, keep_objects=keep_objects, progress=advance
+        )
+    content, objects = done.manifest.content, done.manifest.objects
+    if as_json:
+        told = {"set": name, "studies": content.studies.count, "objects": objects.count}
+        print(json.dumps({**told, "forgotten_studies": done.forgotten, "forgotten_keys": done.keys}))
+    else:
+        print(
+            f"restored {name}: {content.studies.count} studies, {objects.count} objects, {content.ledger.count} entries"
+        )
+        print(f"{done.forgotten} studies stay forgotten; {done.keys} forgotten keys were back and are gone again")

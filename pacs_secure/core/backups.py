@@ -71,6 +71,14 @@ class NamedObject:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """What of a set does not come back, because its keys were forgotten since."""
+
+    studies: int
+    objects: Sequence[ObjectId]
+
+
+@dataclass(frozen=True, slots=True)
 class Content:
     """What a database holds, table by table, as one moment saw it."""
 

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from pacs_secure.core.backups import Content, FileDigest, NamedObject, Progress, Tally
+from pacs_secure.core.backups import Content, FileDigest, LeftOut, NamedObject, Progress, Tally
 from pacs_secure.core.identifiers import Institution, KeyId
 from pacs_secure.ports.keys import KeyUnwrapper, Shelf
 from pacs_secure.ports.objects import Blobs
@@ -66,8 +66,8 @@ class DatabaseBackups(Protocol):
     def is_empty(self) -> bool:
         """Say whether there is no row yet but those of a fresh installation."""
 
-    def load(self, folder: Path, progress: Progress) -> None:
-        """Fill the database with what `export` wrote, in one commit.
+    def load(self, folder: Path, forgotten: Callable[[KeyId], bool], progress: Progress) -> LeftOut:
+        """Fill the database with what `export` wrote, in one commit, but with no study that a forgotten key is of.
 
         Raises:
             Conflict: it is not empty.

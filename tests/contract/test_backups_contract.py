@@ -14,11 +14,12 @@ from pacs_secure.adapters.sql.tables import schema_version
 from pacs_secure.core.access import Action
 from pacs_secure.core.backups import Content, NamedObject
 from pacs_secure.core.errors import Conflict, Tampered, Unavailable
+from pacs_secure.core.identifiers import KeyId, Uid
 from pacs_secure.ports import Shelf
 from tests.builders import HERE, draft
 from tests.fakes_keys import FakeKeyring
 from tests.postgres_fixture import ENGINES, place_of
-from tests.unit.archive.instances import data_set, store
+from tests.unit.archive.instances import data_set, store, study_uid
 from tests.world import DiskWorld, disk_world
 
 
@@ -36,6 +37,10 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[DiskWorld]
 
 def quiet(_: int) -> None:
     pass
+
+
+def nothing(_: KeyId) -> bool:
+    return False
 
 
 def export(world: DiskWorld, folder: Path) -> tuple[Content, list[NamedObject]]:
@@ -87,17 +92,34 @@ def test_an_empty_database_of_either_engine_is_filled_and_goes_on(
     with another(request, to, tmp_path / "other") as database:
         other = SqlBackups(database)
         assert other.is_empty()
-        other.load(tmp_path / "set", quiet)
+        other.load(tmp_path / "set", nothing, quiet)
         there = other.content(quiet)
         assert (there.tables, there.ledger) == (content.tables, content.ledger)
         assert not other.is_empty()
         with pytest.raises(Conflict):
-            other.load(tmp_path / "set", quiet)
+            other.load(tmp_path / "set", nothing, quiet)
         keyring = FakeKeyring()
         with disk_world(tmp_path / "elsewhere", keyring, keyring, keyring, database=database) as second:
             second.house.engines.ledger.append(draft())
             second.database.settle()
             assert second.house.engines.ledger.size() == content.ledger.count + 1
+
+
+def test_a_study_that_was_forgotten_since_does_not_come_back(
+    request: pytest.FixtureRequest, world: DiskWorld, tmp_path: Path
+) -> None:
+    content, named = export(world, tmp_path / "set")
+    (first, *_) = world.house.engines.records.instances(HERE, Uid(study_uid(1)))
+    with another(request, "sqlite", tmp_path / "other") as database:
+        other = SqlBackups(database)
+        gone = other.load(tmp_path / "set", lambda key_id: key_id == first.sealed.study_key_id, quiet)
+
+        assert (gone.studies, gone.objects) == (1, (first.sealed.object_id,))
+        assert other.content(quiet).studies.count == content.studies.count - 1
+        assert [one.object_id for one in other.named_objects()] == [
+            one.object_id for one in named if one.object_id != first.sealed.object_id
+        ]
+        assert other.content(quiet).ledger == content.ledger
 
 
 @pytest.mark.parametrize("content", [b"no database", b"SQLite format 3\0" + bytes(5000)])

@@ -18,11 +18,20 @@ from sqlalchemy.engine import Connection
 
 from pacs_secure.adapters.sql.backup_files import SQLITE_FILE, TableFiles, copy_pages
 from pacs_secure.adapters.sql.engine import Database
+from pacs_secure.adapters.sql.forgettings import REMOVE_STUDY
 from pacs_secure.adapters.sql.ledger_key_tables import ledger_keys
 from pacs_secure.adapters.sql.retention_tables import retained_tiles
 from pacs_secure.adapters.sql.row_codec import encode_row
-from pacs_secure.adapters.sql.tables import SCHEMA_VERSION, instances, institutions, ledger, metadata, schema_version
-from pacs_secure.core.backups import Content, NamedObject, Progress, Tally
+from pacs_secure.adapters.sql.tables import (
+    SCHEMA_VERSION,
+    instances,
+    institutions,
+    ledger,
+    metadata,
+    schema_version,
+    series,
+)
+from pacs_secure.core.backups import Content, LeftOut, NamedObject, Progress, Tally
 from pacs_secure.core.errors import Conflict, Tampered, Unavailable
 from pacs_secure.core.identifiers import Institution, KeyId, ObjectId
 from pacs_secure.crypto.tlog import Frontier, leaf_hash
@@ -96,8 +105,8 @@ class SqlBackups:
             for row in connection.execute(_ordered(table)):
                 yield row._asdict()
 
-    def load(self, folder: Path, progress: Progress) -> None:
-        """Fill the database with what `export` wrote, in one commit.
+    def load(self, folder: Path, forgotten: Callable[[KeyId], bool], progress: Progress) -> LeftOut:
+        """Fill the database with what `export` wrote, in one commit, but with no study that a forgotten key is of.
 
         Raises:
             Conflict: it is not empty.
@@ -107,20 +116,20 @@ class SqlBackups:
             raise Conflict("the database is not empty")
         if (folder / SQLITE_FILE).is_file():
             with _opened(None, folder / SQLITE_FILE) as source:
-                self._fill(source.rows, progress)
-        else:
-            self._fill(TableFiles(folder).rows, progress)
+                return self._fill(source.rows, forgotten, progress)
+        return self._fill(TableFiles(folder).rows, forgotten, progress)
 
-    def _fill(self, rows_of: Rows, progress: Progress) -> None:
-        def fill(connection: Connection) -> None:
+    def _fill(self, rows_of: Rows, forgotten: Callable[[KeyId], bool], progress: Progress) -> LeftOut:
+        def fill(connection: Connection) -> LeftOut:
             for table in _filled():
                 rows = iter(rows_of(table))
                 while some := list(islice(rows, _AT_ONCE)):
                     connection.execute(insert(table), some)
                     progress(len(some))
                 _count_on(connection, table)
+            return _leave_out(connection, forgotten)
 
-        self._database.write(fill)
+        return self._database.write(fill)
 
     @contextmanager
     def _moment(self) -> Iterator[Connection]:
@@ -156,7 +165,7 @@ class SqlScratch:
                 yield copied
             return
         with _opened(self._beside, None) as empty:
-            empty.load(folder, progress)
+            empty.load(folder, lambda _: False, progress)
             yield empty
 
 
@@ -226,6 +235,23 @@ def _leaves(connection: Connection) -> Generator[bytes, None, None]:
     with connection.execute(kept) as rows:
         for (hashed,) in rows:
             yield hashed
+
+
+def _leave_out(connection: Connection, forgotten: Callable[[KeyId], bool]) -> LeftOut:
+    """Take every study out again that a forgotten key is of."""
+    keys = connection.scalars(select(instances.c.study_key_id).distinct()).all()
+    of_key = select(series.c.study_id).join(instances, instances.c.series_id == series.c.id).distinct()
+    gone: set[int] = set()
+    for key_id in keys:
+        if forgotten(KeyId(key_id)):
+            gone.update(connection.scalars(of_key.where(instances.c.study_key_id == key_id)))
+    of_study = select(instances.c.object_id).join(series, instances.c.series_id == series.c.id)
+    objects: list[ObjectId] = []
+    for study_id in sorted(gone):
+        objects += map(ObjectId, connection.scalars(of_study.where(series.c.study_id == study_id)))
+        for statement in REMOVE_STUDY:
+            connection.execute(statement, {"a_study_id": study_id})
+    return LeftOut(len(gone), tuple(objects))
 
 
 def _count_on(connection: Connection, table: Table) -> None:

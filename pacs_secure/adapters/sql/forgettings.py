@@ -34,7 +34,7 @@ _objects = (
     .order_by(instances.c.id)
 )
 _its_series = select(series.c.id).where(series.c.study_id == bindparam("a_study_id"))
-_REMOVE = (
+REMOVE_STUDY = (
     delete(instances).where(instances.c.series_id.in_(_its_series)),
     delete(series).where(series.c.study_id == bindparam("a_study_id")),
     delete(name_tokens).where(name_tokens.c.study_id == bindparam("a_study_id")),
@@ -117,7 +117,7 @@ def _fence(
     keys = frozenset(KeyId(one.study_key_id) for one in found)
     doomed = Doomed(rows.stored_facts(study), keys, tuple(ObjectId(one.object_id) for one in found))
     after, draft = change(before, doomed)
-    for statement in _REMOVE:
+    for statement in REMOVE_STUDY:
         connection.execute(statement, this)
     _keep(connection, after)
     append_in(connection, draft)

@@ -1,0 +1,167 @@
+"""An empty place becomes the archive that was; what was forgotten stays so, and nothing is written over."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from pacs_secure.core.access import Role
+from pacs_secure.core.backups import OBJECTS
+from pacs_secure.core.errors import Conflict, Denied, NotFound, Tampered, Unavailable
+from pacs_secure.core.identifiers import Uid
+from pacs_secure.ports import Shelf, Tombstone
+from tests.builders import HERE, subject
+from tests.fakes_keys import FakeKeyring
+from tests.keeping import NOTE, OPERATOR, Kept, keep
+from tests.unit.archive.instances import acts, data_set, store, study_uid
+from tests.world import DiskWorld, disk_world
+
+Open = Callable[[str], Kept]
+
+
+@pytest.fixture
+def keyring() -> FakeKeyring:
+    return FakeKeyring()
+
+
+@pytest.fixture
+def another(tmp_path: Path, keyring: FakeKeyring) -> Iterator[Open]:
+    """Open archives beside each other that have the vault and the tombstones in common."""
+    with ExitStack() as stack:
+
+        def make(name: str) -> Kept:
+            (tmp_path / name).mkdir()
+            (tmp_path / name / "tombstones").symlink_to(tmp_path / "tombstones")
+            world = stack.enter_context(disk_world(tmp_path / name, keyring, keyring, keyring, eraser=keyring))
+            made = keep(world, tmp_path / "backups", keyring)
+            stack.callback(made.place.close)
+            return made
+
+        (tmp_path / "tombstones").mkdir()
+        yield make
+
+
+def studies(world: DiskWorld) -> set[str]:
+    records = world.house.engines.records
+    return {uid for uid in map(study_uid, range(1, 10)) if records.instances(HERE, Uid(uid))}
+
+
+def opens(world: DiskWorld) -> bool:
+    return world.archive.verify.check_archive(OPERATOR, deep=True).sound
+
+
+@pytest.fixture
+def before(another: Open) -> Kept:
+    kept = another("before")
+    store(kept.world, data_set(1), data_set(1, 2), data_set(2))
+    kept.world.notary.attest()
+    return kept
+
+
+def test_an_empty_place_becomes_the_archive_that_was(before: Kept, another: Open) -> None:
+    name = before.take().manifest.name
+    after = another("after")
+    done = after.restore(name)
+
+    assert (done.forgotten, done.keys) == (0, 0)
+    assert studies(after.world) == {study_uid(1), study_uid(2)}
+    assert opens(after.world)
+    assert acts(after.world)[:5] == acts(before.world)[:5]
+    assert ("backup:restore", "completed") in acts(after.world)
+    after.world.notary.attest()
+    assert after.world.archive.verify.check_ledger(OPERATOR).sound
+
+
+@pytest.mark.parametrize("there", ["rows", "objects", "ledger"])
+def test_where_something_is_nothing_is_written_over(before: Kept, another: Open, there: str) -> None:
+    name = before.take().manifest.name
+    after = another("after")
+    if there == "rows":
+        store(after.world, data_set(7))
+        for stored in list(after.world.house.engines.blobs.names()):
+            after.world.house.engines.blobs.remove(stored.object_id)
+    elif there == "objects":
+        row = next(iter(before.world.house.engines.blobs.names()))
+        after.world.house.engines.blobs.put(row.object_id, [b"another"])
+    else:
+        (after.world.checkpoints).mkdir()
+        (after.world.checkpoints / "checkpoint").write_bytes(b"another")
+    mark = after.world.entries()
+
+    with pytest.raises(Conflict):
+        after.restore(name)
+    assert after.world.entries() == mark
+
+
+def test_objects_that_survived_are_kept_newer_ones_too(before: Kept, another: Open) -> None:
+    name = before.take().manifest.name
+    store(before.world, data_set(3))
+    after = another("after")
+    objects = after.world.house.engines.blobs
+    survived = list(before.world.house.engines.blobs.names())[1:]
+    for stored in survived:
+        with before.world.house.engines.blobs.open(stored.object_id) as blob:
+            objects.put(stored.object_id, [blob.read_at(0, blob.length)])
+
+    after.restore(name, keep_objects=True)
+
+    assert studies(after.world) == {study_uid(1), study_uid(2)}
+    assert opens(after.world)
+    assert {stored.object_id for stored in survived} <= {stored.object_id for stored in objects.names()}
+
+
+def test_what_was_forgotten_since_does_not_come_back_with_an_older_set(
+    before: Kept, another: Open, keyring: FakeKeyring
+) -> None:
+    snapshot = keyring.snapshot()
+    name = before.take().manifest.name
+    engines = before.world.house.engines
+    keys = {row.sealed.study_key_id for row in engines.records.instances(HERE, Uid(study_uid(1)))}
+    engines.tombstones.bury([Tombstone(key_id, HERE, Shelf.STUDY, datetime.now(UTC)) for key_id in keys])
+    keyring.erase(HERE, Shelf.STUDY, keys)
+
+    keyring.restore(keyring.snapshot() | snapshot)  # an older snapshot of the vault brings the key back
+    after = another("after")
+    done = after.restore(name)
+
+    assert (done.forgotten, done.keys) == (1, len(keys))
+    assert studies(after.world) == {study_uid(2)}
+    assert len(list(after.world.house.engines.blobs.names())) == 1
+    assert keyring.fetch(HERE, Shelf.STUDY, keys) == {}
+    assert opens(after.world)
+
+
+def test_a_set_that_is_not_what_was_signed_restores_nothing(before: Kept, another: Open) -> None:
+    name = before.take().manifest.name
+    files, after = before.place.get(name), another("after")
+    files.write(OBJECTS, b"")
+
+    with pytest.raises(Tampered):
+        after.restore(name)
+    assert after.restoring.database.is_empty()
+    assert list(after.world.house.engines.blobs.names()) == []
+
+
+def test_without_the_vault_nothing_is_restored(before: Kept, another: Open, keyring: FakeKeyring) -> None:
+    name = before.take().manifest.name
+    after = another("after")
+    nobody = replace(after.restoring, signer=None)
+    with pytest.raises(Unavailable, match="signs"):
+        nobody.restore(OPERATOR, None, after.place, name, details=NOTE)
+    keyring.sealed = True
+    with pytest.raises(Unavailable):
+        after.restore(name)
+    assert after.restoring.database.is_empty()
+
+
+def test_only_operators_restore_and_only_what_is_there(before: Kept, another: Open) -> None:
+    name = before.take().manifest.name
+    after = another("after")
+    with pytest.raises(NotFound):
+        after.restore("20200101T000000000000Z")
+    for role in (Role.ADMIN, Role.DPO, Role.RADIOLOGIST):
+        with pytest.raises(Denied):
+            after.restoring.restore(subject(role), None, after.place, name, details=NOTE)
