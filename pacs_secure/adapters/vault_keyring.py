@@ -12,12 +12,14 @@ from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
-from pacs_secure.adapters.vault_session import Json, VaultSession
+from pacs_secure.adapters.vault_session import Json, Reply, VaultSession
 from pacs_secure.core.errors import Tampered, Unavailable
 from pacs_secure.core.identifiers import Institution, KeyId
 from pacs_secure.ports import ForgettableKey, Shelf
 
 KEY_BYTES = 32
+ENTRY_VERSIONS = frozenset({None, 1})
+"""Of an entry on the shelf, as its field `version` says; one that does not say is of the first."""
 MOST_UNWRAPS = 100
 """Items in one batch; from about 124 on the vault may refuse a request as too complex."""
 MOST_READERS = 4
@@ -84,7 +86,7 @@ class VaultUnwrapper:
     def _read_all(self, institution: Institution, shelf: Shelf, wanted: Sequence[KeyId]) -> list[str | None]:
         def read(key_id: KeyId) -> str | None:
             reply = self._session.get(shelf_path(institution, shelf, key_id))
-            return None if reply.absent else reply.text("data", "wrapped")
+            return None if reply.absent else _wrapped(reply)
 
         if len(wanted) <= FEW:
             return [read(key_id) for key_id in wanted]
@@ -205,6 +207,12 @@ class VaultSigner:
 def key_context(institution: Institution, shelf: Shelf, key_id: KeyId) -> bytes:
     """Return what a key is bound to when it is wrapped: in another's place it does not unwrap."""
     return b"\0".join((institution.encode(), shelf.encode(), key_id.bytes))
+
+
+def _wrapped(reply: Reply) -> str:
+    if reply.find("data", "version") not in ENTRY_VERSIONS:
+        raise Unavailable("a key on the shelf is of a version that this build does not know")
+    return reply.text("data", "wrapped")
 
 
 def _encrypt(session: VaultSession, institution: Institution, plaintext: bytes, context: bytes) -> str:

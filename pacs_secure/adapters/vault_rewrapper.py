@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TypeVar
 from uuid import UUID
 
-from pacs_secure.adapters.vault_keyring import MOST_UNWRAPS, kek, key_context, shelf_path
+from pacs_secure.adapters.vault_keyring import ENTRY_VERSIONS, MOST_UNWRAPS, kek, key_context, shelf_path
 from pacs_secure.adapters.vault_session import Json, Reply, VaultSession
 from pacs_secure.core.errors import Unavailable
 from pacs_secure.core.identifiers import Institution, KeyId
@@ -99,7 +99,11 @@ class VaultRewrapper:
     def _wrap(
         self, institution: Institution, shelf: Shelf, old: Sequence[tuple[KeyId, Json]], version: int
     ) -> dict[KeyId, Json]:
-        """Return each entry as it is to be written; those for which the vault names an error are left out."""
+        """Return each entry as it is to be written; those for which the vault names an error are left out.
+
+        So are those of a version that this build does not know: what binds them may be another context.
+        """
+        old = [(key_id, entry) for key_id, entry in old if entry.get("version") in ENTRY_VERSIONS]
         if not old:
             return {}
         batch = [
