@@ -8,7 +8,8 @@ import base64
 import binascii
 import os
 import threading
-from collections.abc import Collection, Sequence
+import time
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
@@ -20,6 +21,8 @@ from pacs_secure.ports import ForgettableKey, Shelf
 KEY_BYTES = 32
 ENTRY_VERSIONS = frozenset({None, 1})
 """Of an entry on the shelf, as its field `version` says; one that does not say is of the first."""
+LONGEST_MINT = 20.0
+"""Seconds from wrapping a key until it must lie on the shelf; `archive.rekey` waits longer before a version ends."""
 MOST_UNWRAPS = 100
 """Items in one batch; from about 124 on the vault may refuse a request as too complex."""
 MOST_READERS = 4
@@ -46,17 +49,22 @@ def shelf_path(institution: Institution, shelf: Shelf, key_id: KeyId) -> str:
 class VaultWrapper:
     """Makes keys; needs a role that may encrypt and create on the shelf, nothing more."""
 
-    def __init__(self, session: VaultSession) -> None:
+    def __init__(self, session: VaultSession, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._session = session
+        self._monotonic = monotonic
 
     def mint(self, institution: Institution, shelf: Shelf) -> ForgettableKey:
         """Make a key, wrap it under the institution's KEK, put it on the shelf, return it.
 
-        When no answer to the last step comes, an entry that nobody knows may stay on the shelf.
+        When no answer to the last step comes, an entry that nobody knows may stay on the shelf. So it does when
+        this took longer than `LONGEST_MINT`: the version that it was wrapped under may be on its way out.
         """
+        begun = self._monotonic()
         minted = ForgettableKey(KeyId(uuid4()), os.urandom(KEY_BYTES))
         wrapped = _encrypt(self._session, institution, minted.key, key_context(institution, shelf, minted.key_id))
         self._session.post(shelf_path(institution, shelf, minted.key_id), {"wrapped": wrapped}).demand_done()
+        if self._monotonic() - begun > LONGEST_MINT:
+            raise Unavailable("making a key took too long")
         return minted
 
 

@@ -5,10 +5,11 @@ from uuid import uuid4
 
 import pytest
 
-from pacs_secure.adapters.vault_keyring import VaultUnwrapper, VaultWrapper, shelf_path
+from pacs_secure.adapters.vault_keyring import LONGEST_MINT, VaultUnwrapper, VaultWrapper, shelf_path
 from pacs_secure.adapters.vault_provisioning import VaultRole
 from pacs_secure.adapters.vault_rewrapper import VaultRewrapper
 from pacs_secure.adapters.vault_session import Json, Reply, VaultSession
+from pacs_secure.archive.rekey import SETTLING
 from pacs_secure.core.errors import Unavailable
 from pacs_secure.core.identifiers import Institution, KeyId
 from pacs_secure.ports import ForgettableKey, Shelf
@@ -150,3 +151,17 @@ def test_a_write_that_is_refused_for_another_reason_is_no_forgotten_key(
     assert VaultRewrapper(keeper).rewrap(here, Shelf.STUDY, [KeyId(uuid4())], 2).gone == 1
     for one in (session, keeper):
         one.close()
+
+
+def test_a_key_that_took_too_long_to_come_to_the_shelf_is_used_for_nothing(
+    openbao: RunningVault, here: Institution
+) -> None:
+    """Its version of the institution's key may be retired as soon as nothing is under it."""
+    session, moments = openbao.session(VaultRole.STORE), iter((0.0, LONGEST_MINT, 0.0, LONGEST_MINT + 0.1))
+    wrapper = VaultWrapper(session, lambda: next(moments))
+
+    assert len(wrapper.mint(here, Shelf.STUDY).key) == 32
+    with pytest.raises(Unavailable, match="too long"):
+        wrapper.mint(here, Shelf.STUDY)
+    session.close()
+    assert SETTLING.total_seconds() > 2 * LONGEST_MINT
