@@ -106,6 +106,7 @@ def open_house(settings: Settings, stack: ExitStack, vault: Vault) -> House:
             sessions=SqlSessions(database),
             publisher=TileDirectory(settings.ledger.checkpoint_directory),
             blobs=object_store(settings.objects, stack),
+            packs=settings.objects.compression == "zstd",
             second=None if settings.objects.second is None else object_store(settings.objects.second, stack),
             wrapper=VaultWrapper(vault.session("store")),
             unwrapper=VaultUnwrapper(vault.session("reader")),

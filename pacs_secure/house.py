@@ -170,6 +170,8 @@ class Engines:
     """What reports say of the house."""
     witnesses: Sequence[WitnessKey] = ()
     """Whose cosignatures reports believe."""
+    packs: bool = True
+    """Whether what is not compressed yet is compressed before it is sealed."""
     second: Blobs | None = None
     """Where every object lies a second time; None: nowhere."""
     used_tokens: UsedTokens | None = None
@@ -232,7 +234,7 @@ def furnish(engines: Engines, terms: Terms | None = None, session_terms: Session
     told = Details(engines.unwrapper)
     proofs = LedgerProofs(guard, engines.ledger, engines.publisher, engines.origin, engines.public_key)
     reading = LedgerReading(guard, engines.ledger, engines.patients, facts, seals, told)
-    sealer = Sealer(common.keys, common.blobs, _new_object_id)
+    sealer = Sealer(common.keys, common.blobs, _new_object_id, packs=engines.packs)
     verify = _verify(common)
     vouching = Vouching(engines.publisher, engines.origin, engines.public_key, engines.witnesses)
     whole = WholeReading(engines.ledger, verify.informed_check, vouching)

@@ -1,7 +1,7 @@
 """The tables of the configuration about objects, the ledger, and whoever outside the house vouches for it."""
 
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
@@ -195,6 +195,8 @@ class ObjectStore(Section):
 class Objects(ObjectStore):
     """Where the sealed objects are kept."""
 
+    compression: Literal["zstd", "none"] = "zstd"
+    """What uncompressed transfer syntaxes are packed with before they are sealed; the bytes come back as sent."""
     second: ObjectStore | None = None
     """Where each lies a second time, elsewhere, and is read from when the first cannot give it."""
 

@@ -21,6 +21,7 @@ from pacs_secure.crypto.envelope import (
     LABEL_AT,
     LONGEST_LABEL,
     StoredHeader,
+    is_packed,
     open_envelope,
     open_metadata,
     parse_header,
@@ -28,13 +29,25 @@ from pacs_secure.crypto.envelope import (
     seal_envelope,
     seal_metadata,
 )
-from pacs_secure.crypto.stream import BODY_HEADER, COMMITMENT, RangeOpener, final_chunk, open_stream, seal
+from pacs_secure.crypto.packing import Form, Unpacker, form_for, pack, unpack
+from pacs_secure.crypto.stream import (
+    BODY_HEADER,
+    COMMITMENT,
+    RangeOpener,
+    final_chunk,
+    open_stream,
+    opened_length,
+    seal,
+)
+from pacs_secure.dicom.syntaxes import is_native
 from pacs_secure.ports import Blob, Blobs, ForgettableKey
 
 PIECE = 1 << 20
 """Bytes read from the store at a time, so that memory stays flat whatever the object's size."""
 
 Part = bytes | bytearray | memoryview
+Range = Callable[[int, int], bytes]
+"""Opens plaintext bytes from one place to another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +69,13 @@ class OpenedDataSet:
 class Sealer:
     """Seals; needs no key that opens anything older."""
 
-    def __init__(self, keys: StudyKeys, blobs: Blobs, new_object_id: Callable[[], ObjectId]) -> None:
+    def __init__(
+        self, keys: StudyKeys, blobs: Blobs, new_object_id: Callable[[], ObjectId], *, packs: bool = True
+    ) -> None:
         self._keys = keys
         self._blobs = blobs
         self._new_object_id = new_object_id
+        self._packs = packs
 
     def seal(
         self,
@@ -80,8 +96,10 @@ class Sealer:
         key = self._keys.for_sealing(identity.institution, identity.study_instance_uid, epoch)
         object_id = self._new_object_id()
         metadata_box = seal_metadata(key.key, object_id, metadata_json)
-        envelope = seal_envelope(key, identity, object_id, transfer_syntax_uid, data_set_sha256)
-        body = seal(envelope.dek, envelope.context, parts)
+        form = form_for(parts) if self._packs and is_native(transfer_syntax_uid) else Form.STORED
+        packed = form is not Form.STORED
+        envelope = seal_envelope(key, identity, object_id, transfer_syntax_uid, data_set_sha256, packed=packed)
+        body = seal(envelope.dek, envelope.context, pack(parts, form) if packed else parts)
         stored_length = self._blobs.put(object_id, chain([envelope.header], body))
         self._keys.sealed(identity.institution, identity.study_instance_uid, stored_length, epoch)
         sealed = SealedObject(
@@ -90,7 +108,7 @@ class Sealer:
             wrapped_dek=envelope.wrapped_dek,
             commitment=body.commitment,
             header_length=len(envelope.header),
-            plaintext_length=body.plaintext_length,
+            plaintext_length=sum(map(len, parts)),
             stored_length=stored_length,
         )
         return SealedInstance(sealed, metadata_box)
@@ -117,7 +135,7 @@ class Opener:
         dek, context = self._unwrap(grant, row)
 
         def read(blobs: Blobs, start: int) -> Iterator[bytes]:
-            if start:
+            if start or is_packed(row.sealed):
                 yield from _span(blobs, row, dek, context, start, row.sealed.plaintext_length)
                 return
             with _stored(blobs, row) as blob:
@@ -179,21 +197,48 @@ class Opener:
         _demand(grant, row)
         key_id = row.sealed.study_key_id
         key = self._keys.for_opening(row.identity.institution, {key_id})[key_id]
-        return open_envelope(key.key, row.identity, row.sealed)
+        return open_envelope(key.key, row.identity, row.sealed, packed=is_packed(row.sealed))
 
 
 def _span(blobs: Blobs, row: InstanceRow, dek: bytes, context: bytes, start: int, stop: int) -> Iterator[bytes]:
     body = row.sealed.header_length
     with _stored(blobs, row) as blob:
         opener = RangeOpener(dek, context, blob.read_at(body, BODY_HEADER), row.sealed.commitment)
-        if stop == row.sealed.plaintext_length:
-            offset, length = final_chunk(stop)
-            opener.check_end(stop, blob.read_at(body + offset, length))
+        open_range = _packed_range if is_packed(row.sealed) else _plain_range
+        opened = open_range(blob, row.sealed, opener, stop)
         while start < stop:
             until = min(stop, (start // PIECE + 1) * PIECE)
-            offset, length = opener.covering(start, until)
-            yield opener.open(start, until, blob.read_at(body + offset, length))
+            yield opened(start, until)
             start = until
+
+
+def _plain_range(blob: Blob, sealed: SealedObject, opener: RangeOpener, stop: int) -> Range:
+    """Return what opens ranges up to ``stop``; the end of the stream is proven where it is asked for."""
+    body = sealed.header_length
+    if stop == sealed.plaintext_length:
+        offset, length = final_chunk(stop)
+        opener.check_end(stop, blob.read_at(body + offset, length))
+
+    def opened(start: int, until: int) -> bytes:
+        offset, length = opener.covering(start, until)
+        return opener.open(start, until, blob.read_at(body + offset, length))
+
+    return opened
+
+
+def _packed_range(blob: Blob, sealed: SealedObject, opener: RangeOpener, _: int) -> Range:
+    """Return what opens ranges of a packed stream; its table is at its end, which is proven first."""
+    packed_length = opened_length(sealed.stored_length - sealed.header_length)
+    sealed_range = _plain_range(blob, sealed, opener, -1)
+    end, length = final_chunk(packed_length)
+    opener.check_end(packed_length, blob.read_at(sealed.header_length + end, length))
+    table = sealed_range(*Unpacker.table_range(sealed.plaintext_length, packed_length))
+    unpacker = Unpacker(table, sealed.plaintext_length, packed_length)
+
+    def opened(start: int, until: int) -> bytes:
+        return unpacker.open(start, until, sealed_range(*unpacker.covering(start, until)))
+
+    return opened
 
 
 @contextmanager
@@ -256,10 +301,10 @@ class Recoverer:
             sealed = SealedObject(
                 object_id, header.study_key_id, header.wrapped_dek, commitment, header.length, 0, blob.length
             )
-            dek, context = open_envelope(key.key, label.identity, sealed)
-            stream = bytearray()
-            for piece in open_stream(dek, context, _pieces(blob, sealed), commitment):
-                stream += piece
+            dek, context = open_envelope(key.key, label.identity, sealed, packed=header.packed)
+            stream = bytearray().join(open_stream(dek, context, _pieces(blob, sealed), commitment))
+            if header.packed:
+                stream = bytearray().join(unpack(stream))
         whole = replace(sealed, plaintext_length=len(stream))
         return Recovered(label.identity, label.transfer_syntax_uid, label.data_set_sha256, whole, stream)
 

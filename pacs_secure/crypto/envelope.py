@@ -10,6 +10,9 @@
 | 104    | n     | sealed label: nonce 12, AES-256-GCM(study key, label), tag 16; AAD = bytes 0-99 |
 | 104+n  | ...   | Cobblestone-256 body (`pacs_secure.crypto.stream`)                              |
 
+Version 1 seals the Part 10 stream itself, version 2 the packed one (`pacs_secure.crypto.packing`). The version is bound
+to the wrapped DEK and to the body, so that neither opens as the other.
+
 Reading trusts none of it: everything needed to open is recomputed from the index row. Only a
 rebuild of a lost index reads the label.
 """
@@ -27,8 +30,10 @@ from pacs_secure.core.errors import ArchiveError, OverLimit
 from pacs_secure.core.identifiers import KeyId, ObjectId, Uid, institution, uid
 from pacs_secure.core.instance import Identity, SealedObject
 from pacs_secure.crypto.box import OVERHEAD, Entropy, derive, fields, open_box, seal_box, tampered
+from pacs_secure.crypto.stream import sealed_length
 
 MAGIC = b"PXENC\x00\x01\n"
+PACKED_MAGIC = b"PXENC\x00\x02\n"
 DEK = 32
 WRAPPED_DEK = DEK + OVERHEAD
 LABEL_AT = 104
@@ -40,6 +45,7 @@ _KEY_ID_AT = 24
 _WRAPPED_AT = 40
 _LENGTH_AT = 100
 _KIND = b"dicom"
+_PACKED_KIND = b"dicom, packed"
 _METADATA = b"metadata"
 _DIGEST = 32
 
@@ -77,6 +83,8 @@ class StoredHeader:
     sealed_label: bytes
     length: int
     """Bytes before the body."""
+    packed: bool
+    """Whether the body is a packed stream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +103,12 @@ def seal_envelope(
     transfer_syntax_uid: Uid,
     data_set_sha256: bytes,
     entropy: Entropy = os.urandom,
+    *,
+    packed: bool = False,
 ) -> Envelope:
-    """Make the header of a new object under a fresh DEK."""
+    """Make the header of a new object under a fresh DEK; ``packed``: its body will be a packed stream."""
     dek = entropy(DEK)
-    head = _head(object_id, study_key.key_id)
+    head = _head(object_id, study_key.key_id, packed)
     wrapped = seal_box(study_key.key, dek, head, entropy)
     label = rfc8785.dumps(
         {
@@ -113,17 +123,24 @@ def seal_envelope(
     )
     sealed_label = seal_box(study_key.key, label, head + wrapped, entropy)
     header = head + wrapped + fields(sealed_label)
-    return Envelope(header, wrapped, _context(identity, object_id, study_key.key_id), dek)
+    return Envelope(header, wrapped, _context(identity, object_id, study_key.key_id, packed), dek)
 
 
-def open_envelope(study_key: bytes, identity: Identity, sealed: SealedObject) -> tuple[bytes, bytes]:
-    """Return DEK and context from the index row alone.
+def is_packed(sealed: SealedObject) -> bool:
+    """Say from the lengths in an index row whether the body is a packed stream: a plain one has just one length."""
+    return sealed.stored_length - sealed.header_length != sealed_length(sealed.plaintext_length)
+
+
+def open_envelope(
+    study_key: bytes, identity: Identity, sealed: SealedObject, *, packed: bool = False
+) -> tuple[bytes, bytes]:
+    """Return DEK and context from the index row alone; ``packed`` is proven, for a version opens as no other.
 
     Raises:
         Tampered: the row's wrapped DEK is not that of this object under this study key.
     """
-    dek = open_box(study_key, sealed.wrapped_dek, _head(sealed.object_id, sealed.study_key_id))
-    return dek, _context(identity, sealed.object_id, sealed.study_key_id)
+    dek = open_box(study_key, sealed.wrapped_dek, _head(sealed.object_id, sealed.study_key_id, packed))
+    return dek, _context(identity, sealed.object_id, sealed.study_key_id, packed)
 
 
 def parse_header(start: bytes) -> StoredHeader:
@@ -132,7 +149,7 @@ def parse_header(start: bytes) -> StoredHeader:
     Raises:
         Tampered: these are not the first bytes of a sealed object.
     """
-    if len(start) < LABEL_AT or not start.startswith(MAGIC):
+    if len(start) < LABEL_AT or not start.startswith((MAGIC, PACKED_MAGIC)):
         raise tampered()
     length = int.from_bytes(start[_LENGTH_AT:LABEL_AT], "big")
     if not OVERHEAD <= length <= LONGEST_LABEL or len(start) < LABEL_AT + length:
@@ -143,6 +160,7 @@ def parse_header(start: bytes) -> StoredHeader:
         wrapped_dek=start[_WRAPPED_AT:_LENGTH_AT],
         sealed_label=start[LABEL_AT : LABEL_AT + length],
         length=LABEL_AT + length,
+        packed=start.startswith(PACKED_MAGIC),
     )
 
 
@@ -202,11 +220,11 @@ def open_metadata(study_key: bytes, object_id: ObjectId, box: bytes) -> bytes:
     return metadata
 
 
-def _head(object_id: ObjectId, study_key_id: KeyId) -> bytes:
-    return MAGIC + object_id.bytes + study_key_id.bytes
+def _head(object_id: ObjectId, study_key_id: KeyId, packed: bool) -> bytes:  # noqa: FBT001 - of this module only
+    return (PACKED_MAGIC if packed else MAGIC) + object_id.bytes + study_key_id.bytes
 
 
-def _context(identity: Identity, object_id: ObjectId, study_key_id: KeyId) -> bytes:
+def _context(identity: Identity, object_id: ObjectId, study_key_id: KeyId, packed: bool) -> bytes:  # noqa: FBT001
     """Bind what never changes; a patient ID is not among it, for patients are merged."""
     return fields(
         MAGIC,
@@ -215,6 +233,6 @@ def _context(identity: Identity, object_id: ObjectId, study_key_id: KeyId) -> by
         identity.study_instance_uid.encode(),
         identity.sop_instance_uid.encode(),
         identity.sop_class_uid.encode(),
-        _KIND,
+        _PACKED_KIND if packed else _KIND,
         study_key_id.bytes,
     )

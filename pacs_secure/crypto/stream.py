@@ -40,6 +40,18 @@ def sealed_length(plaintext_length: int) -> int:
     return BODY_HEADER + plaintext_length + TAG * (plaintext_length // CHUNK + 1)
 
 
+def opened_length(body_length: int) -> int:
+    """Return how many plaintext bytes a sealed body of a length holds; the inverse of `sealed_length`.
+
+    Raises:
+        Tampered: no sealed body is so long.
+    """
+    chunks, rest = divmod(body_length - BODY_HEADER, SEALED_CHUNK)
+    if chunks < 0 or rest < TAG:
+        raise tampered()
+    return chunks * CHUNK + rest - TAG
+
+
 def final_chunk(plaintext_length: int) -> tuple[int, int]:
     """Return body offset and length of the last chunk, which is what proves the length."""
     number, rest = divmod(plaintext_length, CHUNK)

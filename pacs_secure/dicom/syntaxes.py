@@ -60,6 +60,12 @@ def syntax_of(transfer_syntax_uid: str) -> Syntax:
     return _SYNTAXES.get(transfer_syntax_uid, _ENCAPSULATED)
 
 
+def is_native(transfer_syntax_uid: str) -> bool:
+    """Say whether nothing of a Data Set of this transfer syntax is compressed already."""
+    syntax = syntax_of(transfer_syntax_uid)
+    return not (syntax.encapsulated or syntax.deflated)
+
+
 def is_encapsulated(transfer_syntax_uid: str) -> bool:
     """Say whether pixel data of this transfer syntax lies in fragments."""
     return syntax_of(transfer_syntax_uid).encapsulated

@@ -1,18 +1,23 @@
 """Sealing and opening: nothing opens without a Grant for that very study, nor when a byte of it changed."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from random import Random
 from uuid import uuid4
 
 import pytest
 
-from pacs_secure.archive.seals import PIECE, Opener
+from pacs_secure.archive.copies import Copies
+from pacs_secure.archive.seals import PIECE, Opener, Sealer
 from pacs_secure.core.access import Action, Grant, Role
 from pacs_secure.core.errors import ArchiveError, Conflict, Denied, NotFound, Tampered, Unavailable
-from pacs_secure.core.identifiers import KeyId
+from pacs_secure.core.identifiers import KeyId, ObjectId, Uid
 from pacs_secure.core.instance import InstanceRow
-from tests.builders import ELSEWHERE, HERE, grant, study_facts, subject
-from tests.fakes_blobs import MemoryBlobs
+from pacs_secure.crypto.envelope import is_packed
+from pacs_secure.crypto.stream import opened_length
+from tests.builders import ELSEWHERE, HERE, grant, new_object_id, study_facts, subject
+from tests.fakes_blobs import MemoryBlob, MemoryBlobs
 from tests.unit.archive.instances import data_set, store, study_uid
 from tests.world import World, memory_world
 
@@ -270,12 +275,20 @@ def test_an_unknown_key_id_is_not_found(world: World) -> None:
 # --- two stores -------------------------------------------------------------------------------
 
 
+NOISE = Random(7).randbytes(3_000_000)
+SLOW = bytes(at for number in range(1_500_000) for at in (NOISE[number], number // 90_000))
+"""16-bit pixels whose high bytes change slowly: worth packing."""
+
+
 @pytest.mark.parametrize("way", ["whole", "span"])
-@pytest.mark.parametrize("place", [5, 700, 100_000, 2 * PIECE, -1], ids=str)
-def test_a_damaged_copy_is_made_good_from_the_second_store_half_way_through(way: str, place: int) -> None:
+@pytest.mark.parametrize("pixels", [NOISE, SLOW], ids=["plain", "packed"])
+@pytest.mark.parametrize("place", [5, 700, 100_000, 1_400_000, -20, -1], ids=str)
+def test_a_damaged_copy_is_made_good_from_the_second_store_half_way_through(
+    way: str, pixels: bytes, place: int
+) -> None:
     second = MemoryBlobs()
     world = memory_world(second)
-    row = kept(world, data_set(pixels=b"0123456789" * 300_000, frames=60))
+    row = kept(world, data_set(pixels=pixels, frames=60))
     name = row.sealed.object_id
     second.stored[name] = content = world.blobs.stored[name]
     damaged = bytearray(content)
@@ -283,6 +296,7 @@ def test_a_damaged_copy_is_made_good_from_the_second_store_half_way_through(way:
     intact = b"".join(WAYS[way](opener_of(world), granted(), row))
     world.blobs.stored[name] = bytes(damaged)
 
+    assert is_packed(row.sealed) == (pixels is SLOW)
     assert b"".join(WAYS[way](opener_of(world), granted(), row)) == intact
     told: list[object] = []
     world.archive.copies.tell(lambda kind, facts: told.append((kind, facts["objects"])))
@@ -315,3 +329,75 @@ def test_verifying_finds_a_damaged_first_copy_though_the_second_is_whole() -> No
 
     verdict = world.archive.verify.check_archive(subject(Role.OPERATOR), deep=True)
     assert (verdict.checked, len(verdict.findings)) == (1, 1)
+
+
+# --- packed before sealing --------------------------------------------------------------------
+
+
+class CountingBlobs(MemoryBlobs):
+    """Counts the bytes that are read."""
+
+    def __init__(self, blobs: MemoryBlobs) -> None:
+        super().__init__()
+        self.stored, self.read = blobs.stored, 0
+
+    @contextmanager
+    def open(self, object_id: ObjectId) -> Iterator[MemoryBlob]:
+        with super().open(object_id) as blob:
+            yield self.counting(blob)
+
+    def counting(self, blob: MemoryBlob) -> MemoryBlob:
+        outer = self
+
+        class Counting(MemoryBlob):
+            def read_at(self, offset: int, length: int) -> bytes:
+                content = blob.read_at(offset, length)
+                outer.read += len(content)
+                return content
+
+        return Counting(blob.content)
+
+
+def test_what_is_packed_is_smaller_and_any_part_of_it_opens_alone(world: World) -> None:
+    content = data_set(pixels=SLOW, frames=60)
+    row = kept(world, content)
+    counting = CountingBlobs(world.blobs)
+    opener = Opener(world.archive.retrieve.opener._keys, Copies([counting], lambda: 0.0))
+
+    assert row.sealed.stored_length < 0.6 * len(content)
+    assert b"".join(opener.span(granted(), row, row.data_set_offset, row.sealed.plaintext_length)) == content
+    whole = counting.read
+    counting.read = 0
+    start, length = row.frames.offsets[30], row.frames.lengths[30]
+    assert b"".join(opener.span(granted(), row, start, start + length)) == SLOW[30 * 50_000 : 31 * 50_000]
+    assert counting.read < whole / 10
+
+
+def test_only_what_is_not_compressed_already_is_packed_and_only_where_it_is_wanted(world: World) -> None:
+    key, parts, of = world.archive.ingest.sealer._keys, [b"prefix", SLOW], kept(world).identity
+    ids = iter([new_object_id() for _ in range(9)])
+    for packs, syntax, packed in (
+        (True, "1.2.840.10008.1.2", True),
+        (True, "1.2.840.10008.1.2.1", True),
+        (True, "1.2.840.10008.1.2.2", True),
+        (True, "1.2.840.10008.1.2.1.99", False),
+        (True, "1.2.840.10008.1.2.4.70", False),
+        (False, "1.2.840.10008.1.2.1", False),
+    ):
+        sealer = Sealer(key, world.blobs, lambda: next(ids), packs=packs)
+        sealed = sealer.seal(of, Uid(syntax), bytes(32), parts, b"{}").sealed
+        assert is_packed(sealed) == packed
+        assert world.blobs.stored[sealed.object_id].startswith(b"PXENC\x00\x02\n" if packed else b"PXENC\x00\x01\n")
+
+
+@pytest.mark.parametrize("pixels", [NOISE[:60_000], SLOW[:60_000]], ids=["plain", "packed"])
+def test_an_object_of_one_version_opens_as_no_other(world: World, pixels: bytes) -> None:
+    row = kept(world, data_set(pixels=pixels))
+    length = row.sealed.plaintext_length + 1
+    if is_packed(row.sealed):
+        length = opened_length(row.sealed.stored_length - row.sealed.header_length)
+    other = replace(row.sealed, plaintext_length=length)
+
+    assert is_packed(other) != is_packed(row.sealed)
+    with pytest.raises(Tampered):
+        b"".join(opener_of(world).whole(granted(), replace(row, sealed=other)))

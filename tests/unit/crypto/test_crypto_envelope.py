@@ -20,7 +20,9 @@ from pacs_secure.crypto.envelope import (
     LABEL_AT,
     LONGEST_LABEL,
     MAGIC,
+    PACKED_MAGIC,
     Envelope,
+    is_packed,
     open_envelope,
     open_metadata,
     parse_header,
@@ -28,6 +30,7 @@ from pacs_secure.crypto.envelope import (
     seal_envelope,
     seal_metadata,
 )
+from pacs_secure.crypto.stream import sealed_length
 
 
 @dataclass(frozen=True)
@@ -205,3 +208,24 @@ def test_metadata_at_the_limit_opens_and_beyond_it_is_not_sealed(monkeypatch: py
     assert open_metadata(KEY.key, OBJECT, seal_metadata(KEY.key, OBJECT, bytes(100))) == bytes(100)
     with pytest.raises(OverLimit):
         seal_metadata(KEY.key, OBJECT, bytes(101))
+
+
+def test_the_two_versions_of_a_header_say_so_and_open_as_themselves_only() -> None:
+    for packed in (False, True):
+        envelope = seal_envelope(KEY, IDENTITY, OBJECT, SYNTAX, DIGEST, packed=packed)
+        assert parse_header(envelope.header).packed == packed
+        assert read_label(KEY.key, envelope.header).identity == IDENTITY
+        opened = open_envelope(KEY.key, IDENTITY, row(envelope), packed=packed)
+        assert opened == (envelope.dek, envelope.context)
+        with pytest.raises(Tampered):
+            open_envelope(KEY.key, IDENTITY, row(envelope), packed=not packed)
+        other = (MAGIC if packed else PACKED_MAGIC) + envelope.header[len(MAGIC) :]
+        with pytest.raises(Tampered):
+            read_label(KEY.key, other)
+
+
+def test_a_body_that_is_not_as_long_as_a_plain_one_is_packed() -> None:
+    plain = replace(row(made()), plaintext_length=1000, stored_length=len(made().header) + sealed_length(1000))
+
+    assert not is_packed(plain)
+    assert is_packed(replace(plain, stored_length=plain.stored_length - 1))

@@ -17,6 +17,7 @@ from pacs_secure.crypto.stream import (
     RangeOpener,
     final_chunk,
     open_stream,
+    opened_length,
     seal,
     sealed_length,
 )
@@ -201,3 +202,14 @@ def test_a_false_length_is_found_from_the_last_chunk(claimed: int) -> None:
         opener.check_end(claimed, BODY[offset : offset + length])
     with pytest.raises(Tampered):
         opener.check_end(claimed, BODY[offset : offset + SEALED_CHUNK])
+
+
+@pytest.mark.parametrize("length", [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 5 * CHUNK, 1_234_567])
+def test_the_length_of_a_body_says_how_much_it_holds(length: int) -> None:
+    assert opened_length(sealed_length(length)) == length
+
+
+@pytest.mark.parametrize("body_length", [-1, 0, BODY_HEADER, BODY_HEADER + 15, BODY_HEADER + SEALED_CHUNK + 15])
+def test_no_body_is_so_long(body_length: int) -> None:
+    with pytest.raises(Tampered):
+        opened_length(body_length)
