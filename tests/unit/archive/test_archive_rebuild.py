@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from hashlib import sha256
+from random import Random
 
 import pytest
 
@@ -46,14 +47,15 @@ def test_every_study_comes_back_restricted_and_in_no_department(world: World) ->
         assert stored.facts.department == NO_DEPARTMENT
 
 
-def test_rows_are_what_they_were_but_for_act_and_milliseconds(world: World) -> None:
-    anew = lost(world, data_set(1, pixels=bytes(range(60)), frames=3))
+@pytest.mark.parametrize("pixels", [bytes(range(60)), Random(7).randbytes(6000)], ids=["packed", "plain"])
+def test_rows_are_what_they_were_but_for_act_and_milliseconds(world: World, pixels: bytes) -> None:
+    anew = lost(world, data_set(1, pixels=pixels, frames=3))
     rebuilt(anew)
     ((before,), (after,)) = ([one.row for one in archive.records._instances.values()] for archive in (world, anew))
 
     assert abs(after.received_at - before.received_at).total_seconds() < 1
     same = {"received_at": before.received_at, "act": before.act, "metadata_box": before.metadata_box}
-    known = anew.fingerprint(data_set(1, pixels=bytes(range(60)), frames=3))
+    known = anew.fingerprint(data_set(1, pixels=pixels, frames=3))
     assert after.data_set_fingerprint == known
     assert replace(after, **same) == replace(before, data_set_fingerprint=known)  # type: ignore[arg-type]
     operator = subject(Role.OPERATOR)
