@@ -8,9 +8,11 @@ from pathlib import Path
 
 from pacs_secure.archive.copies import Copies
 from pacs_secure.archive.key_pool import KeyPool
+from pacs_secure.archive.rekey import Rekey
 from pacs_secure.archive.replication import Replication
 from pacs_secure.archive.vouching import Vouching
 from pacs_secure.core.errors import Unavailable
+from pacs_secure.core.identifiers import Institution
 from pacs_secure.ports import Gauges, Ledger, Publisher
 
 SHORTEST_TOKEN = 32
@@ -59,6 +61,12 @@ def measure_pool(gauges: Gauges, pool: KeyPool) -> None:
     """Have read how many keys made beforehand may be used, and how many wait for a snapshot."""
     gauges.watch("pool_ready_keys", lambda: float(pool.level().ready))
     gauges.watch("pool_waiting_keys", lambda: float(pool.level().waiting))
+
+
+def measure_keys(gauges: Gauges, rekey: Rekey, of: Institution, now: Callable[[], datetime]) -> None:
+    """Have read how old the version is that wraps every key of the house, and whether older ones still unwrap."""
+    gauges.watch("institution_key_age_seconds", lambda: (now() - rekey.state(of).made_at).total_seconds())
+    gauges.watch("rewrapping_pending", lambda: float(rekey.pending(of)))
 
 
 def witnessed_age(vouching: Vouching, now: datetime) -> float:

@@ -269,6 +269,9 @@ def _measure(settings: Settings, house: House, readiness: Readiness) -> metrics.
     measures.measure_objects(gauges, house.archive.copies, house.archive.replication, house.archive.verify.now)
     if engines.pool is not None:
         measures.measure_pool(gauges, engines.pool)
+    if house.archive.rekey.able:
+        of = institution(settings.institution)
+        measures.measure_keys(gauges, house.archive.rekey, of, house.archive.verify.now)
     measures.measure_machine(gauges, settings.objects.directory, readiness.check)
     return gauges
 

@@ -106,8 +106,12 @@ class Rekey:
 
     def pending(self, of: Institution) -> bool:
         """Say whether a rewrapping waits to go on; raises `Unavailable` when the vault does not say."""
-        state = self._given().state(of)
+        state = self.state(of)
         return state.least < state.newest
+
+    def state(self, of: Institution) -> KekState:
+        """Return the versions of an institution's key, which name nobody; raises as `pending`."""
+        return self._given().state(of)
 
     def status(self, subject: Subject, purpose: Purpose | None, *, details: dict[str, str]) -> KeysStatus:
         """Say which versions there are, how many keys lie on each shelf, and how far a rewrapping has come.

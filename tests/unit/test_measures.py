@@ -121,3 +121,15 @@ def test_the_pool_of_keys_tells_how_full_it_is() -> None:
     pool.fill()
 
     assert gauges.now() == {"pool_ready_keys": 0.0, "pool_waiting_keys": 6.0}
+
+
+def test_the_key_of_the_house_tells_its_age_and_whether_it_is_being_turned(world: World) -> None:
+    gauges, operator = MemoryGauges(), subject(Role.OPERATOR, department="")
+    made_at = world.keyring.state(HERE).made_at
+    measures.measure_keys(gauges, world.archive.rekey, HERE, lambda: made_at + timedelta(days=3))
+    assert gauges.now() == {"institution_key_age_seconds": 3 * 86400.0, "rewrapping_pending": 0.0}
+
+    world.archive.rekey.rotate(operator, None, details={})
+    assert gauges.now()["rewrapping_pending"] == 1.0
+    world.keyring.sealed = True
+    assert isnan(gauges.now()["institution_key_age_seconds"])
