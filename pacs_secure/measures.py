@@ -65,8 +65,13 @@ def measure_pool(gauges: Gauges, pool: KeyPool) -> None:
 
 def measure_keys(gauges: Gauges, rekey: Rekey, of: Institution, now: Callable[[], datetime]) -> None:
     """Have read how old the version is that wraps every key of the house, and whether older ones still unwrap."""
-    gauges.watch("institution_key_age_seconds", lambda: (now() - rekey.state(of).made_at).total_seconds())
+    gauges.watch("institution_key_age_seconds", lambda: key_age(rekey, of, now()))
     gauges.watch("rewrapping_pending", lambda: float(rekey.pending(of)))
+
+
+def key_age(rekey: Rekey, of: Institution, now: datetime) -> float:
+    """Return how many seconds ago an institution's key was turned; raise `Unavailable` when the vault does not say."""
+    return (now - rekey.state(of).made_at).total_seconds()
 
 
 def witnessed_age(vouching: Vouching, now: datetime) -> float:
