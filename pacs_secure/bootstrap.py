@@ -14,6 +14,7 @@ from pacs_secure.adapters.casbin_policy import CasbinPolicy
 from pacs_secure.adapters.policy_check import check_policy
 from pacs_secure.adapters.policy_files import read_folder
 from pacs_secure.adapters.sql import (
+    SCHEMA_VERSION,
     Database,
     SqlBackups,
     SqlBoards,
@@ -192,6 +193,17 @@ def _key_list(vault: Vault) -> VaultKeyList | None:
     """Return what lists the shelf, when this process was given a role that may."""
     session = vault.session_if_given("keeper") or vault.session_if_given("eraser")
     return None if session is None else VaultKeyList(session)
+
+
+def settle_database(settings: Settings) -> tuple[int, int]:
+    """Make the database fit for this build; return the version of its schema before, 0 for none, and after.
+
+    Raises:
+        Unavailable: it cannot be opened, is of a newer build, or this role may not change it.
+    """
+    database = Database(settings.index.place, settings.index.password_file)
+    database.close()
+    return database.found_version, SCHEMA_VERSION
 
 
 def last_scrub(settings: Settings) -> ScrubRound | None:

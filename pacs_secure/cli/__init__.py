@@ -13,6 +13,7 @@ import typer
 
 from pacs_secure.cli import (
     backup,
+    database,
     devices,
     facts,
     incident,
@@ -33,7 +34,7 @@ from pacs_secure.cli.house import err
 from pacs_secure.core.errors import ArchiveError
 
 app = typer.Typer(help="A DICOM archive that seals, decides, records and gives back.", no_args_is_help=True)
-for _commands in (one_machine, sending, ledger):
+for _commands in (one_machine, sending, ledger, database):
     app.add_typer(_commands.app)
 LEDGER = (ledger_feed, ledger_reading, ledger_report, ledger_retention, ledger_witnesses)
 """Modules whose commands stand below ``ledger``, where each registers its own."""

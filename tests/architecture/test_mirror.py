@@ -8,6 +8,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "pacs_secure"
 
 _COMMANDS = (
+    "database",
     "backup",
     "devices",
     "facts",

@@ -21,10 +21,12 @@ from pacs_secure.adapters.sql.scrubs import SqlScrubs
 from pacs_secure.adapters.sql.sessions import SqlSessions
 from pacs_secure.adapters.sql.shares import SqlShares
 from pacs_secure.adapters.sql.snapshots import SqlSnapshots
+from pacs_secure.adapters.sql.tables import SCHEMA_VERSION
 from pacs_secure.adapters.sql.ties import SqlTies
 from pacs_secure.adapters.sql.used_tokens import SqlUsedTokens
 
 __all__ = [
+    "SCHEMA_VERSION",
     "Database",
     "SqlBackups",
     "SqlBoards",

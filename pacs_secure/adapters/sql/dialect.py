@@ -1,6 +1,6 @@
 """What an engine is told or asked in its own way: one small object, chosen once when a database is opened."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Protocol
 
@@ -40,6 +40,12 @@ class EngineDialect(Protocol):
 
     def create_schema(self, connection: Connection) -> None:
         """Create every table in an empty database."""
+
+    def may_migrate(self, connection: Connection) -> bool:
+        """Say whether this process may change the schema, and let it take as long as that takes."""
+
+    def grant(self, connection: Connection, tables: Sequence[str]) -> None:
+        """Give the archive's role what it needs of tables that a newer version has made."""
 
     def forbid_changes(
         self, connection: Connection, tables: tuple[Table, ...], may_go: Mapping[str, str] = MappingProxyType({})

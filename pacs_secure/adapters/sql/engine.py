@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from sqlalchemy import insert, inspect, select
+from sqlalchemy import insert, inspect, select, update
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DataError, SQLAlchemyError
 
@@ -14,10 +14,10 @@ from pacs_secure.adapters.sql import bookmark_tables as _bookmark_tables  # noqa
 from pacs_secure.adapters.sql import forgetting_tables as _forgetting_tables  # noqa: F401 - its table joins the schema
 from pacs_secure.adapters.sql import ledger_index_tables as _ledger_index_tables  # noqa: F401 - they join the schema
 from pacs_secure.adapters.sql import ledger_key_tables as _ledger_key_tables  # noqa: F401 - its table joins the schema
+from pacs_secure.adapters.sql import migrations, retention_tables
 from pacs_secure.adapters.sql import policy_tables as _policy_tables  # noqa: F401 - its table joins the schema
 from pacs_secure.adapters.sql import question_tables as _question_tables  # noqa: F401 - its table joins the schema
 from pacs_secure.adapters.sql import rebuild_tables as _rebuild_tables  # noqa: F401 - its table joins the schema
-from pacs_secure.adapters.sql import retention_tables
 from pacs_secure.adapters.sql import rewrap_tables as _rewrap_tables  # noqa: F401 - its table joins the schema
 from pacs_secure.adapters.sql import scrub_tables as _scrub_tables  # noqa: F401 - its table joins the schema
 from pacs_secure.adapters.sql import sharing_tables as _sharing_tables  # noqa: F401 - its tables join the schema
@@ -51,6 +51,8 @@ class Database:
     def __init__(self, place: str | Path, password_file: Path | None = None) -> None:
         self._dialect = _dialect(place, password_file)
         self._closed = False
+        self.found_version = SCHEMA_VERSION
+        """Version of the schema that was there, 0 in an empty database."""
         try:
             self._engine = self._dialect.make_writer()
             self._readers = self._dialect.make_readers()
@@ -63,7 +65,7 @@ class Database:
         """Create what is missing in an empty database, and refuse one that is not ours."""
         try:
             with self._engine.begin() as connection:
-                _settle_schema(connection, self._dialect)
+                self.found_version = _settle_schema(connection, self._dialect)
                 tables = APPEND_ONLY + retention_tables.APPEND_ONLY
                 self._dialect.forbid_changes(connection, tables, retention_tables.MAY_GO)
         except BaseException:
@@ -151,16 +153,29 @@ def _dialect(place: str | Path, password_file: Path | None) -> EngineDialect:
     return Sqlite(Path(place.removeprefix(_FILE)))
 
 
-def _settle_schema(connection: Connection, dialect: EngineDialect) -> None:
-    """Create the tables in an empty database; accept any other only in the version this build knows."""
+def _settle_schema(connection: Connection, dialect: EngineDialect) -> int:
+    """Create the tables in an empty database; bring those of an older version up, and refuse a newer one.
+
+    Returns the version that was found, 0 for none.
+    """
     dialect.hold_schema(connection)
     tables = inspect(connection).get_table_names()
     if not tables:
         dialect.create_schema(connection)
         connection.execute(insert(schema_version).values(version=SCHEMA_VERSION))
-        return
+        return 0
     known = schema_version.name in tables
     found = connection.scalars(select(schema_version.c.version)).all() if known else []
-    if found != [SCHEMA_VERSION]:
-        versions = ", ".join(str(version) for version in found) or "none"
-        raise Unavailable(f"the database has schema version {versions}; this build needs {SCHEMA_VERSION}")
+    if found == [SCHEMA_VERSION]:
+        return SCHEMA_VERSION
+    versions = ", ".join(str(version) for version in found) or "none"
+    wrong = f"the database has schema version {versions}; this build needs {SCHEMA_VERSION}"
+    if len(found) != 1 or not migrations.OLDEST <= found[0] < SCHEMA_VERSION:
+        raise Unavailable(wrong)
+    if not dialect.may_migrate(connection):
+        raise Unavailable(f"{wrong}: open it once as the owner of its tables (pacs-secure init)")
+    migrations.upgrade(connection, found[0])
+    dialect.grant(connection, sorted(set(inspect(connection).get_table_names()) - set(tables)))
+    connection.execute(update(schema_version).values(version=SCHEMA_VERSION))
+    log.warning("the database was brought from schema version %s to %s", versions, SCHEMA_VERSION)
+    return int(found[0])

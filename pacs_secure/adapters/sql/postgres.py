@@ -8,7 +8,7 @@ A lost connection is `Unavailable` once; the next statement finds the primary ag
 import ipaddress
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -23,7 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from pacs_secure.adapters.sql.dialect import TAKES_TURNS
 from pacs_secure.adapters.sql.outbox_tables import audit_outbox
 from pacs_secure.adapters.sql.sequencer import Sequencer, settle
-from pacs_secure.adapters.sql.tables import metadata
+from pacs_secure.adapters.sql.tables import metadata, schema_version
 from pacs_secure.core.errors import Unavailable
 from pacs_secure.ports import Leader
 
@@ -74,6 +74,8 @@ _READING = {
 }
 MARGIN = 5.0
 """Seconds that a server may be late with saying that it was too slow; then it is held for dead."""
+ROLE = "pacs_secure"
+"""What the archive runs as (deploy/postgres/roles.sql)."""
 _SCHEMA_LOCK = int.from_bytes(b"pacs-sch")
 """Of the 64-bit names of advisory locks, the one for whoever creates tables."""
 
@@ -93,6 +95,8 @@ END $$
 _guarded = text(
     "SELECT count(*) FROM pg_trigger WHERE tgrelid = to_regclass(:name) AND tgname = :is AND tgenabled = 'A'"
 )
+_owns = text("SELECT pg_has_role(relowner, 'MEMBER') FROM pg_class WHERE oid = to_regclass(:name)")
+_has_role = text("SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = :role)")
 _may_change = text("SELECT has_table_privilege(:name, 'UPDATE, TRUNCATE, TRIGGER')")
 
 
@@ -156,6 +160,23 @@ class Postgres:
             f"ALTER TABLE {audit_outbox.name} SET (autovacuum_vacuum_scale_factor = 0, "
             "autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0)"
         )
+
+    def may_migrate(self, connection: Connection) -> bool:
+        """Say whether this role owns the tables, and let a change of many rows take as long as it takes."""
+        owner: bool = connection.execute(_owns, {"name": schema_version.name}).scalar_one()
+        if owner:
+            connection.execute(text("SET LOCAL statement_timeout = 0"))
+        return owner
+
+    def grant(self, connection: Connection, tables: Sequence[str]) -> None:
+        """Give the archive's role, where there is one, what deploy/postgres/roles.sql gives it of ordinary tables.
+
+        What only grows is narrowed by that file alone, which is run again after a new version.
+        """
+        if tables and connection.execute(_has_role, {"role": ROLE}).scalar_one():
+            named = ", ".join(tables)
+            connection.exec_driver_sql(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {named} TO {ROLE}")
+            connection.exec_driver_sql(f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {ROLE}")
 
     def forbid_changes(
         self, connection: Connection, tables: tuple[Table, ...], may_go: Mapping[str, str] = MappingProxyType({})

@@ -7,7 +7,7 @@ write lock before the chain head is read, so several processes keep one dense ch
 import os
 import sqlite3
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from sqlite3 import Connection as DriverConnection
 from sqlite3 import OperationalError
@@ -94,6 +94,13 @@ class Sqlite:
         """Create every table and say what hospitals are like."""
         metadata.create_all(connection)
         state_statistics(connection)
+
+    def may_migrate(self, connection: Connection) -> bool:  # noqa: ARG002 - the port's signature
+        """Say yes: whoever may write the file may do anything with it."""
+        return True
+
+    def grant(self, connection: Connection, tables: Sequence[str]) -> None:
+        """Do nothing: a file has no roles."""
 
     def forbid_changes(
         self, connection: Connection, tables: tuple[Table, ...], may_go: Mapping[str, str] = MappingProxyType({})

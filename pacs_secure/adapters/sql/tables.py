@@ -26,8 +26,8 @@ from sqlalchemy.types import TypeDecorator
 
 from pacs_secure.core.errors import Tampered
 
-SCHEMA_VERSION = 3
-"""What this build reads and writes; a database of any other version is refused."""
+SCHEMA_VERSION = 4
+"""What this build reads and writes; an older database is brought up to it (`migrations`), a newer one is refused."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)

@@ -21,6 +21,7 @@ from cryptography.x509 import load_pem_x509_certificate
 from typer.testing import CliRunner
 
 from pacs_secure import bootstrap
+from pacs_secure.adapters.sql import SCHEMA_VERSION
 from pacs_secure.adapters.vault_keyring import VaultSigner
 from pacs_secure.adapters.vault_provisioning import VaultRole
 from pacs_secure.archive.notary import Notary
@@ -32,7 +33,7 @@ from pacs_secure.crypto.certificates import read_certificate
 from pacs_secure.settings import load
 from tests.aged import write_past
 from tests.builders import subject
-from tests.settings_file import WHOLE
+from tests.settings_file import WHOLE, written
 from tests.unit.archive.instances import received, study_uid
 from tests.unit.test_bootstrap import certificate
 from tests.vault_fixture import RunningVault
@@ -323,3 +324,16 @@ def test_what_is_too_old_is_shown_first_then_goes_and_leaves_its_certificate(con
     assert run(*expire, "--plan")[1].startswith("no entry would go, 0 keys would be forgotten")
     assert json.loads(run(*expire, "--json")[1])["entries"] == 0
     assert run("--config", config, "ledger", "verify")[0] == 0
+
+
+def test_the_database_is_made_brought_up_and_left_alone(tmp_path: Path) -> None:
+    file = written(tmp_path, WHOLE.replace('file = "index.db"', f'file = "{tmp_path / "index.db"}"'))
+
+    assert "and had none before" in run("--config", file, "init")[1]
+    assert run("--config", file, "init") == (0, f"the database has schema version {SCHEMA_VERSION}: nothing to do\n")
+    code, told = run("--config", file, "init", "--json")
+    assert (code, json.loads(told)) == (0, {"before": SCHEMA_VERSION, "after": SCHEMA_VERSION})
+    with closing(sqlite3.connect(tmp_path / "index.db")) as shell:
+        shell.execute("UPDATE schema_version SET version = 99")
+        shell.commit()
+    assert run("--config", file, "init")[0] == 1
