@@ -9,6 +9,7 @@
 --
 -- 1. run this; 2. give each a password (\password) or a certificate; 3. open the archive once as the owner, so that the
 -- tables are made; 4. run this again; 5. run the archive as pacs_secure. It may be run as often as you like.
+-- A new version of the archive: stop the old one, run `pacs-secure init` as pacs_secure_owner, then this file again.
 
 DO $$
 BEGIN
