@@ -228,15 +228,17 @@ def _plain_range(blob: Blob, sealed: SealedObject, opener: RangeOpener, stop: in
 
 def _packed_range(blob: Blob, sealed: SealedObject, opener: RangeOpener, _: int) -> Range:
     """Return what opens ranges of a packed stream; its table is at its end, which is proven first."""
-    packed_length = opened_length(sealed.stored_length - sealed.header_length)
-    sealed_range = _plain_range(blob, sealed, opener, -1)
-    end, length = final_chunk(packed_length)
-    opener.check_end(packed_length, blob.read_at(sealed.header_length + end, length))
-    table = sealed_range(*Unpacker.table_range(sealed.plaintext_length, packed_length))
-    unpacker = Unpacker(table, sealed.plaintext_length, packed_length)
+    body, packed_length = sealed.header_length, opened_length(sealed.stored_length - sealed.header_length)
+    low, high = Unpacker.table_range(sealed.plaintext_length, packed_length)
+    offset, length = opener.covering(low, high)
+    tail = blob.read_at(body + offset, sealed.stored_length - body - offset)
+    opener.check_end(packed_length, tail[final_chunk(packed_length)[0] - offset :])
+    unpacker = Unpacker(opener.open(low, high, tail[:length]), sealed.plaintext_length, packed_length)
 
     def opened(start: int, until: int) -> bytes:
-        return unpacker.open(start, until, sealed_range(*unpacker.covering(start, until)))
+        begin, end = unpacker.covering(start, until)
+        place, length = opener.covering(begin, end)
+        return unpacker.open(start, until, opener.open(begin, end, blob.read_at(body + place, length)))
 
     return opened
 

@@ -13,6 +13,7 @@ seal, so that nothing here is read that was not written by whoever held the key;
 """
 
 import struct
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from enum import IntEnum
 from itertools import accumulate
@@ -38,6 +39,17 @@ _LENGTH_BITS = 30
 Part = bytes | bytearray | memoryview
 
 
+class _Engines(threading.local):
+    """zstd's own memory, which takes longer to make than a group to pack; each thread has its own."""
+
+    def __init__(self) -> None:
+        self.compressor = zstandard.ZstdCompressor(level=LEVEL)
+        self.decompressor = zstandard.ZstdDecompressor()
+
+
+_engines = _Engines()
+
+
 class Form(IntEnum):
     """How one group lies there."""
 
@@ -53,20 +65,18 @@ def form_for(parts: Sequence[Part]) -> Form:
     sample = bytes(longest[max(middle, 0) :][:SAMPLE])
     if not sample:
         return Form.STORED
-    compressor = zstandard.ZstdCompressor(level=LEVEL)
-    lengths = {form: len(_compressed(compressor, sample, form)) for form in (Form.PLANES, Form.ZSTD)}
+    lengths = {form: len(_compressed(sample, form)) for form in (Form.PLANES, Form.ZSTD)}
     best = min(lengths, key=lambda form: lengths[form])
     return best if lengths[best] <= WORTH * len(sample) else Form.STORED
 
 
 def pack(parts: Iterable[Part], form: Form) -> Iterator[bytes]:
     """Yield the packed stream, about 1 MiB at a time; nothing is known of its length before it is over."""
-    compressor = zstandard.ZstdCompressor(level=LEVEL)
     table: list[int] = []
     plain = packed = 0
     held = bytearray()
     for group in _groups(parts):
-        content, chosen = _compressed(compressor, group, form), form
+        content, chosen = _compressed(group, form), form
         if len(content) >= len(group):
             content, chosen = bytes(group), Form.STORED
         table.append(chosen << _LENGTH_BITS | len(content))
@@ -114,7 +124,6 @@ class Unpacker:
         over = packed_length - len(table) - self._offsets[-1]
         if int.from_bytes(table[-_TRAILER:], "big") != plain_length or over not in {0, 1}:
             raise tampered()
-        self._decompressor = zstandard.ZstdDecompressor()
 
     @staticmethod
     def table_range(plain_length: int, packed_length: int) -> tuple[int, int]:
@@ -159,7 +168,7 @@ class Unpacker:
         try:
             if zstandard.frame_content_size(content) != length:
                 raise tampered()
-            return self._decompressor.decompress(content)
+            return _engines.decompressor.decompress(content)
         except zstandard.ZstdError:
             raise tampered() from None
 
@@ -185,13 +194,13 @@ def _groups(parts: Iterable[Part]) -> Iterator[Part]:
         yield held
 
 
-def _compressed(compressor: zstandard.ZstdCompressor, group: Part, form: Form) -> bytes:
+def _compressed(group: Part, form: Form) -> bytes:
     if form is Form.STORED:
         return bytes(group)
     if form is Form.PLANES:
         whole = bytes(group)
         group = whole[0::2] + whole[1::2]
-    return compressor.compress(group)
+    return _engines.compressor.compress(group)
 
 
 def _woven(planes: bytes | memoryview) -> bytearray:
