@@ -213,12 +213,11 @@ class _Common:
         first = self.engines.blobs
         return first if self.replication is None else CopiedBlobs(first, self.replication)
 
-    @property
-    def objects(self) -> ObjectCheck:
-        """What says of one object whether it still is what was received."""
+    def check_in(self, blobs: Blobs) -> ObjectCheck:
+        """Return what says of one object whether it still is what was received, in one store."""
         engines = self.engines
-        opener = Opener(self.keys, Copies([engines.blobs], time.monotonic))  # another copy would hide what is wanting
-        return ObjectCheck(opener, self.seals, engines.blobs, engines.records, engines.tombstones, Limits())
+        opener = Opener(self.keys, Copies([blobs], time.monotonic))  # another copy would hide what is wanting
+        return ObjectCheck(opener, self.seals, blobs, engines.records, engines.tombstones, Limits())
 
     def drop_keys(self) -> None:
         """Forget every key that opens something."""
@@ -320,7 +319,7 @@ def _verify(common: _Common) -> Verify:
         engines.records,
         engines.ties,
         common.blobs,
-        common.objects,
+        common.check_in(engines.blobs),
         common.seals,
         engines.unwrapper,
         engines.rebuilds,
@@ -330,6 +329,7 @@ def _verify(common: _Common) -> Verify:
         engines.home,
         _now,
         time.monotonic,
+        None if engines.second is None else common.check_in(engines.second),
     )
     return Verify(
         common.guard,

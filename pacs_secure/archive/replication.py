@@ -33,7 +33,8 @@ ALARM_AFTER = timedelta(minutes=15)
 """How long an object may wait before the officer hears of it."""
 DEAD_AFTER = timedelta(days=1)
 MOST_DEAD = 100
-"""Objects in the second store only that crashes explain; more mean that index or first store is not what it was."""
+"""Objects in the second store only that crashes explain; more mean that index or first store is not what it was,
+and so do more than the first store holds."""
 MOST_WAITING = 100_000
 """Ids that the queue holds; what is more is found by comparing."""
 PIECE = 1 << 20
@@ -254,7 +255,7 @@ class Replication:
                 self._copies.found("first", row.sealed.object_id)
                 found.restored += self._carry(row.sealed.object_id, self.second, self._first)
         dead = [name for name, stored in extra.items() if self._now() - stored.written_at > DEAD_AFTER]
-        if len(dead) > MOST_DEAD:
+        if len(dead) > min(MOST_DEAD, found.objects):
             found.refused = len(dead)
             log.error("%s objects are in the second store only and no row names them: nothing was removed", len(dead))
             return

@@ -16,7 +16,7 @@ from pacs_secure.archive.object_check import ObjectCheck
 from pacs_secure.archive.proofs import demand_study, demand_tie
 from pacs_secure.core.access import Grant
 from pacs_secure.core.audit import Finding, Pace, Verdict
-from pacs_secure.core.errors import Tampered
+from pacs_secure.core.errors import Tampered, Unavailable
 from pacs_secure.core.identifiers import Institution, KeyId, ObjectId, made_at
 from pacs_secure.core.instance import InstanceRow
 from pacs_secure.crypto.index_seal import IndexSeal
@@ -48,6 +48,9 @@ AT_ONCE = 500
 Paced = Callable[[Pace], object]
 T = TypeVar("T")
 
+COPIED_AFTER = timedelta(hours=1)
+"""How old an object is that the second store must have."""
+
 
 @dataclass(slots=True)
 class _Walk:
@@ -58,6 +61,7 @@ class _Walk:
     objects: int = 0
     octets: int = 0
     shelves: dict[Institution, frozenset[KeyId]] = field(default_factory=dict)
+    second_away: bool = False
     gone: set[KeyId] = field(default_factory=set)
     """Keys that a row names and that were looked for and not found."""
 
@@ -87,6 +91,8 @@ class StoreCheck:
     home: Institution
     now: Callable[[], datetime]
     monotonic: Callable[[], float]
+    second: ObjectCheck | None = None
+    """The same of the second store, where there is one."""
 
     def take(self, grant: Grant, *, deep: bool, paced: Paced) -> Verdict:
         """Look at everything, sweep what is dead, and say what was found; ``deep`` opens, compares and parses.
@@ -119,6 +125,19 @@ class StoreCheck:
             problem = self.objects.look(row) or self._key_problem(walk, row)
         if problem:
             walk.found("object", f"{row.sealed.object_id}: {problem}")
+        if self.second is not None and not walk.second_away and self.now() - row.received_at > COPIED_AFTER:
+            self._in_second(grant, walk, row, self.second, deep=deep)
+
+    def _in_second(self, grant: Grant, walk: _Walk, row: InstanceRow, second: ObjectCheck, *, deep: bool) -> None:
+        """Look at the other copy of an object; a second store that is away is one finding and asked no more."""
+        try:
+            problem = second.read(grant, row) if deep else second.look(row)
+        except Unavailable:
+            walk.second_away = True
+            walk.found("second store", "it is out of reach")
+            return
+        if problem:
+            walk.found("second store", f"{row.sealed.object_id}: {problem}")
 
     def _key_problem(self, walk: _Walk, row: InstanceRow) -> str:
         """Return whether the key of a row is not on the shelf, or ""; asked once a key."""

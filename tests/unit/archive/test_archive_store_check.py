@@ -1,16 +1,19 @@
 """The walk through index, store and shelf is told by the tests of its verb; here, only its bounds."""
 
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from pacs_secure.archive import store_check
+from pacs_secure.archive.store_check import COPIED_AFTER
 from pacs_secure.core.access import Role
 from pacs_secure.core.identifiers import KeyId
 from tests.builders import new_object_id, subject
+from tests.fakes_blobs import MemoryBlobs
 from tests.unit.archive.instances import data_set, store
-from tests.world import World
+from tests.world import World, memory_world
 
 
 def test_what_is_left_over_is_asked_for_in_batches(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,3 +42,33 @@ def test_the_listing_of_what_is_left_over_ends_where_it_is_too_much(world: World
 
     assert [finding.place for finding in verdict.findings] == ["index"]
     assert verdict.told["swept"] == 0
+
+
+# --- the second store -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("way", ["shallow", "deep"])
+def test_the_second_store_is_verified_too_once_it_has_had_time(way: str) -> None:
+    deep = way == "deep"
+    second = MemoryBlobs()
+    world = memory_world(second)
+    store(world, data_set(1), data_set(2))
+    operator = subject(Role.OPERATOR)
+    assert world.archive.verify.check_archive(operator, deep=deep).findings == ()
+
+    instances = world.records._instances
+    for key, indexed in instances.items():
+        row = replace(indexed.row, received_at=indexed.row.received_at - 2 * COPIED_AFTER)
+        instances[key] = replace(indexed, row=row)
+    findings = world.archive.verify.check_archive(operator, deep=deep).findings
+    assert [finding.place for finding in findings] == ["second store"] * 2
+    second.stored = dict(world.blobs.stored)
+    assert world.archive.verify.check_archive(operator, deep=deep).findings == ()
+    name = next(iter(second.stored))
+    second.stored[name] = second.stored[name][:-1]
+    (finding,) = world.archive.verify.check_archive(operator, deep=deep).findings
+    assert (finding.place, str(name) in finding.problem) == ("second store", True)
+
+    second.down = True
+    (finding,) = world.archive.verify.check_archive(operator, deep=deep).findings
+    assert (finding.place, finding.problem) == ("second store", "it is out of reach")
