@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -14,10 +14,14 @@ from pacs_secure.adapters.vault_snapshots import PATIENCE, RaftSnapshots, VaultT
 from pacs_secure.archive.backup import Backup, Keeping
 from pacs_secure.archive.backup_proof import ProveBackup
 from pacs_secure.archive.backup_restore import RestoreBackup
+from pacs_secure.archive.backup_schedule import BackupSchedule
+from pacs_secure.archive.backup_sets import Known, newest_known
 from pacs_secure.bootstrap import open_house
+from pacs_secure.core.access import Door, Role, Subject
 from pacs_secure.core.errors import NotFound, Unavailable
 from pacs_secure.core.identifiers import institution
 from pacs_secure.house import House
+from pacs_secure.ports import Alarm, Gauges
 from pacs_secure.settings import Settings
 from pacs_secure.vault import Vault
 
@@ -86,6 +90,33 @@ def safekeeping(settings: Settings, house: House, vault: Vault, unseal_file: Pat
         replay=house.resurrection.look_at_all,
     )
     return Safekeeping(house, backup, proof, restoring)
+
+
+def schedule(settings: Settings, house: House, vault: Vault, alarm: Alarm, gauges: Gauges) -> BackupSchedule | None:
+    """Return what takes backups by itself, or None where the settings name no place for them."""
+    told = settings.backup
+    if told.directory is None:
+        return None
+    kept, directory = safekeeping(settings, house, vault), told.directory
+    return BackupSchedule(
+        kept.backup,
+        kept.proof,
+        lambda: closing(BackupDirectory(directory)),
+        Subject("archive", Role.OPERATOR, institution(settings.institution), "", Door.JOB, ""),
+        timedelta(hours=told.every_hours),
+        house.engines.leader.leads,
+        alarm,
+        gauges,
+    )
+
+
+def known(directory: Path) -> Known | None:
+    """Return what a place says of its newest sets, None where there is none."""
+    try:
+        with closing(BackupDirectory(directory, make=False)) as place:
+            return newest_known(place)
+    except (NotFound, Unavailable):
+        return None
 
 
 @contextmanager

@@ -11,12 +11,12 @@ from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from pacs_secure import __version__, identity, keeping, measures, watchers
+from pacs_secure import __version__, identity, keeping, measures, safekeeping, watchers
 from pacs_secure.adapters.list_files import ListFile
 from pacs_secure.adapters.vault_authority import VaultRevocations
 from pacs_secure.adapters.vault_keyring import VaultCanary, VaultSigner
 from pacs_secure.adapters.watching import FileWatch, Periodic
-from pacs_secure.archive import clock_watch, key_pool, locking, resurrection, time_stamping
+from pacs_secure.archive import backup_schedule, clock_watch, key_pool, locking, resurrection, time_stamping
 from pacs_secure.archive.ledger_watch import EVERY_SECONDS, LedgerWatch
 from pacs_secure.archive.notary import Notary
 from pacs_secure.archive.readiness import Readiness
@@ -97,6 +97,7 @@ def serve(settings: Settings) -> None:
         readiness = _start_readiness(settings, house, vault, stack)
         readiness.check()  # no door opens where keys or ledger do not work (ACC-11)
         gauges = _measure(settings, house, readiness)
+        _start_backups(settings, house, vault, gauges, stack)
         _open_doors(settings, house, vault, readiness, gauges, stack)
         log.info("the archive is open")
         # 6 wait
@@ -274,6 +275,16 @@ def _measure(settings: Settings, house: House, readiness: Readiness) -> metrics.
         measures.measure_keys(gauges, house.archive.rekey, of, house.archive.verify.now)
     measures.measure_machine(gauges, settings.objects.directory, readiness.check)
     return gauges
+
+
+def _start_backups(
+    settings: Settings, house: House, vault: Vault, gauges: metrics.PrometheusGauges, stack: ExitStack
+) -> None:
+    taking = safekeeping.schedule(settings, house, vault, _alarm(settings, house), gauges)
+    if taking is None:
+        log.warning("nothing is backed up by itself: [backup] names no directory")
+        return
+    _keep("backup", backup_schedule.EVERY_SECONDS, taking.look, stack)
 
 
 def _open_doors(

@@ -68,6 +68,11 @@ class Kept:
     snapshots: MemorySnapshots = field(default_factory=MemorySnapshots)
     home: Institution = HERE
 
+    @property
+    def keyring(self) -> FakeKeyring:
+        assert isinstance(self.vault, FakeVault)
+        return self.vault.keyring
+
     def now(self) -> datetime:
         return datetime.now(UTC) + self.ahead
 

@@ -16,7 +16,7 @@ from uuid import UUID
 
 from pacs_secure import __version__
 from pacs_secure.archive.backup_pruning import Pruned, prune
-from pacs_secure.archive.backup_sets import PUBLISHED_LATELY, copied, digest_of, held_before, seal_manifest
+from pacs_secure.archive.backup_sets import PUBLISHED_LATELY, copied, digest_of, held_before, name_of, seal_manifest
 from pacs_secure.archive.guard import Guard
 from pacs_secure.core.access import AccessRequest, Action, Purpose, Subject
 from pacs_secure.core.audit import Outcome
@@ -131,7 +131,7 @@ class Backup:
 
     def _take(self, place: BackupPlace, signer: Signer, progress: Progress) -> Taken:
         began = self.now()
-        name = f"{began:%Y%m%dT%H%M%S%fZ}"
+        name = name_of(began)
         files = place.begin(name)
         changing, published = self._copy_published(place, files)
         content, objects, size, new = self._copy_data(place, files, progress)

@@ -5,12 +5,12 @@ Whatever is damaged is named. Keys are proven where the shares are given that op
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 
-from pacs_secure.archive.backup_sets import digest_of_blob, objects_of, open_manifest, published_of
+from pacs_secure.archive.backup_sets import digest_of_blob, note_proven, objects_of, open_manifest, published_of
 from pacs_secure.archive.guard import Guard
 from pacs_secure.core.access import AccessRequest, Action, Purpose, Subject
 from pacs_secure.core.audit import Finding, Outcome, Verdict
@@ -98,6 +98,9 @@ class ProveBackup:
         told: dict[str, str | int] = {"set": name, "checked": proof.verdict.checked}
         told |= {"findings": len(proof.verdict.findings), "keys": -1 if proof.keys is None else proof.keys}
         self.guard.finish(grant, Outcome.COMPLETED, told)
+        if proof.verdict.sound:
+            with suppress(Unavailable):  # the place may be one that nobody writes to any more
+                note_proven(place.get(name), self.now())
         return proof
 
     def prove(self, place: BackupPlace, name: str, progress: Progress = lambda _: None) -> Proof:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from hashlib import sha256
 from hmac import compare_digest
 from typing import Protocol
@@ -9,6 +10,7 @@ from typing import Protocol
 from pacs_secure.core.backups import (
     MANIFEST,
     OBJECTS,
+    PROVEN,
     PUBLISHED,
     SIGNATURE,
     FileDigest,
@@ -27,6 +29,7 @@ from pacs_secure.ports.backups import BackupPlace, Files
 PUBLISHED_LATELY = ("witnessed-checkpoint", "checkpoint")
 """What changes of the published ledger, in the order in which it is read: a witness never vouches for more."""
 _AT_ONCE = 1 << 20
+_NAME = "%Y%m%dT%H%M%S%fZ"
 
 
 class Digest(Protocol):
@@ -47,6 +50,52 @@ class Held:
         """Yield its objects in the order of their ids."""
         if self.files is not None:
             yield from objects_of(self.files)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the place itself says of its newest sets; a hint for whoever watches, and no proof."""
+
+    name: str
+    taken_at: datetime
+    proven_at: datetime | None
+    """When a set was last found sound; None: never."""
+    proven_of: datetime | None
+    """When the newest set that was found sound was taken."""
+
+
+def newest_known(place: BackupPlace) -> Known | None:
+    """Return what the place says of its newest sets; None where there is none."""
+    names = place.names()
+    if not names:
+        return None
+    proven = [(name, at) for name in names if (at := _proven_at(place.get(name))) is not None]
+    proven_of = _taken_at(proven[-1][0]) if proven else None
+    return Known(names[-1], _taken_at(names[-1]), max((at for _, at in proven), default=None), proven_of)
+
+
+def note_proven(files: Files, at: datetime) -> None:
+    """Leave word in a set that it was found sound."""
+    files.write(PROVEN, at.isoformat().encode())
+
+
+def name_of(at: datetime) -> str:
+    """Return what a set that is begun at a moment is called."""
+    return f"{at:{_NAME}}"
+
+
+def _taken_at(name: str) -> datetime:
+    try:
+        return datetime.strptime(name, _NAME).replace(tzinfo=UTC)
+    except ValueError:
+        return datetime.min.replace(tzinfo=UTC)
+
+
+def _proven_at(files: Files) -> datetime | None:
+    try:
+        return datetime.fromisoformat(files.read(PROVEN).decode())
+    except (NotFound, ValueError):
+        return None
 
 
 def signing_name(origin: str) -> str:

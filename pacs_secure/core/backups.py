@@ -13,12 +13,13 @@ from pacs_secure.core.identifiers import ObjectId
 VERSION = 1
 """Of what a manifest says, and how."""
 
-MANIFEST, SIGNATURE, OBJECTS, PUBLISHED, SNAPSHOT = (
+MANIFEST, SIGNATURE, OBJECTS, PUBLISHED, SNAPSHOT, PROVEN = (
     "manifest.json",
     "manifest.note",
     "objects.list",
     "ledger/published.list",
     "vault/snapshot",
+    "proven",
 )
 """What the files of a set are called."""
 

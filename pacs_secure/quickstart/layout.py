@@ -48,6 +48,11 @@ class Layout:
         return self.root / "objects"
 
     @property
+    def backups(self) -> Path:
+        """Backup sets: on the same disk, because this is a quickstart."""
+        return self.root / "backups"
+
+    @property
     def checkpoints(self) -> Path:
         """Published ledger: checkpoints, tiles, entry bundles."""
         return self.root / "ledger"

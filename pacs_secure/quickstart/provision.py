@@ -199,6 +199,11 @@ file = {quoted(layout.index_file)}
 [objects]
 directory = {quoted(layout.objects)}
 
+# In a real archive on other disks, and the shares with other people: whoever has both reads everything.
+[backup]
+directory = {quoted(layout.backups)}
+unseal_file = {quoted(layout.unseal_file)}
+
 [ledger]
 checkpoint_directory = {quoted(layout.checkpoints)}
 origin = {quoted(ORIGIN)}

@@ -2,14 +2,16 @@
 
 import json
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from pacs_secure.adapters.backup_directory import BackupDirectory
+from pacs_secure.archive.backup_sets import note_proven
 from pacs_secure.core.backups import MANIFEST
 from pacs_secure.core.errors import NotFound, Unavailable
-from pacs_secure.safekeeping import place_of, read_shares
+from pacs_secure.safekeeping import known, place_of, read_shares
 
 ONE, TWO = "20260504T120000000000Z", "20260505T120000000000Z"
 
@@ -53,3 +55,16 @@ def test_shares_are_for_their_owner_only(tmp_path: Path) -> None:
     for wrong in (file, tmp_path / "gone"):
         with pytest.raises(Unavailable, match="cannot be read"):
             read_shares(wrong)
+
+
+def test_a_place_says_of_itself_what_was_taken_and_proven(backups: Path, tmp_path: Path) -> None:
+    told = known(backups)
+    assert told is not None
+    assert (told.name, told.taken_at.isoformat(), told.proven_at) == (TWO, "2026-05-05T12:00:00+00:00", None)
+    with closing(BackupDirectory(backups)) as place:
+        note_proven(place.get(ONE), datetime(2026, 5, 6, tzinfo=UTC))
+    told = known(backups)
+    assert told is not None
+    assert told.proven_at == datetime(2026, 5, 6, tzinfo=UTC)
+    assert told.proven_of == datetime(2026, 5, 4, 12, tzinfo=UTC)
+    assert known(tmp_path / "gone") is None

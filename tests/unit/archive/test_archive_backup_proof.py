@@ -161,7 +161,7 @@ def test_the_published_checkpoint_must_be_of_this_ledger(kept: Kept, tmp_path: P
 def test_a_key_that_the_snapshot_lacks_is_named_unless_it_was_forgotten(kept: Kept) -> None:
     engines = kept.world.house.engines
     keys = [key for key in SqlBackups(kept.world.database).named_keys() if key[1] is Shelf.STUDY]
-    engines.eraser.erase(keys[0][0], Shelf.STUDY, [keys[0][2]])  # type: ignore[union-attr]
+    kept.keyring.erase(keys[0][0], Shelf.STUDY, [keys[0][2]])
     name = kept.take().manifest.name
 
     (problem,) = problems(kept, name)
