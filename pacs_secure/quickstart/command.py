@@ -60,7 +60,8 @@ def status(data: Path, *, as_json: bool) -> int:
     pids = {process.name: process.pid for process in processes.remembered(layout)}
     if as_json:
         shown = {name: {"pid": pids[name], "running": running} for name, running in states.items()}
-        told = {"ready": ready, "data_dir": str(layout.root), "processes": shown, "scrub": _scrub(layout)}
+        told = {"ready": ready, "data_dir": str(layout.root), "processes": shown}
+        told |= {"scrub": _scrub(layout), "backup": _backup(layout)}
         console.print_json(json.dumps(told))
         return 0 if ready else 1
     if not states:
@@ -73,7 +74,21 @@ def status(data: Path, *, as_json: bool) -> int:
     scrub = _scrub(layout)
     if scrub:
         console.print(f"scrub: {', '.join(f'{name} {value}' for name, value in scrub.items() if value != '')}")
+    backup = _backup(layout)
+    if backup:
+        console.print(f"newest backup: taken {backup['taken_at']}, proven {backup['proven_at'] or 'never'}")
     return 0 if ready else 1
+
+
+def _backup(layout: Layout) -> dict[str, str | None] | None:
+    """Return what the place of the backups says of its newest sets, None before the first."""
+    from pacs_secure.safekeeping import known
+
+    newest = known(layout.backups)
+    if newest is None:
+        return None
+    proven = None if newest.proven_at is None else newest.proven_at.isoformat()
+    return {"set": newest.name, "taken_at": newest.taken_at.isoformat(), "proven_at": proven}
 
 
 def _scrub(layout: Layout) -> dict[str, str | int] | None:
