@@ -197,7 +197,7 @@ class Opener:
         _demand(grant, row)
         key_id = row.sealed.study_key_id
         key = self._keys.for_opening(row.identity.institution, {key_id})[key_id]
-        return open_envelope(key.key, row.identity, row.sealed, packed=is_packed(row.sealed))
+        return open_envelope(key.key, row.identity, row.sealed)
 
 
 def _span(blobs: Blobs, row: InstanceRow, dek: bytes, context: bytes, start: int, stop: int) -> Iterator[bytes]:

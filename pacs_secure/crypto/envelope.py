@@ -132,13 +132,16 @@ def is_packed(sealed: SealedObject) -> bool:
 
 
 def open_envelope(
-    study_key: bytes, identity: Identity, sealed: SealedObject, *, packed: bool = False
+    study_key: bytes, identity: Identity, sealed: SealedObject, *, packed: bool | None = None
 ) -> tuple[bytes, bytes]:
-    """Return DEK and context from the index row alone; ``packed`` is proven, for a version opens as no other.
+    """Return DEK and context from the index row alone.
+
+    ``packed`` is as the row has it, where its lengths are known; it is proven, for a version opens as no other.
 
     Raises:
         Tampered: the row's wrapped DEK is not that of this object under this study key.
     """
+    packed = is_packed(sealed) if packed is None else packed
     dek = open_box(study_key, sealed.wrapped_dek, _head(sealed.object_id, sealed.study_key_id, packed))
     return dek, _context(identity, sealed.object_id, sealed.study_key_id, packed)
 

@@ -16,6 +16,7 @@ from pacs_secure.core.identifiers import KeyId, ObjectId, Uid
 from pacs_secure.core.instance import InstanceRow
 from pacs_secure.crypto.envelope import is_packed
 from pacs_secure.crypto.stream import opened_length
+from pacs_secure.ports import Shelf
 from tests.builders import ELSEWHERE, HERE, grant, new_object_id, study_facts, subject
 from tests.fakes_blobs import MemoryBlob, MemoryBlobs
 from tests.unit.archive.instances import data_set, store, study_uid
@@ -401,3 +402,14 @@ def test_an_object_of_one_version_opens_as_no_other(world: World, pixels: bytes)
     assert is_packed(other) != is_packed(row.sealed)
     with pytest.raises(Tampered):
         b"".join(opener_of(world).whole(granted(), replace(row, sealed=other)))
+
+
+@pytest.mark.parametrize("pixels", [NOISE[:60_000], SLOW[:60_000]], ids=["plain", "packed"])
+def test_whose_object_it_is_can_be_told_of_either_version(world: World, pixels: bytes) -> None:
+    row = kept(world, data_set(pixels=pixels))
+    key_id = row.sealed.study_key_id
+    key = world.keyring.fetch(HERE, Shelf.STUDY, [key_id])[key_id]
+
+    assert is_packed(row.sealed) == (pixels == SLOW[:60_000])
+    assert opener_of(world).is_of(row, key)
+    assert not opener_of(world).is_of(row, replace(key, key=bytes(32)))

@@ -51,7 +51,9 @@ def made() -> Envelope:
 
 
 def row(envelope: Envelope) -> SealedObject:
-    return SealedObject(OBJECT, KEY.key_id, envelope.wrapped_dek, bytes(32), len(envelope.header), 0, 0)
+    length = len(envelope.header)
+    stored = length + sealed_length(0)
+    return SealedObject(OBJECT, KEY.key_id, envelope.wrapped_dek, bytes(32), length, 0, stored)
 
 
 def test_the_row_alone_brings_back_dek_and_context() -> None:
