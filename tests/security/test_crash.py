@@ -22,6 +22,7 @@ from pacs_secure.archive.rekey import Stay
 from pacs_secure.core.access import Role
 from pacs_secure.core.audit import Outcome
 from pacs_secure.core.errors import NotFound
+from pacs_secure.core.identifiers import uid
 from pacs_secure.crypto.tlog import read_draft
 from pacs_secure.ports import Shelf
 from tests.bdd.pictures import WORDS, picture
