@@ -210,9 +210,9 @@ def last_scrub(settings: Settings) -> ScrubRound | None:
     """Return the scrub's newest round that came to its end, else the one under way; None before the first.
 
     Raises:
-        Unavailable: the database cannot be opened.
+        Unavailable: the database cannot be opened, or is of another build: it is left as it is.
     """
-    database = Database(settings.index.place, settings.index.password_file)
+    database = Database(settings.index.place, settings.index.password_file, as_it_is=True)
     try:
         scrubs = SqlScrubs(database)
         return scrubs.finished() or scrubs.newest()

@@ -13,7 +13,7 @@ from pacs_secure.archive.replication import Replication
 from pacs_secure.archive.vouching import Vouching
 from pacs_secure.core.errors import Unavailable
 from pacs_secure.core.identifiers import Institution
-from pacs_secure.ports import Gauges, Ledger, Publisher
+from pacs_secure.ports import Gauges, Ledger, Publisher, Scrubs
 
 SHORTEST_TOKEN = 32
 """Bytes: who may ask from elsewhere is not to be guessed."""
@@ -67,6 +67,27 @@ def measure_keys(gauges: Gauges, rekey: Rekey, of: Institution, now: Callable[[]
     """Have read how old the version is that wraps every key of the house, and whether older ones still unwrap."""
     gauges.watch("institution_key_age_seconds", lambda: key_age(rekey, of, now()))
     gauges.watch("rewrapping_pending", lambda: float(rekey.pending(of)))
+
+
+def measure_scrub(gauges: Gauges, scrubs: Scrubs, now: Callable[[], datetime]) -> None:
+    """Have read how long ago a whole round of the scrub ended, and how many objects were wanting in it and since."""
+    gauges.watch("scrub_finished_age_seconds", lambda: scrub_age(scrubs, now()))
+    gauges.watch("scrub_wanting_objects", lambda: float(wanting(scrubs)))
+
+
+def scrub_age(scrubs: Scrubs, now: datetime) -> float:
+    """Return how many seconds ago every object had been read; raise `Unavailable` before the first round has ended."""
+    finished = scrubs.finished()
+    if finished is None or finished.finished_at is None:
+        raise Unavailable("no round of the scrub has ended yet")
+    return (now - finished.finished_at).total_seconds()
+
+
+def wanting(scrubs: Scrubs) -> int:
+    """Return how many objects were wanting in the last whole round and in the one under way."""
+    newest, finished = scrubs.newest(), scrubs.finished()
+    rounds = {one.number: one.wanting for one in (newest, finished) if one is not None}
+    return sum(rounds.values())
 
 
 def key_age(rekey: Rekey, of: Institution, now: datetime) -> float:

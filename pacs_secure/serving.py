@@ -267,6 +267,7 @@ def _measure(settings: Settings, house: House, readiness: Readiness) -> metrics.
     gauges, engines = metrics.PrometheusGauges(), house.engines
     vouching = Vouching(engines.publisher, engines.origin, engines.public_key, engines.witnesses)
     measures.measure_ledger(gauges, engines.ledger, engines.publisher, vouching, house.archive.verify.now)
+    measures.measure_scrub(gauges, engines.scrubs, house.archive.verify.now)
     measures.measure_objects(gauges, house.archive.copies, house.archive.replication, house.archive.verify.now)
     if engines.pool is not None:
         measures.measure_pool(gauges, engines.pool)

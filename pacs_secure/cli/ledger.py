@@ -1,6 +1,7 @@
 """Commands that verify what is stored and what is recorded."""
 
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -69,7 +70,9 @@ def verify(
 def _rebuild(context: typer.Context, *, as_json: bool) -> None:
     with archive_of(context) as (archive, subject), share_bar("rebuilding") as watch:
         verdict = archive.rebuild.run(subject, watch)
-    if not as_json:
+    if as_json:
+        verdict = replace(verdict, told={**verdict.told, "unknown": "; ".join(UNKNOWN)})
+    else:
         for unknown in UNKNOWN:
             print(f"not known any more: {unknown}")
     report(verdict, "objects", as_json=as_json)

@@ -12,11 +12,13 @@ from pacs_secure.archive.key_pool import KeyPool
 from pacs_secure.archive.vouching import Vouching
 from pacs_secure.core.access import Action, Role
 from pacs_secure.core.errors import Unavailable
+from pacs_secure.core.scrubs import ScrubRound
 from tests.builders import HERE, subject
 from tests.cosigning import Cosigner
 from tests.fakes_blobs import MemoryBlobs
 from tests.fakes_keys import FakeKeyring, MemorySnapshots
 from tests.fakes_metrics import MemoryGauges
+from tests.fakes_scrubs import MemoryScrubs
 from tests.unit.archive.instances import store
 from tests.world import ORIGIN, World, memory_world
 
@@ -133,3 +135,15 @@ def test_the_key_of_the_house_tells_its_age_and_whether_it_is_being_turned(world
     assert gauges.now()["rewrapping_pending"] == 1.0
     world.keyring.sealed = True
     assert isnan(gauges.now()["institution_key_age_seconds"])
+
+
+def test_the_scrub_tells_when_everything_had_been_read_and_what_was_wanting() -> None:
+    gauges, scrubs = MemoryGauges(), MemoryScrubs()
+    measures.measure_scrub(gauges, scrubs, lambda: NOON)
+    before = gauges.now()
+    scrubs.keep(ScrubRound(1, NOON, NOON, 9, 9, 900, 2, NOON - timedelta(hours=1)))
+    scrubs.keep(ScrubRound(2, NOON, NOON, 3, 3, 300, 1))
+
+    assert isnan(before["scrub_finished_age_seconds"])
+    assert before["scrub_wanting_objects"] == 0.0
+    assert gauges.now() == {"scrub_finished_age_seconds": 3600.0, "scrub_wanting_objects": 3.0}

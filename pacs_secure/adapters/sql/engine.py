@@ -42,13 +42,13 @@ class Database:
     """One database, opened by this process; open it after a fork, never before.
 
     ``place`` is a path, ``sqlite:///`` and a path, or ``postgresql://…`` with the file of its password.
-    Several processes may open the same one.
+    Several processes may open the same one. ``as_it_is``: no table is made and none brought up.
 
     Raises:
         Unavailable: it cannot be opened, or its schema is of a version this build does not know.
     """
 
-    def __init__(self, place: str | Path, password_file: Path | None = None) -> None:
+    def __init__(self, place: str | Path, password_file: Path | None = None, *, as_it_is: bool = False) -> None:
         self._dialect = _dialect(place, password_file)
         self._closed = False
         self.found_version = SCHEMA_VERSION
@@ -56,15 +56,18 @@ class Database:
         try:
             self._engine = self._dialect.make_writer()
             self._readers = self._dialect.make_readers()
-            self._settle()
+            self._settle(as_it_is=as_it_is)
         except (OSError, SQLAlchemyError) as error:
             raise Unavailable("the database cannot be opened") from error
         self._writer = Writer(self._engine)
 
-    def _settle(self) -> None:
+    def _settle(self, *, as_it_is: bool) -> None:
         """Create what is missing in an empty database, and refuse one that is not ours."""
         try:
             with self._engine.begin() as connection:
+                if as_it_is:
+                    _demand_version(_versions(connection))
+                    return
                 self.found_version = _settle_schema(connection, self._dialect)
                 tables = APPEND_ONLY + retention_tables.APPEND_ONLY
                 self._dialect.forbid_changes(connection, tables, retention_tables.MAY_GO)
@@ -164,18 +167,26 @@ def _settle_schema(connection: Connection, dialect: EngineDialect) -> int:
         dialect.create_schema(connection)
         connection.execute(insert(schema_version).values(version=SCHEMA_VERSION))
         return 0
-    known = schema_version.name in tables
-    found = connection.scalars(select(schema_version.c.version)).all() if known else []
-    if found == [SCHEMA_VERSION]:
-        return SCHEMA_VERSION
-    versions = ", ".join(str(version) for version in found) or "none"
-    wrong = f"the database has schema version {versions}; this build needs {SCHEMA_VERSION}"
+    found = _versions(connection)
     if len(found) != 1 or not migrations.OLDEST <= found[0] < SCHEMA_VERSION:
-        raise Unavailable(wrong)
+        _demand_version(found)
+        return SCHEMA_VERSION
     if not dialect.may_migrate(connection):
-        raise Unavailable(f"{wrong}: open it once as the owner of its tables (pacs-secure init)")
+        _demand_version(found, ": open it once as the owner of its tables (pacs-secure init)")
     migrations.upgrade(connection, found[0])
     dialect.grant(connection, sorted(set(inspect(connection).get_table_names()) - set(tables)))
     connection.execute(update(schema_version).values(version=SCHEMA_VERSION))
-    log.warning("the database was brought from schema version %s to %s", versions, SCHEMA_VERSION)
-    return int(found[0])
+    log.warning("the database was brought from schema version %s to %s", found[0], SCHEMA_VERSION)
+    return found[0]
+
+
+def _versions(connection: Connection) -> list[int]:
+    """Return every version that the schema says it has: one, where all is well."""
+    known = inspect(connection).has_table(schema_version.name)
+    return list(connection.scalars(select(schema_version.c.version))) if known else []
+
+
+def _demand_version(found: list[int], how: str = "") -> None:
+    if found != [SCHEMA_VERSION]:
+        versions = ", ".join(map(str, found)) or "none"
+        raise Unavailable(f"the database has schema version {versions}; this build needs {SCHEMA_VERSION}{how}")

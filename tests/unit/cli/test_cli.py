@@ -337,3 +337,17 @@ def test_the_database_is_made_brought_up_and_left_alone(tmp_path: Path) -> None:
         shell.execute("UPDATE schema_version SET version = 99")
         shell.commit()
     assert run("--config", file, "init")[0] == 1
+
+
+@pytest.mark.real
+def test_a_lost_index_is_made_anew_once_and_what_is_not_known_is_said(config: Path) -> None:
+    code, told = run("--config", config, "verify", "--rebuild-index", "--json")
+    answer = json.loads(told)
+    assert (code, answer["checked"], answer["told"]["adopted"]) == (0, 0, 0)
+    assert "restricted until an officer has looked" in answer["told"]["unknown"]
+    assert run("--config", config, "verify", "--rebuild-index")[0] == 1
+    for file in config.parent.glob("index.db*"):
+        file.unlink()
+    code, told = run("--config", config, "verify", "--rebuild-index")
+    assert code == 0
+    assert "not known any more: who treats whom" in told

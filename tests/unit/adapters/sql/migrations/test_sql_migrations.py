@@ -188,6 +188,17 @@ def test_a_migration_that_fails_has_done_nothing(bare: str | Path, monkeypatch: 
     assert version_of(bare) == [SCHEMA_VERSION]
 
 
+def test_whoever_only_looks_changes_nothing(bare: str | Path) -> None:
+    for version in (0, migrations.OLDEST):
+        if version:
+            make_old(bare, version)
+        with pytest.raises(Unavailable, match=f"version {version or 'none'}; this build needs"):
+            Database(bare, as_it_is=True)
+    assert version_of(bare) == [migrations.OLDEST]
+    Database(bare).close()
+    Database(bare, as_it_is=True).close()
+
+
 def test_several_that_start_at_once_migrate_once(bare: str | Path, caplog: pytest.LogCaptureFixture) -> None:
     make_old(bare, migrations.OLDEST)
     with ThreadPoolExecutor(4) as threads:
