@@ -99,9 +99,16 @@ class ProveBackup:
         told |= {"findings": len(proof.verdict.findings), "keys": -1 if proof.keys is None else proof.keys}
         self.guard.finish(grant, Outcome.COMPLETED, told)
         if proof.verdict.sound:
+            self._note_snapshot(proof)
             with suppress(Unavailable):  # the place may be one that nobody writes to any more
                 note_proven(place.get(name), self.now())
         return proof
+
+    def _note_snapshot(self, proof: Proof) -> None:
+        """Tell the pool of keys which snapshot was restored: what was minted before it can be brought back."""
+        if proof.manifest is not None and proof.manifest.vault is not None and proof.keys is not None:
+            name = sha256(proof.manifest.name.encode()).digest()
+            self.snapshots.add(proof.manifest.vault.taken_at, self.now(), name)
 
     def prove(self, place: BackupPlace, name: str, progress: Progress = lambda _: None) -> Proof:
         """Compare, and record nothing: for restoring, whose own act is on record."""
@@ -164,10 +171,7 @@ class ProveBackup:
                     for key_id in asked:
                         if key_id not in found and not self.tombstones.holds(key_id):
                             findings.say("vault", f"the snapshot lacks a key that the database names: {shelf} {key_id}")
-        if findings.found:
-            return None
-        self.snapshots.add(manifest.vault.taken_at, self.now(), sha256(manifest.name.encode()).digest())
-        return opened
+        return None if findings.found else opened
 
 
 def _gone_in_time(files: Files, manifest: Manifest, now: datetime) -> bool:

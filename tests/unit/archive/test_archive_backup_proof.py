@@ -49,6 +49,8 @@ def test_a_sound_set_restores_to_equal_roots_and_its_keys_open(kept: Kept) -> No
     assert proof.keys == len(list(SqlBackups(kept.world.database).named_keys()))
     assert proof.manifest == taken.manifest
     assert sum(steps) >= 2
+    assert kept.snapshots.newest_verified() is None  # proving alone changes nothing
+    kept.verify(taken.manifest.name)
     assert taken.manifest.vault is not None
     assert kept.snapshots.newest_verified() == taken.manifest.vault.taken_at
 
