@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 EVERY_SECONDS = 5.0
 PAGE = 100
 """Tombstones in one question."""
+TOLD = 10_000
+"""Tombstones after which the log says how far a look has come."""
 BEING_FORGOTTEN = timedelta(minutes=1)
 """From its burial until a key must have left the shelf; a start waits for nobody."""
 _place = attrgetter("institution", "shelf")
@@ -72,9 +74,12 @@ class Resurrection:
             Tampered: the tombstones are not what was buried.
             Unavailable: keys are back and this process may not delete them, or something is out of reach.
         """
-        self._looked, deleted, every = False, 0, self._every()
+        self._looked, deleted, held, every = False, 0, 0, self._every()
         while page := list(islice(every, PAGE)):
             deleted += self._bury_again(self._back(page))
+            held += len(page)
+            if held % TOLD == 0:
+                log.info("%s tombstones were held against the shelf so far", held)
         self._looked = True
         self._say_that_all_is_well(deleted)
         return deleted

@@ -186,7 +186,7 @@ class Opener:
         Wrapped DEK and key commitment say so, which bind key, institution, study and instance.
         """
         try:
-            dek, context = open_envelope(key.key, row.identity, row.sealed)
+            dek, context = open_envelope(key.key, row.identity, row.sealed, packed=is_packed(row.sealed))
             read = self._copies.read(row.sealed.object_id, 0, lambda blobs, _: _span(blobs, row, dek, context, 0, 0))
             b"".join(read)
         except (Tampered, NotFound):

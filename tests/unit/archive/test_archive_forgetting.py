@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from os import urandom
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from pacs_secure.core.classification import Reclassification
 from pacs_secure.core.errors import ArchiveError, Denied, Held, Hidden, Malformed, NotFound, Tampered, Unavailable
 from pacs_secure.core.forgetting import Forgetting, Stage
 from pacs_secure.core.identifiers import KeyId, uid
+from pacs_secure.crypto.envelope import is_packed
 from pacs_secure.crypto.tlog import read_draft
 from pacs_secure.ports import Shelf
 from tests.builders import ELSEWHERE, HERE, subject
@@ -143,6 +145,20 @@ def test_a_picture_on_its_way_through_the_fence_is_sealed_again(story: Story) ->
     assert story.readable()
     assert len(story.world.records.instances(HERE, uid(study_uid()))) == 1
     assert story.lying(old | story.keys()) == story.keys()
+
+
+def test_packed_and_unpacked_pictures_prove_their_key_alike(story: Story) -> None:
+    store(story.world, data_set(3, 1, pixels=bytes(60_000)))
+    store(story.world, data_set(4, 1, pixels=urandom(64)))
+    (packed,) = story.world.records.instances(HERE, uid(study_uid(3)))
+    (plain,) = story.world.records.instances(HERE, uid(study_uid(4)))
+    assert is_packed(packed.sealed)
+    for study in (3, 4):
+        story.request(study)
+    assert story.carry_on() == [Stage.FENCED] * 2
+    story.wait()
+    assert story.carry_on() == [Stage.SWEPT] * 2
+    assert story.lying({packed.sealed.study_key_id, plain.sealed.study_key_id}) == frozenset()
 
 
 def test_asked_for_twice_it_is_begun_once(story: Story) -> None:

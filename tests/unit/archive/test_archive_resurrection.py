@@ -71,6 +71,21 @@ def test_what_is_back_at_the_start_is_said_and_deleted(watch: Watch) -> None:
     assert watch.alarms() == [("failed", 5), ("completed", 5)]
 
 
+def test_a_long_look_says_how_far_it_has_come(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(resurrection, "PAGE", 4)
+    monkeypatch.setattr(resurrection, "TOLD", 8)
+    caplog.set_level("INFO")
+    watch.world.keyring.erase(HERE, Shelf.STUDY, watch.forgotten(18))
+
+    watch.resurrection.look_at_all()
+
+    assert [text for text in caplog.messages if "so far" in text] == [
+        f"{held} tombstones were held against the shelf so far" for held in (8, 16)
+    ]
+
+
 def test_the_same_id_elsewhere_is_another_key(watch: Watch) -> None:
     minted = watch.world.keyring.mint(HERE, Shelf.STUDY).key_id
     watch.world.tombstones.bury([Tombstone(minted, ELSEWHERE, Shelf.STUDY, NOW)])
