@@ -119,3 +119,9 @@ Feature: Proving that nothing was changed
     When someone takes the study's key off the shelf
     And the archive is verified
     Then the picture without its key is found wanting
+
+  Scenario: Pictures that come and studies that go while the archive is verified are no findings
+    Given "CT1" has sent twenty more pictures
+    When the archive is verified three times at once while pictures come in and the study is being forgotten
+    Then none of them finds anything wanting
+    And what is being forgotten is left to whoever forgets it

@@ -323,6 +323,7 @@ def _verify(common: _Common) -> Verify:
         common.seals,
         engines.unwrapper,
         engines.rebuilds,
+        engines.forgettings,
         engines.tombstones,
         engines.shelf,
         engines.key_list,

@@ -22,6 +22,7 @@ from pacs_secure.core.instance import InstanceRow
 from pacs_secure.crypto.index_seal import IndexSeal
 from pacs_secure.ports import (
     Blobs,
+    Forgettings,
     KeyList,
     KeyShelf,
     KeyUnwrapper,
@@ -84,6 +85,7 @@ class StoreCheck:
     seals: InstitutionSeals
     unwrapper: KeyUnwrapper
     rebuilds: Rebuilds
+    forgettings: Forgettings
     tombstones: Tombstones
     shelf: KeyShelf
     keys: KeyList | None
@@ -183,7 +185,9 @@ class StoreCheck:
         )
         for some in _batches(old):
             named = self.records.naming_objects([stored.object_id for stored in some])
-            yield from (stored.object_id for stored in some if stored.object_id not in named)
+            # What is being forgotten has no rows any more; who forgets it removes it once its keys are gone.
+            doomed = {object_id for one in self.forgettings.under_way() for object_id in one.object_ids}
+            yield from (stored.object_id for stored in some if stored.object_id not in named | doomed)
 
     def _left_keys(self, walk: _Walk) -> Mapping[str, int | str]:
         """Count the keys that no row names: a crash left them or they wait to be used; they open nothing."""

@@ -1,11 +1,13 @@
 """Proving that nothing was changed, as features/verify.feature tells it."""
 
 import json
+import os
 import sqlite3
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -23,6 +25,7 @@ from pytest_bdd import given, parsers, scenarios, then, when
 from pacs_secure import audit_verify
 from pacs_secure.archive.scrub import Scrub
 from pacs_secure.core.access import Role
+from pacs_secure.core.audit import Verdict
 from pacs_secure.core.errors import ArchiveError, Tampered
 from pacs_secure.core.identifiers import Institution, ObjectId, Uid, uid
 from pacs_secure.crypto.tlog import decode_bundle, leaf_hash
@@ -437,3 +440,36 @@ def _keyless(story: Story) -> None:
     assert story.verdict is not None
     (finding,) = story.verdict.findings
     assert "key" in finding.problem
+
+
+# --- meanwhile --------------------------------------------------------------------------------
+
+
+@when(
+    "the archive is verified three times at once while pictures come in and the study is being forgotten",
+    target_fixture="verdicts",
+)
+def _meanwhile(hospital: Hospital) -> list[Verdict]:
+    archive, operator = hospital.world.archive, hospital.subject(Role.OPERATOR)
+    with ThreadPoolExecutor(3) as several:
+        running = [several.submit(archive.verify.check_archive, operator, deep=deep) for deep in (True, True, False)]
+        assert hospital.send("CT1", *(picture("US", number) for number in range(1, 9))) == [SUCCESS] * 8
+        archive.forget.request(operator, None, picture().study_instance_uid, details={"protocol": "test"})
+        archive.forget.carry_on(operator, None, details={"protocol": "test"})
+        return [one.result() for one in running]
+
+
+@then("none of them finds anything wanting")
+def _nothing_wanting(verdicts: list[Verdict]) -> None:
+    assert [verdict.findings for verdict in verdicts] == [(), (), ()]
+    assert all(verdict.checked for verdict in verdicts)
+
+
+@then("what is being forgotten is left to whoever forgets it")
+def _left(hospital: Hospital) -> None:
+    objects = [path for path in hospital.world.objects.rglob("*") if path.is_file()]
+    for path in objects:
+        os.utime(path, (path.stat().st_atime, path.stat().st_mtime - timedelta(days=2).total_seconds()))
+    verdict = hospital.world.archive.verify.check_archive(hospital.subject(Role.OPERATOR), deep=True)
+    assert (verdict.findings, verdict.told["swept"], len(objects)) == ((), 0, 29)
+    assert all(path.exists() for path in objects)
