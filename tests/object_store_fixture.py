@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -173,9 +172,9 @@ class ObjectServer:
 
 
 @pytest.fixture(scope="session")
-def object_server() -> Iterator[ObjectServer]:
-    """Start a server in a folder of its own."""
-    folder = Path(tempfile.mkdtemp(prefix="s3"))
+def object_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectServer]:
+    """Start a server in a folder of its own; not below TMPDIR, which a test may have for itself."""
+    folder = tmp_path_factory.mktemp("object-store")
     server = ObjectServer(folder, Authority(folder))
     server.prepare()
     try:
