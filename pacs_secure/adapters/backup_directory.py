@@ -77,7 +77,12 @@ class BackupDirectory:
                     _sync(Path(folder) / file)
                 sync_directory(Path(folder))
             begun.rename(self._directory / name)
-            sync_directory(self._directory)
+            try:
+                sync_directory(self._directory)
+            except OSError:
+                # Nobody was told that there is a set, so there must be none.
+                (self._directory / name).rename(begun)
+                raise
 
     def remove(self, name: str) -> None:
         """Remove a set; what it shares with others stays."""

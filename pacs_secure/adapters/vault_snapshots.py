@@ -49,9 +49,13 @@ def restore_snapshot(session: VaultSession, snapshot: Path) -> None:
         Tampered: the snapshot is none.
         Unavailable: the vault does not take it.
     """
-    with snapshot.open("rb") as stream:
-        if not session.send("sys/storage/raft/snapshot-force", stream).done:
-            raise Tampered("the snapshot does not restore")
+    try:
+        with snapshot.open("rb") as stream:
+            done = session.send("sys/storage/raft/snapshot-force", stream).done
+    except OSError:
+        raise Unavailable("the snapshot cannot be read") from None
+    if not done:
+        raise Tampered("the snapshot does not restore")
 
 
 class VaultTrials:

@@ -185,13 +185,15 @@ class Backup:
             for name in list(files.names()):
                 if name.startswith("database/"):
                     files.remove(name)
-            with TemporaryFile() as named:
-                folder = files.path("database/any").parent
-                content = self.database.export(folder, partial(_note, named), progress)
-                try:
+            try:
+                with TemporaryFile() as named:
+                    folder = files.path("database/any").parent
+                    content = self.database.export(folder, partial(_note, named), progress)
                     return content, *self._copy_objects(place, files, named, progress)
-                except NotFound:
-                    continue
+            except NotFound:
+                continue
+            except OSError:
+                raise Unavailable("there is no room for temporary files") from None
         raise Tampered("a row names an object that is missing: verify the archive")
 
     def _copy_objects(

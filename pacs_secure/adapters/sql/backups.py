@@ -173,8 +173,11 @@ class SqlScratch:
 def _opened(beside: Path | None, of: Path | None) -> Iterator[SqlBackups]:
     with tempfile.TemporaryDirectory(prefix="pacs-secure-", dir=beside) as folder:
         place = Path(folder) / SQLITE_FILE
-        if of is not None:
-            shutil.copyfile(of, place)
+        try:
+            if of is not None:
+                shutil.copyfile(of, place)
+        except OSError:
+            raise Unavailable("there is no room to restore the database into") from None
         try:
             database = Database(place)
         except Unavailable:

@@ -9,6 +9,7 @@ import pytest
 
 from pacs_secure.adapters.file_tree import FileTree
 from pacs_secure.adapters.sql import SqlBackups
+from pacs_secure.archive import backup
 from pacs_secure.archive.backup import ATTEMPTS, Backup, Keeping
 from pacs_secure.core.access import Role
 from pacs_secure.core.backups import PUBLISHED, Content, NamedObject, Progress
@@ -124,8 +125,8 @@ def test_when_an_object_goes_meanwhile_another_moment_is_taken(kept: Kept) -> No
 
     content: list[bytes] = []
     moving = Moving(kept.world, go)
-    backup: Backup = replace(kept.backup, database=moving)
-    taken = backup.create(OPERATOR, None, kept.place, details=NOTE)
+    verb: Backup = replace(kept.backup, database=moving)
+    taken = verb.create(OPERATOR, None, kept.place, details=NOTE)
 
     assert moving.moments == 2
     assert taken.manifest.objects.count == 3
@@ -196,8 +197,8 @@ class Vanishing(FileTree):
 
 
 def test_a_partial_tile_that_goes_meanwhile_is_not_missed(kept: Kept) -> None:
-    backup = replace(kept.backup, published=Vanishing(kept.world.checkpoints))
-    taken = backup.create(OPERATOR, None, kept.place, details=NOTE)
+    verb = replace(kept.backup, published=Vanishing(kept.world.checkpoints))
+    taken = verb.create(OPERATOR, None, kept.place, details=NOTE)
 
     assert not [name for name in kept.place.ledger.names() if ".p/" in name]
     assert kept.verify(taken.manifest.name).verdict.sound
@@ -210,3 +211,13 @@ def test_where_the_newest_set_cannot_be_read_everything_is_measured_anew(kept: K
 
     assert taken.copied == 0
     assert kept.verify(taken.manifest.name).verdict.sound
+
+
+def test_without_room_for_temporary_files_there_is_no_set(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full() -> None:
+        raise OSError(28, "the disk is full")
+
+    monkeypatch.setattr(backup, "TemporaryFile", full)
+    with pytest.raises(Unavailable, match="no room"):
+        kept.take()
+    assert kept.place.names() == []

@@ -13,7 +13,7 @@ from pacs_secure.core.backups import OBJECTS
 from pacs_secure.core.errors import Conflict, Denied, NotFound, Tampered, Unavailable
 from pacs_secure.core.identifiers import Uid
 from pacs_secure.ports import Shelf, Tombstone
-from tests.builders import HERE, subject
+from tests.builders import HERE, new_object_id, subject
 from tests.fakes_keys import FakeKeyring
 from tests.keeping import NOTE, OPERATOR, Kept, keep
 from tests.unit.archive.instances import acts, data_set, store, study_uid
@@ -84,8 +84,7 @@ def test_where_something_is_nothing_is_written_over(before: Kept, another: Open,
         for stored in list(after.world.house.engines.blobs.names()):
             after.world.house.engines.blobs.remove(stored.object_id)
     elif there == "objects":
-        row = next(iter(before.world.house.engines.blobs.names()))
-        after.world.house.engines.blobs.put(row.object_id, [b"another"])
+        after.world.house.engines.blobs.put(new_object_id(), [b"another"])
     else:
         (after.world.checkpoints).mkdir()
         (after.world.checkpoints / "checkpoint").write_bytes(b"another")
@@ -111,6 +110,24 @@ def test_objects_that_survived_are_kept_newer_ones_too(before: Kept, another: Op
     assert studies(after.world) == {study_uid(1), study_uid(2)}
     assert opens(after.world)
     assert {stored.object_id for stored in survived} <= {stored.object_id for stored in objects.names()}
+
+
+def test_what_an_interrupted_restore_brought_is_known_and_what_it_damaged_is_brought_anew(
+    before: Kept, another: Open
+) -> None:
+    name = before.take().manifest.name
+    after = another("after")
+    first, second, *_ = before.world.house.engines.blobs.names()
+    with before.world.house.engines.blobs.open(first.object_id) as blob:
+        after.world.house.engines.blobs.put(first.object_id, [blob.read_at(0, blob.length)])
+    after.world.house.engines.blobs.put(second.object_id, [bytes(second.length)])
+    published = before.place.ledger
+    some = next(iter(published.names()))
+    after.restoring.published.write(some, published.read(some))
+
+    after.restore(name)
+
+    assert opens(after.world)
 
 
 def test_what_was_forgotten_since_does_not_come_back_with_an_older_set(
