@@ -55,7 +55,8 @@ from pacs_secure.core.identifiers import Institution, institution
 from pacs_secure.core.reports import Installation, Point, Thresholds
 from pacs_secure.core.scrubs import ScrubRound
 from pacs_secure.crypto.tlog import witness_key
-from pacs_secure.house import Engines, House, furnish
+from pacs_secure.engines import Engines
+from pacs_secure.house import House, furnish
 from pacs_secure.ports import Device, Signer
 from pacs_secure.settings import Settings
 from pacs_secure.stores import object_store

@@ -22,5 +22,5 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """Give the archives that are built from now on a clock that can be put forward."""
     clock = Clock()
-    monkeypatch.setattr("pacs_secure.house._now", clock)
+    monkeypatch.setattr("pacs_secure.fittings.now", clock)
     return clock

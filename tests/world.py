@@ -46,7 +46,8 @@ from pacs_secure.archive.key_pool import KeyPool
 from pacs_secure.archive.notary import Notary
 from pacs_secure.core.audit import LedgerEntry
 from pacs_secure.core.identifiers import Institution, KeyId
-from pacs_secure.house import Engines, House, furnish
+from pacs_secure.engines import Engines
+from pacs_secure.house import House, furnish
 from pacs_secure.ports import (
     Blobs,
     CertificateAuthority,
