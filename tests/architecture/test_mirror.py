@@ -25,6 +25,7 @@ _COMMANDS = (
 
 ELSEWHERE: dict[str, str] = {
     **{f"pacs_secure.cli.{name}": "tests/unit/cli/test_cli.py runs its commands" for name in _COMMANDS},
+    "pacs_secure.fittings": "tests/world.py furnishes a house with them below every feature",
     "pacs_secure.quickstart.command": "tests/integration/test_quickstart.py starts, shows and stops by it",
     "pacs_secure.serving": "tests/integration/test_quickstart.py opens and ends it",
     "pacs_secure.web.parts": "tests/unit/web/test_web_studies.py reads every kind of body that it packs",
