@@ -242,6 +242,7 @@ def _start_replicating(settings: Settings, house: House, stack: ExitStack) -> No
     archive = Subject("archive", Role.OPERATOR, institution(settings.institution), "", Door.JOB, "")
     leads = house.engines.leader.leads
     _keep("replication", EVERY_SECOND, lambda: replication.look(archive, alarm, leads=leads()), stack)
+    stack.callback(replication.stop)
 
 
 def _start_filling(settings: Settings, house: House, stack: ExitStack) -> None:

@@ -38,6 +38,8 @@ and so do more than the first store holds."""
 MOST_WAITING = 100_000
 """Ids that the queue holds; what is more is found by comparing."""
 PIECE = 1 << 20
+COMPARED_AT_ONCE = 200
+"""Objects listed between two looks at the queue: what was just put does not wait for the end of a long comparison."""
 
 Progress = Callable[[int], object]
 
@@ -112,6 +114,11 @@ class Replication:
         self._compared: datetime | None = None
         self._tried: datetime | None = None
         self._alarmed = False
+        self._ending = threading.Event()
+
+    def stop(self) -> None:
+        """Let a comparison that runs end soon; what was not done is found by the next one."""
+        self._ending.set()
 
     def stored(self, object_id: ObjectId) -> None:
         """Have an object copied that was put into the first store."""
@@ -230,8 +237,8 @@ class Replication:
 
     def _compare(self, grant: Grant, progress: Progress, *, mending: bool = False) -> Comparison:
         found = Comparison()
-        theirs = {stored.object_id: stored for stored in self.second.names()}
-        for stored in self._first.names():
+        theirs = {stored.object_id: stored for stored in self._meanwhile(self.second.names())}
+        for stored in self._meanwhile(self._first.names()):
             progress(1)
             found.objects += 1
             found.octets += stored.length
@@ -248,6 +255,15 @@ class Replication:
         if extra and mending:
             self._mend_extra(grant, extra, found)
         return found
+
+    def _meanwhile(self, names: Iterator[StoredName]) -> Iterator[StoredName]:
+        """Yield what is listed, and go on copying what is put meanwhile; end early when the archive does."""
+        for number, stored in enumerate(names, 1):
+            yield stored
+            if number % COMPARED_AT_ONCE == 0:
+                self.step()
+            if self._ending.is_set():
+                raise Unavailable("the archive ends: both stores are compared after the next start")
 
     def _mend_extra(self, grant: Grant, extra: dict[ObjectId, StoredName], found: Comparison) -> None:
         for row in self._records.every_instance(grant):

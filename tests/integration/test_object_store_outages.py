@@ -3,18 +3,25 @@
 A real SeaweedFS behind both doors; it is started again after each blow, and the archive never is.
 """
 
+import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from pacs_secure.adapters.s3_blobs import S3Blobs
+from pacs_secure.archive.replication import Replication
 from pacs_secure.core.access import Role
+from pacs_secure.core.errors import Unavailable
+from pacs_secure.core.identifiers import ObjectId
 from tests.bdd.hospital import PART10, Hospital, Person, hospital_below
 from tests.bdd.keys import MemoryKeys
 from tests.bdd.pictures import Picture, picture
+from tests.builders import new_object_id, subject
 from tests.object_store_fixture import SECRET, ObjectServer
+from tests.world import memory_world
 
 pytestmark = pytest.mark.real
 
@@ -128,3 +135,45 @@ def eventually(true: Callable[[], bool], seconds: float = 20) -> None:
     while not true():
         assert time.monotonic() < patience, "it did not come back"
         time.sleep(0.1)
+
+
+def test_a_copying_that_is_cut_off_goes_on_where_it_was(object_server: ObjectServer) -> None:
+    """The second store is killed half way; a process that knows nothing of the first one's queue ends the work."""
+    second = S3Blobs(object_server.place(seconds=2))
+    world = memory_world(second)
+    names = [new_object_id() for _ in range(60)]
+    for name in names:
+        world.archive.ingest.blobs.put(name, [name.bytes * 5000])
+    replication = world.archive.replication
+    assert replication is not None
+    killer = threading.Timer(0.1, object_server.kill)
+    killer.start()
+    try:
+        with pytest.raises(Unavailable):
+            copy_for_ever(replication, names)
+    finally:
+        killer.join()
+        object_server.start()
+
+    anew = Replication(
+        world.archive.guard, world.records, world.blobs, second, world.archive.copies, lambda: datetime.now(UTC)
+    )
+    eventually(lambda: mended(anew))
+    assert {stored.object_id: stored.length for stored in second.names()} == dict.fromkeys(names, 80_000)
+    for name in names:
+        with second.open(name) as blob:
+            assert blob.read_at(0, blob.length) == world.blobs.stored[name]
+
+
+def copy_for_ever(replication: Replication, names: list[ObjectId]) -> None:
+    while True:
+        replication.step()
+        replication.stored(names[-1])
+
+
+def mended(replication: Replication) -> bool:
+    try:
+        replication.mend(subject(Role.OPERATOR), details={})
+    except Unavailable:
+        return False
+    return True

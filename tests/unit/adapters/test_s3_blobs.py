@@ -63,6 +63,10 @@ def test_an_error_while_many_parts_are_made_passes_and_stores_nothing(s3_place: 
     with pytest.raises(Tampered, match="half way"):
         blobs.put(new_id(), parts())
     assert list(blobs.names()) == []
+    assert (
+        UNFINISHED
+        not in S3Requests(s3_place).ask("GET", query={"uploads": "", "prefix": s3_place.prefix}).body.decode()
+    )
 
 
 @pytest.mark.parametrize("size", [1000, 6 << 20], ids=["small", "large"])

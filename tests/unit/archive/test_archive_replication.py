@@ -290,6 +290,40 @@ def test_the_archive_that_leads_compares_when_it_starts_and_once_a_day(pair: Pai
     assert len(acts(pair.world)) == 4
 
 
+def test_what_is_put_while_both_stores_are_compared_does_not_wait_for_the_end(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "COMPARED_AT_ONCE", 2)
+    for _ in range(6):
+        pair.first.put(new_object_id(), [b"abc"])
+    put: list[ObjectId] = []
+    waiting: list[int] = []
+
+    def progress(_: int) -> None:
+        waiting.append(pair.replication.standing().waiting)
+        if len(waiting) == 1:
+            put.append(pair.put())
+
+    pair.replication.mend(OPERATOR, details=NOTE, progress=progress)
+    assert waiting[:3] == [0, 1, 0]
+    assert put[0] in pair.second.stored
+
+
+def test_an_archive_that_ends_does_not_wait_for_a_long_comparison(pair: Pair) -> None:
+    for _ in range(5):
+        pair.first.put(new_object_id(), [b"abc"])
+    seen: list[int] = []
+
+    def progress(count: int) -> None:
+        seen.append(count)
+        pair.replication.stop()
+
+    with pytest.raises(Unavailable):
+        pair.replication.mend(OPERATOR, details=NOTE, progress=progress)
+    assert len(seen) == 1
+    assert acts(pair.world)[-1] == ("archive:verify", "failed")
+
+
 # --- alarms -----------------------------------------------------------------------------------
 
 
