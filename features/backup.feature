@@ -58,3 +58,13 @@ Feature: Backups that bring everything back but what was erased
     When the database is lost, and restored beside the objects that survived
     Then what the backup knew is found, and opens as it was sent
     And the newer picture is not served, and its ciphertext is kept
+
+  Scenario: A backup that fails, and one that is late, is told at once
+    Given backups are taken by themselves once a day
+    When the vault gives no snapshot at the time of the next backup
+    Then the officer is told that a backup failed
+    And whoever watches the machine reads that it failed, and how old the newest proven one is
+    When the vault still gives none a day later
+    Then the officer is told that the backup is late
+    When the vault gives snapshots again
+    Then the officer is told that both are over

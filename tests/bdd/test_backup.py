@@ -3,8 +3,10 @@
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from pacs_secure.adapters.vault_session import Token, VaultSession
 from pacs_secure.adapters.vault_shelf import VaultShelf
 from pacs_secure.adapters.vault_snapshots import PATIENCE, RaftSnapshots, VaultTrials, restore_snapshot
 from pacs_secure.archive.backup_proof import Proof
+from pacs_secure.archive.backup_schedule import AFTER_FAILURE, BackupSchedule
 from pacs_secure.archive.forgetting import LONGEST_MEMORY
 from pacs_secure.archive.readiness import Readiness
 from pacs_secure.core.access import Role
@@ -31,6 +34,7 @@ from tests.bdd.keys import VaultKeys
 from tests.bdd.pictures import WORDS, Picture, picture
 from tests.bdd.story import SUCCESS
 from tests.bdd.traces import traces
+from tests.fakes_metrics import MemoryGauges
 from tests.keeping import NOTE, Kept
 from tests.vault_fixture import RunningVault
 from tests.world import DiskWorld, disk_world
@@ -154,6 +158,56 @@ def _newer(hospital: Hospital) -> None:
     assert hospital.send("CT1", NEWER) == [SUCCESS]
 
 
+@dataclass
+class Moody:
+    """A vault that gives its snapshots, or does not."""
+
+    inner: RaftSnapshots
+    gives: bool = True
+
+    def take(self, to: Path) -> None:
+        if not self.gives:
+            raise Unavailable("the vault is out of reach")
+        self.inner.take(to)
+
+
+class Watch:
+    """Backups by schedule, and who hears of them."""
+
+    def __init__(self, tale: Tale) -> None:
+        assert isinstance(tale.kept.vault, RaftSnapshots)
+        self.vault = Moody(tale.kept.vault)
+        self.kept, self.gauges = tale.kept, MemoryGauges()
+        self.kept.vault = self.vault
+        self.kept.trial = None
+        guard, home = tale.hospital.world.archive.guard, tale.kept.home
+        self.schedule = BackupSchedule(
+            self.kept.backup,
+            self.kept.proof,
+            lambda: nullcontext(self.kept.place),
+            tale.hospital.subject(Role.OPERATOR),
+            timedelta(days=1),
+            lambda: True,
+            partial(guard.alarm, home),
+            self.gauges,
+        )
+
+    def look(self, later: timedelta) -> None:
+        self.kept.ahead += later
+        self.schedule.look()
+
+
+@pytest.fixture
+def watch(tale: Tale) -> Watch:
+    return Watch(tale)
+
+
+@given("backups are taken by themselves once a day")
+def _by_themselves(watch: Watch) -> None:
+    watch.look(timedelta(days=1))
+    assert watch.gauges.now()["backup_failed"] == 0
+
+
 # --- when -------------------------------------------------------------------------------------
 
 
@@ -212,6 +266,19 @@ def _replay(tale: Tale) -> None:
 def _beside(tale: Tale) -> None:
     tale.restored = tale.another("elsewhere", eraser=None, objects=tale.hospital.world.objects)
     tale.restored.restore(tale.name, keep_objects=True)
+
+
+@when("the vault gives no snapshot at the time of the next backup")
+@when("the vault still gives none a day later")
+def _gives_none(watch: Watch) -> None:
+    watch.vault.gives = False
+    watch.look(timedelta(days=1, minutes=1))
+
+
+@when("the vault gives snapshots again")
+def _gives_again(watch: Watch) -> None:
+    watch.vault.gives = True
+    watch.look(AFTER_FAILURE)
 
 
 # --- then -------------------------------------------------------------------------------------
@@ -331,6 +398,36 @@ def _newer_kept(tale: Tale) -> None:
     with pytest.raises(NotFound):
         read(tale.restored.world, tale.hospital, NEWER)
     assert len(list(tale.restored.world.house.engines.blobs.names())) == 3
+
+
+def alarms(hospital: Hospital, watch: Watch) -> list[tuple[str, bool]]:
+    """Return what the officer was told: which alarm, and whether it is over; each is on record and a notice."""
+    found = [entry for entry in hospital.entries() if entry["action"] == "system:alarm"]
+    notices = hospital.world.house.engines.notices.listed(watch.kept.home, 99, acknowledged=False)
+    assert [one.notice.kind for one in notices] == ["alarm"] * len(found)
+    return [(entry["facts"]["alarm"], "recovered" in entry["facts"]) for entry in found]
+
+
+@then("the officer is told that a backup failed")
+def _told_failed(hospital: Hospital, watch: Watch) -> None:
+    assert alarms(hospital, watch) == [("backup failed", False)]
+
+
+@then("whoever watches the machine reads that it failed, and how old the newest proven one is")
+def _read_failed(watch: Watch) -> None:
+    told = watch.gauges.now()
+    assert told["backup_failed"] == 1
+    assert 86_400 <= told["backup_proven_age_seconds"] < 86_400 + 600
+
+
+@then("the officer is told that the backup is late")
+def _told_late(hospital: Hospital, watch: Watch) -> None:
+    assert alarms(hospital, watch) == [("backup failed", False), ("backup late", False)]
+
+
+@then("the officer is told that both are over")
+def _told_over(hospital: Hospital, watch: Watch) -> None:
+    assert alarms(hospital, watch)[2:] == [("backup failed", True), ("backup late", True)]
 
 
 def _lying(tale: Tale) -> set[KeyId]:

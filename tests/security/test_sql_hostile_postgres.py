@@ -8,7 +8,15 @@ import psycopg
 import pytest
 from psycopg.errors import InsufficientPrivilege, RestrictViolation
 
-from pacs_secure.adapters.sql import Database, SqlDevices, SqlLedger, SqlRecords, SqlRetention, SqlUsedTokens
+from pacs_secure.adapters.sql import (
+    Database,
+    SqlBackups,
+    SqlDevices,
+    SqlLedger,
+    SqlRecords,
+    SqlRetention,
+    SqlUsedTokens,
+)
 from pacs_secure.adapters.sql.tables import metadata
 from pacs_secure.archive.indexing import index
 from pacs_secure.core.audit import Outcome
@@ -87,6 +95,27 @@ class TestRoles:
             Database(urls["pacs_secure_owner"]).close()
             shell.execute(ROLES.encode())
         return urls
+
+    def test_the_archive_may_take_a_backup_and_the_owner_restores_it(
+        self, urls: dict[str, str], postgres_server: PostgresServer, tmp_path: Path
+    ) -> None:
+        with closing(Database(urls["pacs_secure"])) as database:
+            indexed = index(IndexSeal(bytes(range(32))), instance_row(), described(), "radiology")
+            SqlRecords(database).add(permit(), indexed, lambda _: draft(Outcome.BEGUN))
+            content = SqlBackups(database).export(tmp_path, lambda _: None, lambda _: None)
+        other = postgres_server.create()
+        with postgres_server.shell(other) as shell:
+            shell.execute(ROLES.encode())
+        with closing(Database(postgres_server.url(other, "pacs_secure_owner"))) as database:
+            with postgres_server.shell(other) as shell:
+                shell.execute(ROLES.encode())
+            SqlBackups(database).load(tmp_path, lambda _: False, lambda _: None)
+            assert SqlBackups(database).content(lambda _: None).tables == content.tables
+        with closing(Database(postgres_server.url(other, "pacs_secure"))) as database:
+            SqlLedger(database).append(draft())
+            database.settle()
+            assert SqlLedger(database).size() == 2
+        postgres_server.drop(other)
 
     def test_the_archive_works_with_what_it_is_given(self, urls: dict[str, str]) -> None:
         with closing(Database(urls["pacs_secure"])) as database:
