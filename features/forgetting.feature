@@ -54,3 +54,12 @@ Feature: A study whose keys are forgotten opens no more
     Then they hear that they may not
     And the ledger holds a refused "study:forget"
     And nothing of it is gone
+
+  @RET-07
+  Scenario: Whoever takes the newest tombstones away is found, and they are written again
+    When the operator has that study forgotten
+    And five minutes later no process can have its keys in memory any more
+    And somebody takes the newest tombstones away
+    And an archive starts on what is left
+    Then it says on record that tombstones are missing
+    And its keys have their tombstones again

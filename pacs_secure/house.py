@@ -36,6 +36,7 @@ from pacs_secure.archive.seals import Sealer
 from pacs_secure.archive.search import Search
 from pacs_secure.archive.sessions import Sessions, SessionTerms
 from pacs_secure.archive.shares import Sharing
+from pacs_secure.archive.unburied import Unburied
 from pacs_secure.archive.vouching import Vouching
 from pacs_secure.engines import Engines
 
@@ -49,6 +50,7 @@ class House:
     drop_keys: Callable[[], None]
     """Forget every key that opens something."""
     resurrection: Resurrection
+    unburied: Unburied
 
 
 def furnish(engines: Engines, terms: Terms | None = None, session_terms: SessionTerms | None = None) -> House:
@@ -99,4 +101,5 @@ def furnish(engines: Engines, terms: Terms | None = None, session_terms: Session
         replication=common.replication,
     )
     resurrection = Resurrection(engines.tombstones, engines.shelf, engines.eraser, guard, engines.home, now)
-    return House(archive, engines, common.drop_keys, resurrection)
+    unburied = Unburied(guard, engines.forgettings, engines.tombstones, engines.eraser, seals, engines.home)
+    return House(archive, engines, common.drop_keys, resurrection, unburied)

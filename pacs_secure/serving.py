@@ -259,6 +259,7 @@ def _start_readiness(settings: Settings, house: House, vault: Vault, stack: Exit
     readiness = Readiness(canary, house.engines.ledger, house.drop_keys, house.archive.guard, of, house.resurrection)
     readiness.start()
     stack.callback(readiness.stop)
+    house.unburied.look()
     house.resurrection.look_at_all()
     _keep("tombstones", resurrection.EVERY_SECONDS, house.resurrection.look, stack)
     return readiness

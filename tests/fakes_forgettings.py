@@ -1,6 +1,6 @@
 """Forgettings in memory beside an index in memory."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from uuid import UUID
 
 from pacs_secure.core.access import Permit
@@ -51,6 +51,9 @@ class MemoryForgettings:
             raise Conflict("it does not stand at the stage before")
         self._records.ledger.append(draft)
         self.kept[after.forgetting_id] = after
+
+    def buried(self) -> Iterator[Forgetting]:
+        yield from [one for one in self.kept.values() if one.stage in {Stage.FORGOTTEN, Stage.SWEPT}]
 
     def under_way(self) -> Sequence[Forgetting]:
         waiting = [one for one in self.kept.values() if one.stage is not Stage.SWEPT]

@@ -10,7 +10,7 @@
 The last line is repeated for each key. What came back is deleted by what stands here, so that nobody but the log may
 write it. Files are written once and never again: the directory may lie where nothing can be overwritten. It belongs
 outside every backup: one that is restored must not take the tombstones back with it. That the newest files are missing
-shows nowhere here; the ledger has an entry of each burial.
+shows nowhere here (`pacs_secure/archive/unburied.py`).
 """
 
 import fcntl

@@ -1,6 +1,6 @@
 """How far the forgetting of each study has come."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
@@ -48,3 +48,6 @@ class Forgettings(Protocol):
 
     def under_way(self) -> Sequence[Forgetting]:
         """Return every forgetting that is not done, oldest first; whoever acts by one holds it against its proof."""
+
+    def buried(self) -> Iterator[Forgetting]:
+        """Yield every forgetting whose keys are gone, in no order; whoever acts by one holds it against its proof."""

@@ -237,6 +237,7 @@ def hospital_below(
             house.resurrection,
         )
         readiness.start()
+        house.unburied.look()
         house.resurrection.look_at_all()
         stack.callback(readiness.stop)
         authenticator = JoseAuthenticator([issuer.trusted([keys.institution, ELSEWHERE])])

@@ -55,6 +55,11 @@ def past(tmp_path: Path) -> Past:
     return Past(tmp_path / "copied")
 
 
+@pytest.fixture
+def left(tmp_path: Path) -> Path:
+    return tmp_path / "left"
+
+
 # --- before ---------------------------------------------------------------------------------------
 
 
@@ -131,6 +136,18 @@ def _starts(hospital: Hospital, past: Past) -> None:
     with restored(hospital, past) as world:
         assert world.house.resurrection.look_at_all() == len(past.keys)
         world.house.resurrection.check()
+
+
+@when("somebody takes the newest tombstones away")
+def _taken_away(hospital: Hospital, left: Path) -> None:
+    shutil.copytree(hospital.world.directory, left)
+    max((left / "tombstones").glob("[0-9]*")).unlink()
+
+
+@when("an archive starts on what is left")
+def _starts_on(hospital: Hospital, past: Past, left: Path) -> None:
+    with opened(hospital, left) as world:
+        assert world.house.unburied.look() == len(past.keys)
 
 
 # --- how it comes out -----------------------------------------------------------------------------
@@ -237,6 +254,20 @@ def _all_there(hospital: Hospital, past: Past) -> None:
     assert list(hospital.world.house.engines.tombstones.all()) == []
 
 
+@then("it says on record that tombstones are missing")
+def _missing(hospital: Hospital, left: Path) -> None:
+    with opened(hospital, left) as world:
+        alarms = [entry["facts"]["alarm"] for entry in world.entries() if entry["action"] == Action.SYSTEM_ALARM]
+        assert alarms == ["tombstones are missing"]
+        assert world.house.unburied.look() == 0
+
+
+@then("its keys have their tombstones again")
+def _buried_again(hospital: Hospital, past: Past, left: Path) -> None:
+    with opened(hospital, left) as world:
+        assert {one.key_id for one in world.house.engines.tombstones.all()} == past.keys
+
+
 # --- helpers --------------------------------------------------------------------------------------
 
 
@@ -267,5 +298,10 @@ def read(hospital: Hospital, disks: Path, row: InstanceRow) -> bytes:
 def restored(hospital: Hospital, past: Past) -> AbstractContextManager[DiskWorld]:
     """Open an archive on the old disks; tombstones are in no backup, so they are those of today."""
     shutil.copytree(hospital.world.directory / "tombstones", past.disks / "tombstones", dirs_exist_ok=True)
+    return opened(hospital, past.disks)
+
+
+def opened(hospital: Hospital, disks: Path) -> AbstractContextManager[DiskWorld]:
+    """Open an archive with the same key store on other disks."""
     keys = hospital.keys
-    return disk_world(past.disks, keys.wrapper, keys.unwrapper, keys.signer, eraser=keys.eraser, home=keys.institution)
+    return disk_world(disks, keys.wrapper, keys.unwrapper, keys.signer, eraser=keys.eraser, home=keys.institution)

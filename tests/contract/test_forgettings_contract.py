@@ -212,6 +212,24 @@ def test_stages_follow_each_other_and_each_is_on_record(kept: Kept) -> None:
         kept.forgettings.advance(permit(), replace(one, forgetting_id=uuid4()), draft())
 
 
+def test_those_whose_keys_are_gone_are_told_from_the_others(kept: Kept) -> None:
+    fenced_ones = []
+    for epoch in range(3):
+        kept.add(epoch=epoch)
+        fenced_ones.append(kept.fence(kept.request()))
+    kept.add(epoch=3)
+    kept.request()
+    stages = ((), (Stage.DRAINED, Stage.FORGOTTEN), (Stage.DRAINED, Stage.FORGOTTEN, Stage.SWEPT))
+    ended = []
+    for one, through in zip(fenced_ones, stages, strict=True):
+        for stage in through:
+            kept.forgettings.advance(permit(), replace(one, stage=stage), draft())
+        ended += [replace(one, stage=through[-1])] if through else []
+
+    found = sorted(kept.forgettings.buried(), key=lambda one: one.epoch)
+    assert found == ended
+
+
 def test_the_oldest_is_first(kept: Kept) -> None:
     kept.add()
     kept.add(OTHER)

@@ -1,6 +1,6 @@
 """Forgetting in SQL: a study's rows go and its epoch rises in the commit that says so."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -13,7 +13,15 @@ from pacs_secure.adapters.sql.engine import Database
 from pacs_secure.adapters.sql.forgetting_tables import forgettings
 from pacs_secure.adapters.sql.growth import FACTS, THIS_STUDY
 from pacs_secure.adapters.sql.ledger import append_in
-from pacs_secure.adapters.sql.tables import instances, name_tokens, patients, series, studies, study_modalities
+from pacs_secure.adapters.sql.tables import (
+    RandomId,
+    instances,
+    name_tokens,
+    patients,
+    series,
+    studies,
+    study_modalities,
+)
 from pacs_secure.core.access import Permit
 from pacs_secure.core.audit import Draft
 from pacs_secure.core.errors import Conflict, NotFound, Tampered
@@ -24,6 +32,15 @@ from pacs_secure.ports.forgettings import Doomed
 _ID = 16
 
 _under_way = select(forgettings).where(forgettings.c.stage != Stage.SWEPT).order_by(forgettings.c.requested_at)
+_buried = (
+    select(forgettings)
+    .where(
+        forgettings.c.stage.in_((Stage.FORGOTTEN, Stage.SWEPT)),
+        forgettings.c.forgetting_id > bindparam("after", type_=RandomId),
+    )
+    .order_by(forgettings.c.forgetting_id)
+    .limit(200)
+)
 _of_alias = select(forgettings).where(forgettings.c.study_alias == bindparam("an_alias"))
 _this = select(forgettings).where(forgettings.c.forgetting_id == bindparam("an_id")).with_for_update()
 _study = select(studies.c.id, *FACTS).join_from(studies, patients).where(THIS_STUDY).with_for_update(of=studies)
@@ -96,6 +113,17 @@ class SqlForgettings:
         """Return every forgetting that is not done, oldest first; whoever acts by one holds it against its proof."""
         with self._database.read() as connection:
             return list(map(_forgetting, connection.execute(_under_way)))
+
+    def buried(self) -> Iterator[Forgetting]:
+        """Yield every forgetting whose keys are gone, in no order; whoever acts by one holds it against its proof."""
+        after = UUID(int=0)
+        while found := self._buried_behind(after):
+            yield from map(_forgetting, found)
+            after = found[-1].forgetting_id
+
+    def _buried_behind(self, after: UUID) -> Sequence[Row[Any]]:
+        with self._database.read() as connection:
+            return connection.execute(_buried, {"after": after}).all()
 
 
 def _fence(
