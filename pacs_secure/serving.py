@@ -228,6 +228,7 @@ def _start_scrub(settings: Settings, house: House, stack: ExitStack) -> None:
         timedelta(days=settings.verify.scrub_days),
         _alarm(settings, house),
         lambda: datetime.now(UTC),
+        house.archive.verify.store.second,
     )
     _keep("scrub", LOOK_EVERY, lambda: scrub.look() if leads() else None, stack)
     stack.callback(scrub.stop)

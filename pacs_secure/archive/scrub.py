@@ -14,11 +14,12 @@ from datetime import datetime, timedelta
 
 from pacs_secure.archive.guard import Guard
 from pacs_secure.archive.object_check import ObjectCheck
+from pacs_secure.archive.store_check import COPIED_AFTER
 from pacs_secure.core.access import AccessRequest, Action, Door, Grant, Role, Subject
 from pacs_secure.core.audit import Outcome
-from pacs_secure.core.errors import ArchiveError
+from pacs_secure.core.errors import ArchiveError, Unavailable
 from pacs_secure.core.identifiers import Institution
-from pacs_secure.core.instance import PlacedRow
+from pacs_secure.core.instance import InstanceRow, PlacedRow
 from pacs_secure.core.scrubs import ScrubRound
 from pacs_secure.ports import Records, Scrubs
 
@@ -63,7 +64,9 @@ class Scrub:
         period: timedelta,
         alarm: Alarm,
         now: Callable[[], datetime],
+        second: ObjectCheck | None = None,
     ) -> None:
+        """Take what reads objects, in the first store and in the ``second`` where there is one."""
         self._guard = guard
         self._records = records
         self._objects = objects
@@ -71,6 +74,7 @@ class Scrub:
         self._who = Subject("archive", Role.OPERATOR, home, "", Door.JOB, "")
         self._period = period
         self._alarm = alarm
+        self._second = second
         self._now = now
         self._ending = threading.Event()
 
@@ -126,6 +130,7 @@ class Scrub:
             problem = self._objects.read(grant, one.row)
             if problem:
                 piece.found.append(f"{one.row.sealed.object_id}: {problem}")
+            problem = self._read_copy(grant, piece, one.row) or problem
             piece.objects += 1
             piece.round = replace(
                 piece.round,
@@ -134,6 +139,19 @@ class Scrub:
                 octets=piece.round.octets + one.row.sealed.stored_length,
                 wanting=piece.round.wanting + bool(problem),
             )
+
+    def _read_copy(self, grant: Grant, piece: _Slice, row: InstanceRow) -> str:
+        """Read the copy in the second store, unless that is away or the copy on its way; return the problem."""
+        if self._second is None or self._now() - row.received_at <= COPIED_AFTER:
+            return ""
+        try:
+            problem = self._second.read(grant, row)
+        except Unavailable as error:
+            log.warning("a second copy could not be read: %s", error)
+            return ""
+        if problem:
+            piece.found.append(f"{row.sealed.object_id} in the second store: {problem}")
+        return problem
 
     def _keep(self, piece: _Slice, *, ended: bool) -> None:
         now = self._now()

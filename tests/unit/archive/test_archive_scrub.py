@@ -1,16 +1,20 @@
 """The scrub: every object within its period, evenly, resumed where it stood, and what is wanting raises the alarm."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from pacs_secure.archive import scrub as module
+from pacs_secure.archive.copies import Copies
+from pacs_secure.archive.object_check import ObjectCheck
 from pacs_secure.archive.scrub import BETWEEN, MOST_ALARMS, Scrub
+from pacs_secure.archive.seals import Opener
 from pacs_secure.core.errors import Unavailable
 from pacs_secure.core.scrubs import ScrubRound
 from tests.builders import HERE
+from tests.fakes_blobs import MemoryBlobs
 from tests.fakes_scrubs import MemoryScrubs
 from tests.unit.archive.instances import acts, data_set, store
 from tests.world import World
@@ -26,6 +30,7 @@ class Scrubbed:
     at: datetime = datetime(2026, 1, 1, tzinfo=UTC)
     alarms: list[tuple[str, dict[str, str | int]]] = field(default_factory=list)
     scrubs: MemoryScrubs = field(default_factory=MemoryScrubs)
+    second: ObjectCheck | None = None
 
     def new(self) -> Scrub:
         """Return a scrub as a process that has just started has it."""
@@ -38,6 +43,7 @@ class Scrubbed:
             PERIOD,
             self._alarm,
             lambda: self.at,
+            self.second,
         )
 
     def _alarm(self, kind: str, facts: Mapping[str, str | int]) -> None:
@@ -196,3 +202,44 @@ def test_what_arrives_behind_its_place_is_read_in_the_same_round_or_the_next(scr
     store(scrubbed.world, data_set(2))
     assert scrubbed.after(days=50) == 0
     assert sum(scrubbed.after(days=10) for _ in range(14)) == 2
+
+
+@pytest.fixture
+def copied(scrubbed: Scrubbed) -> MemoryBlobs:
+    """Give the scrub a second store that has one picture, which arrived on the first of January."""
+    store(scrubbed.world, data_set(1))
+    copy = MemoryBlobs()
+    copy.stored = dict(scrubbed.world.blobs.stored)
+    objects = scrubbed.world.archive.verify.store.objects
+    copies = Copies([copy], lambda: 0.0)
+    opener = Opener(objects.opener._keys, copies)
+    scrubbed.second = replace(objects, opener=opener, blobs=copy)
+    ((key, one),) = scrubbed.world.records._instances.items()
+    scrubbed.world.records._instances[key] = replace(one, row=replace(one.row, received_at=scrubbed.at))
+    for series in scrubbed.world.records._studies[key[0], one.row.identity.study_instance_uid].series.values():
+        series.instances[:] = [scrubbed.world.records._instances[key]]
+    return copy
+
+
+def test_the_copy_in_the_second_store_is_read_too(scrubbed: Scrubbed, copied: MemoryBlobs) -> None:
+    copied.damage()
+    assert scrubbed.after(days=3) == 1
+
+    ((kind, facts),) = scrubbed.alarms
+    assert (kind, "in the second store" in str(facts["found"]), scrubbed.round.wanting) == ("scrub", True, 1)
+
+
+def test_a_sound_copy_is_no_finding(scrubbed: Scrubbed, copied: MemoryBlobs) -> None:
+    assert copied.stored
+    assert scrubbed.after(days=3) == 1
+    assert (scrubbed.alarms, scrubbed.round.wanting) == ([], 0)
+
+
+@pytest.mark.parametrize("days", [0, 3])
+def test_a_copy_on_its_way_and_one_out_of_reach_are_no_findings(
+    scrubbed: Scrubbed, copied: MemoryBlobs, days: int
+) -> None:
+    copied.down = days > 0
+    copied.stored.clear()
+    assert scrubbed.after(days=days) == 1
+    assert (scrubbed.alarms, scrubbed.round.wanting) == ([], 0)
