@@ -16,6 +16,8 @@ AWAY = 5.0
 MOST_REMEMBERED = 1000
 """Damaged objects about which the officer is told once; beyond that they are told again."""
 NAMED_AT_ONCE = 8
+TOLD_EVERY = 60.0
+"""Seconds between two alarms about one store: a whole disk that decays is no flood of them."""
 NAMES = ("first", "second")
 
 Alarm = Callable[[str, Mapping[str, str | int]], object]
@@ -38,6 +40,7 @@ class Copies:
         self._away: dict[str, float] = {}
         self._waiting: dict[Found, None] = {}
         self._told: dict[Found, None] = {}
+        self._alarmed: dict[str, float] = {}
         self._lock = threading.Lock()
         self.from_second = 0
         """How often the first store could not give what the second gave."""
@@ -70,25 +73,30 @@ class Copies:
                 self._waiting[what] = None
 
     def tell(self, alarm: Alarm) -> int:
-        """Have the officer told of the damaged copies found since; return how many.
+        """Have the officer told of the damaged copies found since, once a minute at most; return of how many.
 
         Raises:
             Unavailable: that cannot be done now; the next call does it.
         """
-        with self._lock:
-            found = list(self._waiting)
+        told = 0
         for store in NAMES:
-            damaged = [str(one.object_id) for one in found if one.store == store]
-            if damaged:
-                named = " ".join(damaged[:NAMED_AT_ONCE])
-                alarm("objects", {"store": store, "damaged": len(damaged), "objects": named})
+            with self._lock:
+                found = [one for one in self._waiting if one.store == store]
+            if found and self._monotonic() - self._alarmed.get(store, -TOLD_EVERY) >= TOLD_EVERY:
+                named = " ".join(str(one.object_id) for one in found[:NAMED_AT_ONCE])
+                alarm("objects", {"store": store, "damaged": len(found), "objects": named})
+                self._remember(store, found)
+                told += len(found)
+        return told
+
+    def _remember(self, store: str, found: Sequence[Found]) -> None:
+        self._alarmed[store] = self._monotonic()
         with self._lock:
             for one in found:
                 del self._waiting[one]
                 self._told[one] = None
             while len(self._told) > MOST_REMEMBERED:
                 del self._told[next(iter(self._told))]
-        return len(found)
 
     def _in_order(self) -> list[tuple[str, Blobs]]:
         now = self._monotonic()

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 from pacs_secure.archive import copies as module
-from pacs_secure.archive.copies import AWAY, Copies
+from pacs_secure.archive.copies import AWAY, TOLD_EVERY, Copies
 from pacs_secure.core.errors import NotFound, Tampered, Unavailable
 from pacs_secure.ports import Blobs
 from tests.builders import new_object_id
@@ -87,10 +87,27 @@ def test_many_damaged_copies_are_one_alarm_a_store_and_told_again_only_when_many
     assert stores.tell() == 12
     ((_, facts),) = stores.alarms
     assert (facts["damaged"], facts["objects"]) == (12, " ".join(map(str, names[:8])))
+    stores.clock.now += TOLD_EVERY
     stores.copies.found("second", names[-1])
     assert stores.tell() == 0
     stores.copies.found("second", names[0])
     assert stores.tell() == 1
+
+
+def test_a_store_that_decays_is_an_alarm_a_minute_and_no_flood() -> None:
+    stores = Stores()
+    for _ in range(5):
+        stores.copies.found("first", new_object_id())
+        stores.tell()
+        stores.clock.now += TOLD_EVERY / 4
+    stores.copies.found("second", new_object_id())
+    stores.tell()
+
+    assert [(facts["store"], facts["damaged"]) for _, facts in stores.alarms] == [
+        ("first", 1),
+        ("first", 4),
+        ("second", 1),
+    ]
 
 
 def test_an_alarm_that_cannot_be_recorded_waits() -> None:
