@@ -154,13 +154,14 @@ def verify(fittings: Fittings) -> Verify:
 def rebuild(fittings: Fittings) -> Rebuild:
     """Return what makes a lost index anew."""
     engines, list_ = fittings.engines, fittings.engines.key_list
+    stores = [engines.blobs] if engines.second is None else [engines.blobs, engines.second]
     return Rebuild(
         fittings.guard,
         engines.records,
         engines.patients,
-        engines.blobs,
+        stores,
         engines.rebuilds,
-        Adoption(Recoverer(fittings.keys, engines.blobs), fittings.seals, Limits()),
+        Adoption(Recoverer(fittings.keys, stores), fittings.seals, Limits()),
         LedgerRecovery(engines.rebuilds, engines.ledger, engines.publisher, engines.origin, engines.public_key),
         InstitutionRecovery(engines.records, engines.ledger, list_, engines.wrapper, engines.unwrapper),
         list_,

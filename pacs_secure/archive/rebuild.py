@@ -14,7 +14,7 @@ What neither objects nor vault say falls to the safer side: every study is restr
 officer has looked (GDPR 18). An object that does not open is a finding, and stays where it is.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import islice
@@ -74,7 +74,8 @@ class Rebuild:
     guard: Guard
     records: Records
     patients: Patients
-    blobs: Blobs
+    stores: Sequence[Blobs]
+    """The second behind the first, where there is one."""
     rebuilds: Rebuilds
     adoption: Adoption
     ledger: LedgerRecovery
@@ -124,7 +125,7 @@ class Rebuild:
 
     def _adopt_all(self, run: _Run, watch: Watch) -> None:
         # Oldest first: the first instance of a study decides its columns, as it did when it came.
-        names = sorted(stored.object_id for stored in self.blobs.names())
+        names = sorted({stored.object_id for blobs in self.stores for stored in blobs.names()})
         for some in _batches(names):
             there = self.records.naming_objects(some)
             for object_id in some:

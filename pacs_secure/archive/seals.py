@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import chain
+from typing import TypeVar
 
 from pacs_secure.archive.copies import Copies
 from pacs_secure.archive.study_keys import StudyKeys
@@ -46,6 +47,7 @@ PIECE = 1 << 20
 """Bytes read from the store at a time, so that memory stays flat whatever the object's size."""
 
 Part = bytes | bytearray | memoryview
+T = TypeVar("T")
 Range = Callable[[int, int], bytes]
 """Opens plaintext bytes from one place to another."""
 
@@ -267,12 +269,12 @@ class Recoverer:
     """Opens objects without an index row, for rebuilding a lost index and for nothing else.
 
     Who cannot make a key on the shelf cannot make an object that opens here: label, DEK and every chunk are sealed
-    under it.
+    under it. What one store lacks or has damaged is asked of the next.
     """
 
-    def __init__(self, keys: StudyKeys, blobs: Blobs) -> None:
+    def __init__(self, keys: StudyKeys, stores: Sequence[Blobs]) -> None:
         self._keys = keys
-        self._blobs = blobs
+        self._stores = stores
 
     def key_of(self, grant: Grant, object_id: ObjectId) -> KeyId:
         """Return the name of the study key that a stored object says it needs; nothing of that is proven yet.
@@ -282,8 +284,7 @@ class Recoverer:
             Tampered: it is no sealed object, or another one than its name says.
         """
         _demand_rebuild(grant)
-        with self._blobs.open(object_id) as blob:
-            return _own_header(blob, object_id)[1].study_key_id
+        return self._from_any(object_id, lambda blob: _own_header(blob, object_id)[1].study_key_id)
 
     def open(self, grant: Grant, of: Institution, object_id: ObjectId) -> Recovered:
         """Open a stored object of an institution.
@@ -293,22 +294,35 @@ class Recoverer:
             Tampered: it was not made under its study key, is another institution's, or was changed.
         """
         _demand_rebuild(grant)
-        with self._blobs.open(object_id) as blob:
-            start, header = _own_header(blob, object_id)
-            key = self._keys.for_opening(of, {header.study_key_id})[header.study_key_id]
-            label = read_label(key.key, start)
-            if label.identity.institution != of:
-                raise Tampered("the object is another institution's than its key")
-            commitment = blob.read_at(header.length, BODY_HEADER)[-COMMITMENT:]
-            sealed = SealedObject(
-                object_id, header.study_key_id, header.wrapped_dek, commitment, header.length, 0, blob.length
-            )
-            dek, context = open_envelope(key.key, label.identity, sealed, packed=header.packed)
-            stream = bytearray().join(open_stream(dek, context, _pieces(blob, sealed), commitment))
-            if header.packed:
-                stream = bytearray().join(unpack(stream))
+        return self._from_any(object_id, lambda blob: self._opened(of, object_id, blob))
+
+    def _opened(self, of: Institution, object_id: ObjectId, blob: Blob) -> Recovered:
+        start, header = _own_header(blob, object_id)
+        key = self._keys.for_opening(of, {header.study_key_id})[header.study_key_id]
+        label = read_label(key.key, start)
+        if label.identity.institution != of:
+            raise Tampered("the object is another institution's than its key")
+        commitment = blob.read_at(header.length, BODY_HEADER)[-COMMITMENT:]
+        sealed = SealedObject(
+            object_id, header.study_key_id, header.wrapped_dek, commitment, header.length, 0, blob.length
+        )
+        dek, context = open_envelope(key.key, label.identity, sealed, packed=header.packed)
+        stream = bytearray().join(open_stream(dek, context, _pieces(blob, sealed), commitment))
+        if header.packed:
+            stream = bytearray().join(unpack(stream))
         whole = replace(sealed, plaintext_length=len(stream))
         return Recovered(label.identity, label.transfer_syntax_uid, label.data_set_sha256, whole, stream)
+
+    def _from_any(self, object_id: ObjectId, read: Callable[[Blob], T]) -> T:
+        """Return what ``read`` makes of the first copy that it can read; damage says more than that one is missing."""
+        failures: list[NotFound | Tampered] = []
+        for blobs in self._stores:
+            try:
+                with blobs.open(object_id) as blob:
+                    return read(blob)
+            except (NotFound, Tampered) as error:
+                failures.append(error)
+        raise next((error for error in failures if isinstance(error, Tampered)), failures[0])
 
     def metadata_box(self, recovered: Recovered, metadata_json: bytes) -> bytes:
         """Seal the metadata of a recovered object as it lies beside an index row."""

@@ -9,6 +9,7 @@ import pytest
 from pacs_secure.archive import rebuild as module
 from pacs_secure.archive.adoption import NO_DEPARTMENT
 from pacs_secure.archive.rebuild import Rebuild
+from pacs_secure.archive.seals import Recoverer
 from pacs_secure.core.access import Action, Role, Safeguard, Subject
 from pacs_secure.core.audit import Verdict
 from pacs_secure.core.errors import Conflict, Denied, Unavailable
@@ -16,6 +17,7 @@ from pacs_secure.core.identifiers import Institution, KeyId
 from pacs_secure.core.rebuilding import Seen
 from pacs_secure.ports import Shelf
 from tests.builders import ELSEWHERE, HERE, grant, new_object_id, subject, viewer
+from tests.fakes_blobs import MemoryBlobs
 from tests.unit.archive.instances import TECHNOLOGIST, acts, data_set, instance_uid, store, study_uid
 from tests.world import World, memory_world
 
@@ -281,3 +283,25 @@ def test_an_instance_of_another_name_than_its_label_says_is_a_finding(
     monkeypatch.setattr("pacs_secure.archive.adoption.scan", other)
     (finding,) = rebuilt(anew).findings
     assert "another instance" in finding.problem
+
+
+def test_what_one_store_lacks_or_has_damaged_comes_from_the_other(world: World) -> None:
+    store(world, *(data_set(study) for study in range(1, 5)))
+    second = MemoryBlobs()
+    second.stored = dict(world.blobs.stored)
+    second._written = dict(world.blobs._written)
+    names = sorted(world.blobs.stored)
+    world.blobs.remove(names[0])
+    world.blobs.stored[names[1]] = world.blobs.stored[names[1]][:-5]
+    second.remove(names[2])
+    world.blobs.stored[names[3]] = b"x"
+    second.stored[names[3]] = b"y"
+    anew = lost(world)
+    verb = anew.archive.rebuild
+    stores = [world.blobs, second]
+    recoverer = Recoverer(verb.adoption.recoverer._keys, stores)
+    verdict = replace(verb, stores=stores, adoption=replace(verb.adoption, recoverer=recoverer)).run(OPERATOR)
+
+    assert verdict.told["adopted"] == 3
+    (finding,) = verdict.findings
+    assert finding.problem.startswith(str(names[3]))
