@@ -5,7 +5,7 @@ that its rows name, then the vault: so the ledger continues what is published, n
 that the set lacks, and no row a key that the snapshot lacks. Everything in a set is ciphertext or names nobody.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -16,7 +16,16 @@ from uuid import UUID
 
 from pacs_secure import __version__
 from pacs_secure.archive.backup_pruning import Pruned, prune
-from pacs_secure.archive.backup_sets import PUBLISHED_LATELY, copied, digest_of, held_before, name_of, seal_manifest
+from pacs_secure.archive.backup_sets import (
+    PUBLISHED_LATELY,
+    Held,
+    abreast,
+    copied,
+    digest_of,
+    held_before,
+    name_of,
+    seal_manifest,
+)
 from pacs_secure.archive.guard import Guard
 from pacs_secure.core.access import AccessRequest, Action, Purpose, Subject
 from pacs_secure.core.audit import Outcome
@@ -26,6 +35,7 @@ from pacs_secure.core.backups import (
     SNAPSHOT,
     Content,
     FileDigest,
+    HeldObject,
     Manifest,
     NamedObject,
     Progress,
@@ -199,16 +209,13 @@ class Backup:
     def _copy_objects(
         self, place: BackupPlace, files: Files, named: BinaryIO, progress: Progress
     ) -> tuple[Tally, int, int]:
-        named.seek(0)
-        before, frontier, size, new = held_before(place).objects(), Frontier(), 0, 0
-        old = next(before, None)
+        frontier, size, new = Frontier(), 0, 0
+
+        def copy(one: tuple[NamedObject, HeldObject | None]) -> tuple[HeldObject, bool]:
+            return copied(self.blobs, place.objects, *one)
+
         with files.writing(OBJECTS) as listed:
-            while note := named.read(_NAMED):
-                one = NamedObject(ObjectId(UUID(bytes=note[:16])), int.from_bytes(note[16:], "big"))
-                while old is not None and old.object_id < one.object_id:
-                    old = next(before, None)
-                known = old if old is not None and old.object_id == one.object_id else None
-                held, fresh = copied(self.blobs, place.objects, one, known)
+            for held, fresh in abreast(copy, _with_known(named, held_before(place))):
                 listed.write(held.line().encode())
                 frontier.append(leaf_hash(held.line().encode()))
                 size, new = size + held.length, new + fresh
@@ -221,6 +228,18 @@ class Backup:
         began = self.now()
         self.vault.take(files.path(SNAPSHOT))
         return VaultSnapshot(files.digest(SNAPSHOT), began, began + self.keeping.vault)
+
+
+def _with_known(named: BinaryIO, before: Held) -> Iterator[tuple[NamedObject, HeldObject | None]]:
+    """Yield each object that a row names with what the set before says of it; both are in the order of their ids."""
+    named.seek(0)
+    held = before.objects()
+    old = next(held, None)
+    while note := named.read(_NAMED):
+        one = NamedObject(ObjectId(UUID(bytes=note[:16])), int.from_bytes(note[16:], "big"))
+        while old is not None and old.object_id < one.object_id:
+            old = next(held, None)
+        yield one, old if old is not None and old.object_id == one.object_id else None
 
 
 def _note(to: BinaryIO, one: NamedObject) -> None:

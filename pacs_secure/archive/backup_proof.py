@@ -10,11 +10,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 
-from pacs_secure.archive.backup_sets import digest_of_blob, note_proven, objects_of, open_manifest, published_of
+from pacs_secure.archive.backup_sets import (
+    abreast,
+    digest_of_blob,
+    note_proven,
+    objects_of,
+    open_manifest,
+    published_of,
+)
 from pacs_secure.archive.guard import Guard
 from pacs_secure.core.access import AccessRequest, Action, Purpose, Subject
 from pacs_secure.core.audit import Finding, Outcome, Verdict
-from pacs_secure.core.backups import OBJECTS, PUBLISHED, SNAPSHOT, Manifest, Progress, Tally
+from pacs_secure.core.backups import OBJECTS, PUBLISHED, SNAPSHOT, HeldObject, Manifest, Progress, Tally
 from pacs_secure.core.errors import ArchiveError, NotFound, Tampered, Unavailable
 from pacs_secure.core.identifiers import Institution, KeyId
 from pacs_secure.crypto.tlog import Frontier, leaf_hash, parse_checkpoint, verify_note
@@ -202,18 +209,21 @@ def _compare_objects(
 ) -> None:
     """Read every object that the set refers to."""
     frontier = Frontier()
-    for said in objects_of(files):
-        frontier.append(leaf_hash(said.line().encode()))
-        findings.checked += 1
-        progress(1)
+
+    def problem(said: HeldObject) -> str:
         try:
             with place.objects.open(said.object_id) as blob:
                 sound = blob.length == said.length and digest_of_blob(blob) == said.sha256
         except NotFound:
-            findings.say("object", f"{said.object_id} is missing")
-        else:
-            if not sound:
-                findings.say("object", f"{said.object_id} is not what was copied")
+            return "is missing"
+        return "" if sound else "is not what was copied"
+
+    for said, found in abreast(lambda said: (said, problem(said)), objects_of(files)):
+        frontier.append(leaf_hash(said.line().encode()))
+        findings.checked += 1
+        progress(1)
+        if found:
+            findings.say("object", f"{said.object_id} {found}")
     if Tally(frontier.size, frontier.root().hex()) != manifest.objects:
         findings.say("object", "the list of objects has another root than was signed")
 

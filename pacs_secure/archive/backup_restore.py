@@ -8,10 +8,11 @@ again before anything opens (`resurrection`).
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from hashlib import sha256
 
 from pacs_secure.archive.backup_proof import ProveBackup
-from pacs_secure.archive.backup_sets import copied, objects_of, published_of
+from pacs_secure.archive.backup_sets import abreast, copied, objects_of, published_of
 from pacs_secure.archive.guard import Guard
 from pacs_secure.core.access import AccessRequest, Action, Purpose, Subject
 from pacs_secure.core.audit import Outcome
@@ -79,8 +80,7 @@ class RestoreBackup:
         files = place.get(name)
         self._demand_nothing_else(files, manifest, keep_objects=keep_objects)
         # 1 objects
-        for held in objects_of(files):
-            self._bring(place.objects, held)
+        for _ in abreast(partial(self._bring, place.objects), objects_of(files)):
             progress(1)
         # 2 the published ledger
         for said in published_of(files):

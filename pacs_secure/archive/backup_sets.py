@@ -1,11 +1,13 @@
 """What taking, proving, restoring and pruning a backup set have in common: its manifest, its lists, its copies."""
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
 from hmac import compare_digest
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from pacs_secure.core.backups import (
     MANIFEST,
@@ -29,7 +31,13 @@ from pacs_secure.ports.backups import BackupPlace, Files
 PUBLISHED_LATELY = ("witnessed-checkpoint", "checkpoint")
 """What changes of the published ledger, in the order in which it is read: a witness never vouches for more."""
 _AT_ONCE = 1 << 20
+_COPIERS, _AHEAD = 8, 64
+"""How many copy at once, and how far they may be ahead of who writes the list."""
 _NAME = "%Y%m%dT%H%M%S%fZ"
+
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 class Digest(Protocol):
@@ -157,6 +165,18 @@ def digest_of(files: Files, name: str, known: FileDigest | None) -> FileDigest |
         return files.digest(name)
     except NotFound:
         return None
+
+
+def abreast(do: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+    """Do something to each of many, several at a time, and yield what comes of it in their order."""
+    waiting: deque[Future[R]] = deque()
+    with ThreadPoolExecutor(_COPIERS, thread_name_prefix="backup") as pool:
+        for item in items:
+            waiting.append(pool.submit(do, item))
+            if len(waiting) >= _AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def copied(source: Blobs, to: Blobs, one: NamedObject, known: HeldObject | None) -> tuple[HeldObject, bool]:
