@@ -61,6 +61,11 @@ Feature: Making a lost index anew from objects and vault alone
     And no picture is there twice
 
   @real
+  Scenario: An archive whose database is gone does not begin a second history
+    When the database is lost
+    Then the archive does not open its doors, and says how to go on
+
+  @real
   Scenario: Only an empty index is filled
     When somebody asks for a rebuild of the index that is there
     Then it is refused, and nothing has changed

@@ -109,6 +109,11 @@ def _recover(settings: Settings, house: House) -> None:
     rebuild = house.engines.rebuilds.newest()
     if rebuild is not None and rebuild.finished_at is None:
         raise Unavailable("the index is being rebuilt: let `pacs-secure verify --rebuild-index` come to its end first")
+    published = house.engines.publisher.published()
+    if published and not house.engines.ledger.size():
+        # A new ledger would contradict the one that witnesses have seen.
+        lost = f"the database is empty, and {published} entries were published of its ledger"
+        raise Unavailable(f"{lost}: restore it, or run `pacs-secure verify --rebuild-index`")
     house.engines.blobs.sweep_temporary(OLDEST_TEMPORARY)
     closed = house.archive.recovery.close_open_acts(datetime.now(UTC))
     if closed:

@@ -107,6 +107,18 @@ def _lose_and_rebuild(loss: Loss) -> None:
     loss.rebuild()
 
 
+@when("the database is lost")
+def _lose(loss: Loss) -> None:
+    loss.lose()
+
+
+@then("the archive does not open its doors, and says how to go on")
+def _no_second_history(loss: Loss) -> None:
+    with pytest.raises(Unavailable, match=r"restore it, or run .*--rebuild-index"):
+        serving._recover(cast("Settings", None), loss.hospital.world.house)
+    assert loss.hospital.entries() == []
+
+
 # --- pictures ---------------------------------------------------------------------------------
 
 
