@@ -140,9 +140,8 @@ class ProveBackup:
     def _compare_content(self, files: Files, manifest: Manifest, findings: _Findings, progress: Progress) -> int | None:
         with self.scratch.restored(files.path("database"), progress) as database:
             there, said = database.content(progress), manifest.content
-            for name in sorted(said.tables.keys() | there.tables.keys()):
-                if said.tables.get(name) != there.tables.get(name):
-                    findings.say("database", f"the table {name} does not restore to what it was")
+            for name in said.differences(there):
+                findings.say("database", f"the table {name} does not restore to what it was")
             if said.ledger != there.ledger:
                 findings.say("ledger", "it does not restore to the root that it had")
             with findings.of("object"):

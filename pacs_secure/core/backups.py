@@ -95,6 +95,17 @@ class Content:
         named = [f"{name} {self.tables[name].count} {self.tables[name].root}" for name in INDEX_TABLES]
         return Tally(self.tables["studies"].count, sha256("\n".join(named).encode()).hexdigest())
 
+    def differences(self, restored: "Content") -> list[str]:
+        """Name the tables that were not restored as they were.
+
+        What a newer build brought up to its own schema has the same rows in other words: then they are counted.
+        """
+        if self.schema != restored.schema:
+            counts = {name: tally.count for name, tally in restored.tables.items()}
+            return sorted(name for name, tally in self.tables.items() if counts.get(name) != tally.count)
+        every = self.tables.keys() | restored.tables.keys()
+        return sorted(name for name in every if self.tables.get(name) != restored.tables.get(name))
+
 
 @dataclass(frozen=True, slots=True)
 class VaultSnapshot:

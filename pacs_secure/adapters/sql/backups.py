@@ -180,8 +180,8 @@ def _opened(beside: Path | None, of: Path | None) -> Iterator[SqlBackups]:
             raise Unavailable("there is no room to restore the database into") from None
         try:
             database = Database(place)
-        except Unavailable:
-            raise Tampered("the database of the backup cannot be opened") from None
+        except Unavailable as error:
+            raise Tampered(f"the database of the backup cannot be opened: {error}") from None
         try:
             yield SqlBackups(database)
         finally:

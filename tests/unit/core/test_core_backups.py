@@ -110,3 +110,15 @@ def test_what_is_no_line_of_a_list_is_refused(line: bytes) -> None:
     if line != b"x 1 ab\n":
         with pytest.raises(Tampered):
             list(read_files([line]))
+
+
+def test_what_does_not_restore_is_named_and_what_was_brought_up_to_a_newer_schema_is_counted() -> None:
+    content = MANIFEST.content
+    other = replace(content, tables={**TABLES, "ties": Tally(9, "00" * 32), "more": Tally(0, "00" * 32)})
+    brought_up = replace(other, schema=4, tables={name: Tally(one.count, "11" * 32) for name, one in TABLES.items()})
+
+    assert content.differences(content) == []
+    assert content.differences(other) == ["more", "ties"]
+    assert content.differences(brought_up) == []
+    assert content.differences(replace(other, schema=4)) == ["ties"]
+    assert other.differences(brought_up) == ["more", "ties"]
