@@ -33,6 +33,7 @@ from pacs_secure.house import House
 from pacs_secure.messengers import forwarders, notifiers
 from pacs_secure.ports import RevocationLists
 from pacs_secure.settings import Settings
+from pacs_secure.stores import sweep
 from pacs_secure.vault import Vault
 from pacs_secure.web import metrics
 from pacs_secure.web.app import create_app
@@ -114,7 +115,7 @@ def _recover(settings: Settings, house: House) -> None:
         # A new ledger would contradict the one that witnesses have seen.
         lost = f"the database is empty, and {published} entries were published of its ledger"
         raise Unavailable(f"{lost}: restore it, or run `pacs-secure verify --rebuild-index`")
-    house.engines.blobs.sweep_temporary(OLDEST_TEMPORARY)
+    sweep([house.engines.blobs, house.engines.second], OLDEST_TEMPORARY)
     closed = house.archive.recovery.close_open_acts(datetime.now(UTC))
     if closed:
         log.warning("%s acts that a crash had left open were closed", closed)

@@ -27,8 +27,8 @@ from pacs_secure.ports import Blob, Blobs, Records, StoredName
 log = logging.getLogger(__name__)
 
 COMPARED_EVERY = timedelta(days=1)
-TRIED_AGAIN_AFTER = timedelta(minutes=1)
-"""How long a comparison that failed is left alone."""
+TRIED_AGAIN_AFTER = timedelta(minutes=15)
+"""How long a comparison that failed is left alone: each is an act on record."""
 ALARM_AFTER = timedelta(minutes=15)
 """How long an object may wait before the officer hears of it."""
 DEAD_AFTER = timedelta(days=1)

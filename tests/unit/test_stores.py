@@ -1,6 +1,7 @@
 """Objects lie where the settings say: in a directory, or in a bucket."""
 
 from contextlib import ExitStack
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,8 @@ from pacs_secure.core.errors import Malformed
 from pacs_secure.core.identifiers import object_id
 from pacs_secure.sections import ObjectStore
 from pacs_secure.settings import load
-from pacs_secure.stores import bucket, object_store
+from pacs_secure.stores import bucket, object_store, sweep
+from tests.fakes_blobs import MemoryBlobs
 from tests.settings_file import WHOLE, written
 
 BUCKET = 'url = "s3://pictures/north"\nendpoint = "https://s3.example"\ncredentials_file = "s3.json"\n'
@@ -74,3 +76,11 @@ def test_a_second_store_may_stand_in_the_settings_and_is_another_than_the_first(
 def test_a_place_for_objects_that_makes_no_sense_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - which of its kinds is pydantic's to say
         load(written(tmp_path, WHOLE.replace('directory = "objects"\n', text)))
+
+
+def test_a_store_that_is_away_keeps_no_archive_from_starting(caplog: pytest.LogCaptureFixture) -> None:
+    away, there = MemoryBlobs(), MemoryBlobs()
+    away.down = True
+
+    sweep([away, None, there], timedelta(hours=1))
+    assert "stays until the next start" in caplog.text

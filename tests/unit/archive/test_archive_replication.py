@@ -262,7 +262,7 @@ def test_only_who_may_verify_compares(pair: Pair) -> None:
         pair.replication.compare(subject(Role.CLINICIAN), details=NOTE)
 
 
-def test_a_comparison_that_fails_is_on_record_and_tried_again_after_a_minute(pair: Pair) -> None:
+def test_a_comparison_that_fails_is_on_record_and_tried_again_after_a_while(pair: Pair) -> None:
     pair.second.down = True
     with pytest.raises(Unavailable):
         pair.look(leads=True)
