@@ -1,8 +1,8 @@
 """Snapshots of the vault: taken by a role of its own, and tried in a vault of their own that ends with the trial."""
 
 import os
-import signal
 import socket
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -78,7 +78,7 @@ class VaultTrials:
             server = OpenBaoServer(Path(folder), *_free_ports(), audited=False)
             server.write_config()
             pid = server.start()
-            stack.callback(_end, pid)
+            stack.enter_context(ending_with_us(pid))
             server.wait_until_listening(pid)
             fresh = server.initialise()
             server.unseal(fresh.shares)
@@ -102,8 +102,18 @@ def _free_ports() -> tuple[int, int]:
         return one.getsockname()[1], other.getsockname()[1]
 
 
-def _end(pid: int) -> None:
-    with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)  # nothing it holds is to outlive it
-    with suppress(ChildProcessError):
-        os.waitpid(pid, 0)
+@contextmanager
+def ending_with_us(pid: int) -> Iterator[None]:
+    """End a child when this is over, also when this process is killed: an open vault must not be left behind.
+
+    A shell waits for the end of its input, which comes when the last holder of the pipe is gone.
+    """
+    watch = subprocess.Popen(  # noqa: S603 - a word of our own and a number
+        ["/bin/sh", "-c", 'read -r _; kill -9 "$0"', str(pid)], stdin=subprocess.PIPE, start_new_session=True
+    )
+    try:
+        yield
+    finally:
+        watch.communicate()
+        with suppress(ChildProcessError):
+            os.waitpid(pid, 0)

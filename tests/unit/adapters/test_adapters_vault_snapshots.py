@@ -1,5 +1,8 @@
 """The vault gives its snapshots to one role only, and they bring back what they held, forgotten keys too."""
 
+import subprocess
+import sys
+import time
 from pathlib import Path
 from uuid import uuid4
 
@@ -81,3 +84,32 @@ def test_a_vault_that_is_away_gives_none(tmp_path: Path, openbao: RunningVault) 
     )
     with pytest.raises(Unavailable):
         RaftSnapshots(away).take(tmp_path / "snapshot")
+
+
+def test_a_trial_does_not_outlive_the_process_that_makes_it(tmp_path: Path) -> None:
+    told = tmp_path / "pid"
+    code = (
+        "import os, sys, time\n"
+        "from pacs_secure.adapters.vault_snapshots import ending_with_us\n"
+        "pid = os.posix_spawn('/bin/sleep', ['sleep', '60'], {}, setsid=True)\n"
+        "with ending_with_us(pid):\n"
+        "    open(sys.argv[1], 'w').write(str(pid))\n"
+        "    time.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, told]) as process:
+        until = time.monotonic() + 20
+        while not (told.exists() and told.read_text()):
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        process.kill()
+    pid = int(told.read_text())
+    while running(pid):
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
