@@ -7,30 +7,25 @@ import signal
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
-from datetime import UTC, date, datetime, timedelta
-from functools import partial
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from pacs_secure import __version__, identity, keeping, measures, safekeeping, watchers
+from pacs_secure import __version__, identity, measures, upkeep
 from pacs_secure.adapters.list_files import ListFile
 from pacs_secure.adapters.vault_authority import VaultRevocations
-from pacs_secure.adapters.vault_keyring import VaultCanary, VaultSigner
-from pacs_secure.adapters.watching import FileWatch, Periodic
-from pacs_secure.archive import backup_schedule, clock_watch, key_pool, locking, resurrection, time_stamping
-from pacs_secure.archive.ledger_watch import EVERY_SECONDS, LedgerWatch
-from pacs_secure.archive.notary import Notary
+from pacs_secure.adapters.vault_keyring import VaultCanary
+from pacs_secure.adapters.watching import FileWatch
+from pacs_secure.archive import resurrection
 from pacs_secure.archive.readiness import Readiness
-from pacs_secure.archive.scrub import LOOK_EVERY, Scrub
 from pacs_secure.archive.vouching import Vouching
 from pacs_secure.bootstrap import open_house
 from pacs_secure.core.access import AccessRequest, Action, Door, Role, Subject
-from pacs_secure.core.errors import Tampered, Unavailable
+from pacs_secure.core.errors import Unavailable
 from pacs_secure.core.identifiers import institution
 from pacs_secure.dimse.credentials import Credentials, TlsFiles
 from pacs_secure.dimse.household import People
 from pacs_secure.dimse.server import DicomServer
 from pacs_secure.house import House
-from pacs_secure.messengers import forwarders, notifiers
 from pacs_secure.ports import RevocationLists
 from pacs_secure.settings import Settings
 from pacs_secure.stores import sweep
@@ -44,13 +39,8 @@ from pacs_secure.web.server import serve as open_web_door
 log = logging.getLogger(__name__)
 
 OLDEST_TEMPORARY = timedelta(hours=1)
-LOOK_AT_THE_CALENDAR = 1800.0
-"""Seconds between two looks whether what expires once a day has expired today."""
 LOOK_AT_POLICIES = 2.0
 """Seconds after which a policy that another process approved is in force here."""
-LOOK_AT_COPIES = 5.0
-"""Seconds after which the officer hears of a damaged object."""
-EVERY_SECOND = 1.0
 LOOK_AT_FILES = 3.0
 """Seconds after which a replaced certificate file is read."""
 
@@ -75,30 +65,30 @@ def serve(settings: Settings) -> None:
         vault = Vault(settings, stack)
         house = open_house(settings, stack, vault)
         house.archive.policies.follow()
-        _keep("policy", LOOK_AT_POLICIES, house.archive.policies.follow, stack)
-        house.engines.leader.start(_alarm(settings, house))
+        upkeep.keep("policy", LOOK_AT_POLICIES, house.archive.policies.follow, stack)
+        house.engines.leader.start(upkeep.alarm_of(settings, house))
         stack.callback(house.engines.leader.stop)
         # 3 recover
         _recover(settings, house)
-        vault.tell(_alarm(settings, house))
+        vault.tell(upkeep.alarm_of(settings, house))
         vault.demand_whole()
         # 4 attest
-        _start_witnessing(settings, house, stack)
-        _start_notary(settings, house, vault, stack)
+        upkeep.start_witnessing(settings, house, stack)
+        upkeep.start_notary(settings, house, vault, stack)
         stack.callback(_say_that_it_stops, settings, house)
-        _start_watches(settings, house, stack)
-        _start_notifiers(settings, house, stack)
-        _start_forwarders(settings, house, stack)
-        _start_expiring(settings, house, stack)
-        _start_rewrapping(settings, house, ending, stack)
-        _start_filling(settings, house, stack)
-        _start_scrub(settings, house, stack)
-        _start_replicating(settings, house, stack)
+        upkeep.start_watches(settings, house, stack)
+        upkeep.start_notifiers(settings, house, stack)
+        upkeep.start_forwarders(settings, house, stack)
+        upkeep.start_expiring(settings, house, stack)
+        upkeep.start_rewrapping(settings, house, ending, stack)
+        upkeep.start_filling(settings, house, stack)
+        upkeep.start_scrub(settings, house, stack)
+        upkeep.start_replicating(settings, house, stack)
         # 5 listen
         readiness = _start_readiness(settings, house, vault, stack)
         readiness.check()  # no door opens where keys or ledger do not work (ACC-11)
         gauges = _measure(settings, house, readiness)
-        _start_backups(settings, house, vault, gauges, stack)
+        upkeep.start_backups(settings, house, vault, gauges, stack)
         _open_doors(settings, house, vault, readiness, gauges, stack)
         log.info("the archive is open")
         # 6 wait
@@ -130,136 +120,6 @@ def _say_that_it_stops(settings: Settings, house: House) -> None:
         log.warning("the ledger does not know that the archive stops: %s", error)
 
 
-def _start_witnessing(settings: Settings, house: House, stack: ExitStack) -> None:
-    """Begin before the notary, so that the last checkpoint finds its witnesses too."""
-    engines = house.engines
-    asked = watchers.witnessing(
-        settings, engines.ledger, engines.publisher, engines.public_key, _alarm(settings, house)
-    )
-    if asked is None:
-        log.warning("nobody outside this house vouches for the ledger: [[ledger.witnesses]] names none")
-        return
-    asked.start()
-    stack.callback(asked.stop)
-
-
-def _start_watches(settings: Settings, house: House, stack: ExitStack) -> None:
-    alarm = _alarm(settings, house)
-    clock = watchers.clock_watch(settings, alarm)
-    _keep("clock", clock_watch.EVERY_SECONDS, clock.look, stack)
-    verify = house.archive.verify
-    ledger = LedgerWatch(verify.walk, partial(verify.new_check, from_the_start=False), alarm, verify.now)
-    _keep("ledger-watch", EVERY_SECONDS, ledger.look, stack)
-    lock = watchers.checkpoint_lock(settings, house.engines.publisher, alarm)
-    if lock is not None:
-        _keep(
-            "checkpoint-lock",
-            locking.EVERY_SECONDS,
-            lambda: lock.look() if house.engines.leader.leads() else None,
-            stack,
-        )
-    stamping = watchers.time_stamping(settings, house.engines.publisher, alarm)
-    if stamping is not None:
-        leads = house.engines.leader.leads
-        _keep("time-stamping", time_stamping.EVERY_SECONDS, lambda: stamping.look() if leads() else None, stack)
-
-
-def _alarm(settings: Settings, house: House) -> watchers.Alarm:
-    return partial(house.archive.guard.alarm, institution(settings.institution))
-
-
-def _start_notary(settings: Settings, house: House, vault: Vault, stack: ExitStack) -> None:
-    signer = VaultSigner(vault.session("signer"), institution(settings.institution))
-    engines = house.engines
-    notary = Notary(engines.ledger, engines.publisher, signer, settings.ledger.origin, engines.leader)
-    notary.start()
-    stack.callback(notary.stop)
-
-
-def _start_notifiers(settings: Settings, house: House, stack: ExitStack) -> None:
-    started = notifiers(settings, house.engines.notices, lambda: datetime.now(UTC), house.engines.leader)
-    for notifier in started:
-        notifier.start()
-        stack.callback(notifier.stop)
-    if not started:
-        log.warning("nobody is told at once of a broken glass: [notices] names no way out; they are listed only")
-
-
-def _start_forwarders(settings: Settings, house: House, stack: ExitStack) -> None:
-    feed, engines = house.archive.feed, house.engines
-    for forwarder in forwarders(settings, feed, engines.bookmarks, lambda: datetime.now(UTC), engines.leader):
-        forwarder.start()
-        stack.callback(forwarder.stop)
-
-
-def _start_expiring(settings: Settings, house: House, stack: ExitStack) -> None:
-    """Remove from the ledger what is too old, once a day, where this process leads and was given the right."""
-    verb = house.archive.ledger_retention
-    if not verb.able:
-        log.warning("nothing expires by itself: this process was not given the vault roles eraser and signer")
-        return
-    archive = Subject("archive", Role.OPERATOR, institution(settings.institution), "", Door.JOB, "")
-    done: list[date] = []
-
-    def once_a_day() -> None:
-        today = datetime.now(UTC).date()
-        if today in done or not house.engines.leader.leads():
-            return
-        try:
-            verb.expire(archive, None, details={"job": "retention"})
-        except Tampered as error:
-            # Somebody has forged a horizon, edited what is to go, or taken a legal hold away.
-            _alarm(settings, house)("retention", {"found": str(error)})
-        done[:] = [today]
-
-    _keep("retention", LOOK_AT_THE_CALENDAR, once_a_day, stack)
-
-
-def _start_rewrapping(settings: Settings, house: House, ending: threading.Event, stack: ExitStack) -> None:
-    rekey = house.archive.rekey
-    if rekey.able:
-        work = keeping.Rewrapping(rekey, institution(settings.institution), house.engines.leader.leads, ending.is_set)
-        _keep("rewrap", keeping.EVERY_SECONDS, work.look, stack)
-
-
-def _start_scrub(settings: Settings, house: House, stack: ExitStack) -> None:
-    """Read every object within the period that is set, little by little, where this process leads."""
-    engines, leads = house.engines, house.engines.leader.leads
-    scrub = Scrub(
-        house.archive.guard,
-        engines.records,
-        house.archive.verify.store.objects,
-        engines.scrubs,
-        engines.home,
-        timedelta(days=settings.verify.scrub_days),
-        _alarm(settings, house),
-        lambda: datetime.now(UTC),
-        house.archive.verify.store.second,
-    )
-    _keep("scrub", LOOK_EVERY, lambda: scrub.look() if leads() else None, stack)
-    stack.callback(scrub.stop)
-
-
-def _start_replicating(settings: Settings, house: House, stack: ExitStack) -> None:
-    """Keep the second store of objects in step, and tell the officer of damaged copies."""
-    alarm, replication = _alarm(settings, house), house.archive.replication
-    if replication is None:
-        _keep("objects", LOOK_AT_COPIES, partial(house.archive.copies.tell, alarm), stack)
-        return
-    archive = Subject("archive", Role.OPERATOR, institution(settings.institution), "", Door.JOB, "")
-    leads = house.engines.leader.leads
-    _keep("replication", EVERY_SECOND, lambda: replication.look(archive, alarm, leads=leads()), stack)
-    stack.callback(replication.stop)
-
-
-def _start_filling(settings: Settings, house: House, stack: ExitStack) -> None:
-    pool = house.engines.pool
-    if pool is not None:
-        filling = keeping.Filling(pool, _alarm(settings, house), lambda: datetime.now(UTC))
-        stack.callback(pool.drop)
-        _keep("key-pool", key_pool.EVERY_SECONDS, filling.look, stack)
-
-
 def _start_readiness(settings: Settings, house: House, vault: Vault, stack: ExitStack) -> Readiness:
     of = institution(settings.institution)
     canary = VaultCanary(vault.session("store"), vault.session("reader"), of)
@@ -268,7 +128,7 @@ def _start_readiness(settings: Settings, house: House, vault: Vault, stack: Exit
     stack.callback(readiness.stop)
     house.unburied.look()
     house.resurrection.look_at_all()
-    _keep("tombstones", resurrection.EVERY_SECONDS, house.resurrection.look, stack)
+    upkeep.keep("tombstones", resurrection.EVERY_SECONDS, house.resurrection.look, stack)
     return readiness
 
 
@@ -285,16 +145,6 @@ def _measure(settings: Settings, house: House, readiness: Readiness) -> metrics.
         measures.measure_keys(gauges, house.archive.rekey, of, house.archive.verify.now)
     measures.measure_machine(gauges, settings.objects.directory, readiness.check)
     return gauges
-
-
-def _start_backups(
-    settings: Settings, house: House, vault: Vault, gauges: metrics.PrometheusGauges, stack: ExitStack
-) -> None:
-    taking = safekeeping.schedule(settings, house, vault, _alarm(settings, house), gauges)
-    if taking is None:
-        log.warning("nothing is backed up by itself: [backup] names no directory")
-        return
-    _keep("backup", backup_schedule.EVERY_SECONDS, taking.look, stack)
 
 
 def _open_doors(
@@ -323,7 +173,7 @@ def _open_doors(
     stack.callback(dicom_door.stop)
     web_door.start()
     stack.callback(web_door.stop)
-    _keep("revocation-lists", dicom.revocation_every, credentials.look_at_lists, stack)
+    upkeep.keep("revocation-lists", dicom.revocation_every, credentials.look_at_lists, stack)
     files = (dicom.certificate_file, dicom.key_file, dicom.ca_file)
     _keep_reading("dicom-certificate", files, credentials.look_at_files, stack)
     _keep_reading("web-certificate", (web.certificate_file, web.key_file), lambda: _renew(web_door, certificate), stack)
@@ -361,13 +211,7 @@ def _dicom_credentials(settings: Settings, house: House, vault: Vault) -> Creden
 def _keep_reading(name: str, files: tuple[Path, ...], act: Callable[[], object], stack: ExitStack) -> None:
     """Do something whenever one of the files was replaced."""
     watch = FileWatch(files)
-    _keep(name, LOOK_AT_FILES, lambda: watch.changed() and act(), stack)
-
-
-def _keep(name: str, seconds: float, act: Callable[[], object], stack: ExitStack) -> None:
-    periodic = Periodic(name, seconds, act)
-    periodic.start()
-    stack.callback(periodic.stop)
+    upkeep.keep(name, LOOK_AT_FILES, lambda: watch.changed() and act(), stack)
 
 
 def _renew(door: Server, certificate: Certificate) -> None:

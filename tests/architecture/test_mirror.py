@@ -28,6 +28,7 @@ ELSEWHERE: dict[str, str] = {
     "pacs_secure.fittings": "tests/world.py furnishes a house with them below every feature",
     "pacs_secure.quickstart.command": "tests/integration/test_quickstart.py starts, shows and stops by it",
     "pacs_secure.serving": "tests/integration/test_quickstart.py opens and ends it",
+    "pacs_secure.upkeep": "tests/integration/test_quickstart.py has it run beside the doors",
     "pacs_secure.web.parts": "tests/unit/web/test_web_studies.py reads every kind of body that it packs",
 }
 """Modules that no unit or contract test imports, and what tests them instead."""
