@@ -23,9 +23,9 @@ class MemoryTombstones:
         self._reach()
         yield from list(self._buried.values())
 
-    def holds(self, key_id: KeyId) -> bool:
+    def holds(self, institution: Institution, shelf: Shelf, key_id: KeyId) -> bool:
         self._reach()
-        return any(buried == key_id for buried, _, _ in self._buried)
+        return (key_id, institution, shelf) in self._buried
 
     def _reach(self) -> None:
         if self.down:

@@ -57,7 +57,6 @@ class TombstoneDirectory:
         """Number of the burial that is read next, or written."""
         self._before = NOTHING_BEFORE
         self._places: set[Place] = set()
-        self._key_ids: set[KeyId] = set()
 
     def bury(self, tombstones: Sequence[Tombstone]) -> None:
         """Add what is not there yet, as one file; durable on return.
@@ -89,8 +88,8 @@ class TombstoneDirectory:
             yield from self._read(content, number, before)
             number, before = number + 1, sha256(content).hexdigest()
 
-    def holds(self, key_id: KeyId) -> bool:
-        """Return whether a key was forgotten; what other processes buried meanwhile is known too.
+    def holds(self, institution: Institution, shelf: Shelf, key_id: KeyId) -> bool:
+        """Return whether a key of this shelf was forgotten; what other processes buried meanwhile is known too.
 
         Raises:
             Tampered: what is there is not what was buried.
@@ -98,7 +97,7 @@ class TombstoneDirectory:
         """
         with self._lock:
             self._catch_up()
-            return key_id in self._key_ids
+            return (key_id, institution, shelf) in self._places
 
     def _signed(self, tombstones: Sequence[Tombstone]) -> bytes:
         if self._signer is None:
@@ -115,7 +114,6 @@ class TombstoneDirectory:
         while (content := self._content(self._next)) is not None:
             tombstones = self._read(content, self._next, self._before)
             self._places.update(map(_place, tombstones))
-            self._key_ids.update(one.key_id for one in tombstones)
             self._next, self._before = self._next + 1, sha256(content).hexdigest()
 
     def _content(self, number: int) -> bytes | None:

@@ -175,7 +175,7 @@ class ProveBackup:
                     found = unwrapper.fetch(institution, shelf, asked)
                     opened += len(found)
                     for key_id in asked:
-                        if key_id not in found and not self.tombstones.holds(key_id):
+                        if key_id not in found and not self.tombstones.holds(institution, shelf, key_id):
                             findings.say("vault", f"the snapshot lacks a key that the database names: {shelf} {key_id}")
         return None if findings.found else opened
 

@@ -21,5 +21,5 @@ class LivingKeys:
             Tampered: a shelf entry does not unwrap, or the tombstones are not what was buried.
             Unavailable: shelf or tombstones are out of reach.
         """
-        living = [key_id for key_id in key_ids if not self.tombstones.holds(key_id)]
+        living = [key_id for key_id in key_ids if not self.tombstones.holds(institution, shelf, key_id)]
         return self.unwrapper.fetch(institution, shelf, living) if living else {}

@@ -10,7 +10,7 @@ from pacs_secure.core.errors import ArchiveError, NotFound, Tampered, Unavailabl
 from pacs_secure.core.instance import FrameIndex, InstanceRow
 from pacs_secure.dicom.header import Limits
 from pacs_secure.dicom.reading import read_back
-from pacs_secure.ports import Blobs, Records, Tombstones
+from pacs_secure.ports import Blobs, Records, Shelf, Tombstones
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class ObjectCheck:
 
     def unless_gone(self, row: InstanceRow, problem: str) -> str:
         """Return the problem where the row still names the object: what is forgotten meanwhile is no finding."""
-        if self.tombstones.holds(row.sealed.study_key_id):
+        if self.tombstones.holds(row.identity.institution, Shelf.STUDY, row.sealed.study_key_id):
             return ""
         identity = row.identity
         kept = self.records.instances(

@@ -202,7 +202,7 @@ class Rekey:
         Raises:
             Unavailable: it cannot be taken off; readiness stays closed as long as it lies there.
         """
-        revived = [key_id for key_id in sorted(written) if self.tombstones.holds(key_id)]
+        revived = [key_id for key_id in sorted(written) if self.tombstones.holds(of, shelf, key_id)]
         if not revived:
             return
         if self.eraser is None:

@@ -6,6 +6,7 @@ names the keys too, with a proof: they are buried again, and deleted should they
 
 import logging
 from dataclasses import dataclass
+from functools import partial
 
 from pacs_secure.archive.guard import Guard
 from pacs_secure.archive.institutions import InstitutionSeals
@@ -41,7 +42,8 @@ class Unburied:
         """
         lacking, forged = 0, 0
         for one in self.forgettings.buried():
-            key_ids = [key_id for key_id in one.key_ids if not self.tombstones.holds(key_id)]
+            lies = partial(self.tombstones.holds, one.institution, Shelf.STUDY)
+            key_ids = [key_id for key_id in one.key_ids if not lies(key_id)]
             if not key_ids:
                 continue
             try:

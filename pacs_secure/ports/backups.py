@@ -10,6 +10,9 @@ from pacs_secure.core.identifiers import Institution, KeyId
 from pacs_secure.ports.keys import KeyUnwrapper, Shelf
 from pacs_secure.ports.objects import Blobs
 
+Forgotten = Callable[[Institution, Shelf, KeyId], bool]
+"""Says whether a key of a shelf of an institution has its tombstone."""
+
 
 class Files(Protocol):
     """Files below one directory, by relative names; each is written whole or not at all."""
@@ -66,7 +69,7 @@ class DatabaseBackups(Protocol):
     def is_empty(self) -> bool:
         """Say whether there is no row yet but those of a fresh installation."""
 
-    def load(self, folder: Path, forgotten: Callable[[KeyId], bool], progress: Progress) -> LeftOut:
+    def load(self, folder: Path, forgotten: Forgotten, progress: Progress) -> LeftOut:
         """Fill the database with what `export` wrote, in one commit, but with no study that a forgotten key is of.
 
         Raises:

@@ -39,8 +39,8 @@ class Tombstones(Protocol):
             Tampered: what is there is not what was buried.
         """
 
-    def holds(self, key_id: KeyId) -> bool:
-        """Return whether a key was forgotten, on whichever shelf it lay.
+    def holds(self, institution: Institution, shelf: Shelf, key_id: KeyId) -> bool:
+        """Return whether the key of this name that lay on this shelf of this institution was forgotten.
 
         Raises:
             Tampered: what is there is not what was buried.

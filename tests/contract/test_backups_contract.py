@@ -14,7 +14,7 @@ from pacs_secure.adapters.sql.tables import schema_version
 from pacs_secure.core.access import Action
 from pacs_secure.core.backups import Content, NamedObject
 from pacs_secure.core.errors import Conflict, Tampered, Unavailable
-from pacs_secure.core.identifiers import KeyId, Uid
+from pacs_secure.core.identifiers import Institution, KeyId, Uid
 from pacs_secure.ports import Shelf
 from tests.builders import HERE, draft
 from tests.fakes_keys import FakeKeyring
@@ -39,7 +39,7 @@ def quiet(_: int) -> None:
     pass
 
 
-def nothing(_: KeyId) -> bool:
+def nothing(*_: object) -> bool:
     return False
 
 
@@ -110,9 +110,10 @@ def test_a_study_that_was_forgotten_since_does_not_come_back(
 ) -> None:
     content, named = export(world, tmp_path / "set")
     (first, *_) = world.house.engines.records.instances(HERE, Uid(study_uid(1)))
+    there = (HERE, Shelf.STUDY, first.sealed.study_key_id)
     with another(request, "sqlite", tmp_path / "other") as database:
         other = SqlBackups(database)
-        gone = other.load(tmp_path / "set", lambda key_id: key_id == first.sealed.study_key_id, quiet)
+        gone = other.load(tmp_path / "set", lambda *place: place == there, quiet)
 
         assert (gone.studies, gone.objects) == (1, (first.sealed.object_id,))
         assert other.content(quiet).studies.count == content.studies.count - 1
@@ -120,6 +121,19 @@ def test_a_study_that_was_forgotten_since_does_not_come_back(
             one.object_id for one in named if one.object_id != first.sealed.object_id
         ]
         assert other.content(quiet).ledger == content.ledger
+
+
+def test_a_study_stays_whose_key_was_forgotten_under_the_same_name_elsewhere(
+    request: pytest.FixtureRequest, world: DiskWorld, tmp_path: Path
+) -> None:
+    content, _ = export(world, tmp_path / "set")
+
+    def elsewhere(of: Institution, shelf: Shelf, _: KeyId) -> bool:
+        return (of, shelf) != (HERE, Shelf.STUDY)
+
+    with another(request, "sqlite", tmp_path / "other") as database:
+        assert SqlBackups(database).load(tmp_path / "set", elsewhere, quiet).studies == 0
+        assert SqlBackups(database).content(quiet).tables == content.tables
 
 
 @pytest.mark.parametrize("content", [b"no database", b"SQLite format 3\0" + bytes(5000)])

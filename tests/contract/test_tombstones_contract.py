@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from pacs_secure.adapters.tombstone_directory import TombstoneDirectory
-from pacs_secure.core.identifiers import KeyId, institution
+from pacs_secure.core.identifiers import Institution, KeyId, institution
 from pacs_secure.ports import Shelf, Tombstone, Tombstones
 from tests.fakes_keys import FakeKeyring
 from tests.fakes_tombstones import MemoryTombstones
@@ -29,6 +29,10 @@ def tombstone(number: int) -> Tombstone:
     return Tombstone(key_id, institution("here"), Shelf.STUDY, AT + timedelta(seconds=number))
 
 
+def lies(one: Tombstone) -> tuple[Institution, Shelf, KeyId]:
+    return one.institution, one.shelf, one.key_id
+
+
 @pytest.fixture(params=["directory", "memory"])
 def tombstones(request: pytest.FixtureRequest, tmp_path: Path) -> Tombstones:
     return MemoryTombstones() if request.param == "memory" else graveyard(tmp_path / "below" / "tombstones")
@@ -36,7 +40,7 @@ def tombstones(request: pytest.FixtureRequest, tmp_path: Path) -> Tombstones:
 
 def test_nobody_is_buried_at_first(tombstones: Tombstones) -> None:
     assert list(tombstones.all()) == []
-    assert not tombstones.holds(tombstone(1).key_id)
+    assert not tombstones.holds(*lies(tombstone(1)))
 
 
 def test_what_was_buried_is_there_as_it_was_oldest_first(tombstones: Tombstones) -> None:
@@ -44,7 +48,7 @@ def test_what_was_buried_is_there_as_it_was_oldest_first(tombstones: Tombstones)
     tombstones.bury([tombstone(2)])
 
     assert list(tombstones.all()) == [tombstone(3), tombstone(1), tombstone(2)]
-    assert [tombstones.holds(tombstone(number).key_id) for number in range(1, 5)] == [True, True, True, False]
+    assert [tombstones.holds(*lies(tombstone(number))) for number in range(1, 5)] == [True, True, True, False]
 
 
 def test_the_first_tombstone_of_a_key_stays(tombstones: Tombstones) -> None:
@@ -64,6 +68,8 @@ def test_a_tombstone_at_another_place_does_not_stand_for_this_one(
     elsewhere = replace(tombstone(1), **change)  # type: ignore[arg-type]
 
     tombstones.bury([elsewhere])
+    assert tombstones.holds(*lies(elsewhere))
+    assert not tombstones.holds(*lies(tombstone(1)))
     tombstones.bury([tombstone(1)])
 
     assert list(tombstones.all()) == [elsewhere, tombstone(1)]

@@ -109,7 +109,7 @@ class TestRoles:
         with closing(Database(postgres_server.url(other, "pacs_secure_owner"))) as database:
             with postgres_server.shell(other) as shell:
                 shell.execute(ROLES.encode())
-            SqlBackups(database).load(tmp_path, lambda _: False, lambda _: None)
+            SqlBackups(database).load(tmp_path, lambda *_: False, lambda _: None)
             assert SqlBackups(database).content(lambda _: None).tables == content.tables
         with closing(Database(postgres_server.url(other, "pacs_secure"))) as database:
             SqlLedger(database).append(draft())

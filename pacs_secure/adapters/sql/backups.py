@@ -36,6 +36,7 @@ from pacs_secure.core.errors import Conflict, Tampered, Unavailable
 from pacs_secure.core.identifiers import Institution, KeyId, ObjectId
 from pacs_secure.crypto.tlog import Frontier, leaf_hash
 from pacs_secure.ports import Shelf
+from pacs_secure.ports.backups import Forgotten
 
 SQLITE = "sqlite"
 _AT_ONCE = 500
@@ -105,7 +106,7 @@ class SqlBackups:
             for row in connection.execute(_ordered(table)):
                 yield row._asdict()
 
-    def load(self, folder: Path, forgotten: Callable[[KeyId], bool], progress: Progress) -> LeftOut:
+    def load(self, folder: Path, forgotten: Forgotten, progress: Progress) -> LeftOut:
         """Fill the database with what `export` wrote, in one commit, but with no study that a forgotten key is of.
 
         Raises:
@@ -119,7 +120,7 @@ class SqlBackups:
                 return self._fill(source.rows, forgotten, progress)
         return self._fill(TableFiles(folder).rows, forgotten, progress)
 
-    def _fill(self, rows_of: Rows, forgotten: Callable[[KeyId], bool], progress: Progress) -> LeftOut:
+    def _fill(self, rows_of: Rows, forgotten: Forgotten, progress: Progress) -> LeftOut:
         def fill(connection: Connection) -> LeftOut:
             for table in _filled():
                 rows = iter(rows_of(table))
@@ -165,7 +166,7 @@ class SqlScratch:
                 yield copied
             return
         with _opened(self._beside, None) as empty:
-            empty.load(folder, lambda _: False, progress)
+            empty.load(folder, lambda *_: False, progress)
             yield empty
 
 
@@ -240,14 +241,15 @@ def _leaves(connection: Connection) -> Generator[bytes, None, None]:
             yield hashed
 
 
-def _leave_out(connection: Connection, forgotten: Callable[[KeyId], bool]) -> LeftOut:
+def _leave_out(connection: Connection, forgotten: Forgotten) -> LeftOut:
     """Take every study out again that a forgotten key is of."""
-    keys = connection.scalars(select(instances.c.study_key_id).distinct()).all()
+    keys = connection.execute(select(instances.c.institution, instances.c.study_key_id).distinct()).all()
     of_key = select(series.c.study_id).join(instances, instances.c.series_id == series.c.id).distinct()
     gone: set[int] = set()
-    for key_id in keys:
-        if forgotten(KeyId(key_id)):
-            gone.update(connection.scalars(of_key.where(instances.c.study_key_id == key_id)))
+    for of, key_id in keys:
+        if forgotten(Institution(of), Shelf.STUDY, KeyId(key_id)):
+            theirs = of_key.where(instances.c.institution == of, instances.c.study_key_id == key_id)
+            gone.update(connection.scalars(theirs))
     of_study = select(instances.c.object_id).join(series, instances.c.series_id == series.c.id)
     objects: list[ObjectId] = []
     for study_id in sorted(gone):

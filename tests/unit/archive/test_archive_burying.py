@@ -39,4 +39,4 @@ def test_what_could_not_be_deleted_has_its_tombstone_all_the_same() -> None:
 
     with pytest.raises(Unavailable):
         Burying(keyring, tombstones, lambda: NOW).erase(HERE, Shelf.STUDY, [key_id])
-    assert tombstones.holds(key_id)
+    assert tombstones.holds(HERE, Shelf.STUDY, key_id)

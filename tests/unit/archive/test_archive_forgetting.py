@@ -368,7 +368,7 @@ def test_a_key_that_is_gone_already_is_as_good(story: Story) -> None:
     story.wait()
 
     assert story.carry_on() == [Stage.SWEPT]
-    assert story.world.tombstones.holds(one)
+    assert story.world.tombstones.holds(HERE, Shelf.STUDY, one)
 
 
 def test_a_study_whose_row_is_another_is_not_fenced(story: Story) -> None:

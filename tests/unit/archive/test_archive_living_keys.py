@@ -5,7 +5,7 @@ import pytest
 from pacs_secure.archive.living_keys import LivingKeys
 from pacs_secure.core.errors import Unavailable
 from pacs_secure.ports import Shelf, Tombstone
-from tests.builders import HERE, NOW
+from tests.builders import ELSEWHERE, HERE, NOW
 from tests.fakes_keys import FakeKeyring
 from tests.fakes_tombstones import MemoryTombstones
 
@@ -20,6 +20,15 @@ def test_forgotten_keys_are_left_out_though_they_are_on_the_shelf() -> None:
     fetched = keyring.fetched
     assert living.fetch(HERE, Shelf.STUDY, [forgotten.key_id]) == {}
     assert keyring.fetched == fetched
+
+
+def test_a_tombstone_of_another_shelf_or_house_closes_no_key_of_the_same_name() -> None:
+    keyring, tombstones = FakeKeyring(), MemoryTombstones()
+    kept = keyring.mint(HERE, Shelf.STUDY)
+    there = [(ELSEWHERE, Shelf.STUDY), (HERE, Shelf.INDEX)]
+    tombstones.bury([Tombstone(kept.key_id, of, shelf, NOW) for of, shelf in there])
+
+    assert LivingKeys(keyring, tombstones).fetch(HERE, Shelf.STUDY, [kept.key_id]) == {kept.key_id: kept}
 
 
 def test_without_the_tombstones_no_key_is_to_be_had() -> None:

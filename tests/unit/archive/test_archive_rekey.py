@@ -221,6 +221,16 @@ def test_a_key_that_was_forgotten_while_it_was_written_over_is_taken_off_again(w
     assert set(kept) <= set(there)
 
 
+def test_a_key_that_is_forgotten_elsewhere_under_the_same_name_stays(world: World) -> None:
+    mine, *_ = mint(world, 1)
+    there = [(ELSEWHERE, Shelf.STUDY), (HERE, Shelf.LEDGER)]
+    world.tombstones.bury([Tombstone(mine, of, shelf, NOW) for of, shelf in there])
+    rotate(world)
+
+    assert rewrap(world).stay is Stay.NOTHING
+    assert mine in world.keyring.shelved(HERE, Shelf.STUDY)
+
+
 def test_without_the_right_to_erase_that_ends_the_run(world: World) -> None:
     forgotten, *_ = mint(world, 4)
     bury(world, forgotten)
