@@ -113,7 +113,7 @@ def fit(engines: Engines, terms: Terms | None) -> Fittings:
     copies = Copies(stores, time.monotonic)
     replication = None
     if engines.second is not None:
-        replication = Replication(guard, engines.records, engines.blobs, engines.second, copies, now)
+        replication = Replication(guard, engines.records, engines.blobs, engines.second, copies, engines.rebuilds, now)
     return Fittings(engines, seals, keys, ledger_keys, guard, facts, copies, replication)
 
 

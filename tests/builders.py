@@ -1,6 +1,7 @@
 """Builds the archive's nouns for tests; every argument has a harmless default."""
 
 import hashlib
+import time
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -212,6 +213,11 @@ def appended(ledger: Ledger, written: Draft) -> LedgerEntry:
 
 def new_object_id() -> ObjectId:
     return object_id(1_700_000_000_000 + next(_serial), uuid4().bytes)
+
+
+def young_object_id() -> ObjectId:
+    """Return the id of an object that was put just now."""
+    return object_id(time.time_ns() // 1_000_000, uuid4().bytes)
 
 
 def sealed_object(*, of: ObjectId | None = None, study_key_id: KeyId | None = None) -> SealedObject:

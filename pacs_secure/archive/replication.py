@@ -6,8 +6,9 @@ starts and once a day.
 
 The removal rule: nothing goes from the second store that was not removed from the first. An act that removes does so
 in both, the first before the second. What a comparison finds in the second store only may go when the first store
-says that it has none, no row of the index names it, it is older than a day, and such objects are few; what a row
-names is put back into the first. So a first store that has lost everything, or an old index, empties nothing.
+says that it has none, no row of the index names it, it is as old as what a crash leaves (`LeftOver`), and such objects
+are few; what a row names is put back into the first. So a first store that has lost everything, or an old index,
+empties nothing.
 """
 
 import logging
@@ -18,11 +19,12 @@ from datetime import datetime, timedelta
 
 from pacs_secure.archive.copies import Alarm, Copies
 from pacs_secure.archive.guard import Guard
+from pacs_secure.archive.left_over import LeftOver
 from pacs_secure.core.access import AccessRequest, Action, Grant, Subject
 from pacs_secure.core.audit import Outcome
 from pacs_secure.core.errors import ArchiveError, Conflict, NotFound, Unavailable
 from pacs_secure.core.identifiers import ObjectId
-from pacs_secure.ports import Blob, Blobs, Records, StoredName
+from pacs_secure.ports import Blob, Blobs, Rebuilds, Records, StoredName
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +33,6 @@ TRIED_AGAIN_AFTER = timedelta(minutes=15)
 """How long a comparison that failed is left alone: each is an act on record."""
 ALARM_AFTER = timedelta(minutes=15)
 """How long an object may wait before the officer hears of it."""
-DEAD_AFTER = timedelta(days=1)
 MOST_DEAD = 100
 """Objects in the second store only that crashes explain; more mean that index or first store is not what it was,
 and so do more than the first store holds."""
@@ -77,7 +78,7 @@ class Comparison:
     """Put back into the first store, for the index names them."""
     removed: int = 0
     refused: int = 0
-    """In the second only, named by no row, and too many to be removed."""
+    """In the second only, named by no row, and too many or too old to be removed: they may be somebody's pictures."""
 
     def told(self) -> dict[str, str | int]:
         """Return what the ledger keeps of it."""
@@ -101,6 +102,7 @@ class Replication:
         first: Blobs,
         second: Blobs,
         copies: Copies,
+        rebuilds: Rebuilds,
         now: Callable[[], datetime],
     ) -> None:
         self._guard = guard
@@ -108,6 +110,7 @@ class Replication:
         self._first = first
         self.second = second
         self._copies = copies
+        self._rebuilds = rebuilds
         self._now = now
         self._waiting: dict[ObjectId, datetime] = {}
         self._lock = threading.Lock()
@@ -237,9 +240,11 @@ class Replication:
 
     def _compare(self, grant: Grant, progress: Progress, *, mending: bool = False) -> Comparison:
         found = Comparison()
+        left = LeftOver(self._now(), self._rebuilds.newest())
         theirs = {stored.object_id: stored for stored in self._meanwhile(self.second.names())}
         for stored in self._meanwhile(self._first.names()):
             progress(1)
+            left.saw(stored)
             found.objects += 1
             found.octets += stored.length
             copy = theirs.pop(stored.object_id, None)
@@ -253,7 +258,7 @@ class Replication:
         extra = {name: stored for name, stored in theirs.items() if not self._is_in_first(name)}
         found.extra = len(extra)
         if extra and mending:
-            self._mend_extra(grant, extra, found)
+            self._mend_extra(grant, extra, left, found)
         return found
 
     def _meanwhile(self, names: Iterator[StoredName]) -> Iterator[StoredName]:
@@ -265,19 +270,25 @@ class Replication:
             if self._ending.is_set():
                 raise Unavailable("the archive ends: both stores are compared after the next start")
 
-    def _mend_extra(self, grant: Grant, extra: dict[ObjectId, StoredName], found: Comparison) -> None:
+    def _mend_extra(self, grant: Grant, extra: dict[ObjectId, StoredName], left: LeftOver, found: Comparison) -> None:
         for row in self._records.every_instance(grant):
             if extra.pop(row.sealed.object_id, None) is not None:
                 self._copies.found("first", row.sealed.object_id)
                 found.restored += self._carry(row.sealed.object_id, self.second, self._first)
-        dead = [name for name, stored in extra.items() if self._now() - stored.written_at > DEAD_AFTER]
-        if len(dead) > min(MOST_DEAD, found.objects):
-            found.refused = len(dead)
-            log.error("%s objects are in the second store only and no row names them: nothing was removed", len(dead))
-            return
-        for name in dead:
-            self.second.remove(name)
-        found.removed = len(dead)
+        for stored in extra.values():
+            left.saw(stored)
+        mine = [stored for stored in extra.values() if left.is_young(stored) and not left.is_from_before(stored)]
+        old = [stored for stored in mine if left.is_old(stored)]
+        found.refused = len(extra) - len(mine)
+        if left.is_open or len(old) > min(MOST_DEAD, found.objects):
+            found.refused += len(old)
+            old = []
+        if found.refused:
+            log.error("%s objects are in the second store only and no row names them: they stay", found.refused)
+        for stored in filter(left.is_settled, old):
+            if not self._records.naming_objects([stored.object_id]):
+                self.second.remove(stored.object_id)
+                found.removed += 1
 
     def _copy(self, object_id: ObjectId) -> bool:
         """Copy one object; say whether the second store has it from now on by this."""

@@ -12,12 +12,13 @@ from typing import TypeVar
 
 from pacs_secure.archive.institutions import InstitutionSeals
 from pacs_secure.archive.ledger_check import MOST_FINDINGS
+from pacs_secure.archive.left_over import LeftOver
 from pacs_secure.archive.object_check import ObjectCheck
 from pacs_secure.archive.proofs import demand_study, demand_tie
 from pacs_secure.core.access import Grant
 from pacs_secure.core.audit import Finding, Pace, Verdict
 from pacs_secure.core.errors import Tampered, Unavailable
-from pacs_secure.core.identifiers import Institution, KeyId, ObjectId, made_at
+from pacs_secure.core.identifiers import Institution, KeyId
 from pacs_secure.core.instance import InstanceRow
 from pacs_secure.crypto.index_seal import IndexSeal
 from pacs_secure.ports import (
@@ -35,8 +36,7 @@ from pacs_secure.ports import (
     Tombstones,
 )
 
-DEAD_AFTER = timedelta(days=1)
-"""Ciphertext that no row names is swept when older: a crash left it, nobody was told Success."""
+NOBODYS = "no row names it, and it may be somebody's picture: it stays"
 
 MOST_DEAD = 100
 """Objects that crashes leave in a day at most; more without a row means that the index is old, or another one."""
@@ -99,8 +99,8 @@ class StoreCheck:
     def take(self, grant: Grant, *, deep: bool, paced: Paced) -> Verdict:
         """Look at everything, sweep what is dead, and say what was found; ``deep`` opens, compares and parses.
 
-        Objects that no row names and that are older than a day are swept, unless they are so many
-        that the index must be an old one, or another archive's: then that is the finding.
+        Objects that no row names are swept while they are young enough for a crash to have left them (`LeftOver`);
+        older ones are findings. So many that the index must be an old one, or another archive's, are one finding.
 
         Raises:
             Unavailable: keys, index or store are out of reach; that says nothing of what they hold.
@@ -159,35 +159,45 @@ class StoreCheck:
         return self.objects.unless_gone(row, "its key is not on the shelf")
 
     def _sweep(self, walk: _Walk) -> int:
-        """Remove dead ciphertext; return how much."""
-        rebuild = self.rebuilds.newest()
-        if rebuild is not None and rebuild.finished_at is None:
+        """Remove what crashes left, and find what may be somebody's picture; return how much was removed."""
+        left = LeftOver(self.now(), self.rebuilds.newest())
+        if left.is_open:
             walk.found("index", "it is being rebuilt and that has not come to its end: nothing was swept")
             return 0
-        dead = list(islice(self._dead(), MOST_DEAD + walk.objects + 1))
-        if len(dead) > min(MOST_DEAD, walk.objects):
-            problem = f"no row names {len(dead)} objects or more: the index is not theirs, nothing was swept"
-            walk.found("index", problem)
-            return 0
-        for object_id in dead:
-            self.blobs.remove(object_id)
-        return len(dead)
+        most = min(MOST_DEAD, walk.objects)
+        unnamed: list[StoredName] = []
+        for stored in self._unnamed(left):
+            if left.is_from_before(stored):
+                walk.found("store", f"{stored.object_id}: {NOBODYS}")
+            else:
+                unnamed.append(stored)
+            if len(unnamed) > most:
+                walk.found("index", f"no row names {len(unnamed)} objects or more: it is not theirs, nothing was swept")
+                return 0
+        return sum(self._removed(walk, left, stored) for stored in unnamed)
 
-    def _dead(self) -> Iterator[ObjectId]:
-        """Yield objects older than a day that no row names: the index is asked after the store."""
-        rebuild = self.rebuilds.newest()
-        since = None if rebuild is None else rebuild.finished_at
-        old = (
-            stored
-            for stored in self.blobs.names()
-            # What a rebuild could make nothing of may still be a picture: somebody has to look.
-            if self.now() - stored.written_at > DEAD_AFTER and (since is None or made_at(stored.object_id) > since)
-        )
-        for some in _batches(old):
+    def _removed(self, walk: _Walk, left: LeftOver, stored: StoredName) -> bool:
+        if not left.is_young(stored):
+            walk.found("store", f"{stored.object_id}: {NOBODYS}")
+            return False
+        if not left.is_settled(stored) or self.records.naming_objects([stored.object_id]):
+            return False  # whoever put it is slow, or its clock is another one
+        self.blobs.remove(stored.object_id)
+        return True
+
+    def _unnamed(self, left: LeftOver) -> Iterator[StoredName]:
+        """Yield objects that no row names and that are a day old: the index is asked after the store."""
+        for some in _batches(self._old(left)):
             named = self.records.naming_objects([stored.object_id for stored in some])
             # What is being forgotten has no rows any more; who forgets it removes it once its keys are gone.
             doomed = {object_id for one in self.forgettings.under_way() for object_id in one.object_ids}
-            yield from (stored.object_id for stored in some if stored.object_id not in named | doomed)
+            yield from (stored for stored in some if stored.object_id not in named | doomed)
+
+    def _old(self, left: LeftOver) -> Iterator[StoredName]:
+        for stored in self.blobs.names():
+            left.saw(stored)
+            if left.is_old(stored):
+                yield stored
 
     def _left_keys(self, walk: _Walk) -> Mapping[str, int | str]:
         """Count the keys that no row names: a crash left them or they wait to be used; they open nothing."""

@@ -20,6 +20,7 @@ from tests.bdd.hospital import PART10, Hospital, Person, hospital_below
 from tests.bdd.keys import MemoryKeys
 from tests.bdd.pictures import Picture, picture
 from tests.builders import new_object_id, subject
+from tests.fakes_rebuilds import MemoryRebuilds
 from tests.object_store_fixture import SECRET, ObjectServer
 from tests.world import memory_world
 
@@ -156,7 +157,13 @@ def test_a_copying_that_is_cut_off_goes_on_where_it_was(object_server: ObjectSer
         object_server.start()
 
     anew = Replication(
-        world.archive.guard, world.records, world.blobs, second, world.archive.copies, lambda: datetime.now(UTC)
+        world.archive.guard,
+        world.records,
+        world.blobs,
+        second,
+        world.archive.copies,
+        MemoryRebuilds(world.records),
+        lambda: datetime.now(UTC),
     )
     eventually(lambda: mended(anew))
     assert {stored.object_id: stored.length for stored in second.names()} == dict.fromkeys(names, 80_000)

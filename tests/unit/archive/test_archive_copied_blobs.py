@@ -10,6 +10,7 @@ from pacs_secure.archive.replication import Replication
 from pacs_secure.core.errors import NotFound, Unavailable
 from tests.builders import NOW, new_object_id
 from tests.fakes_blobs import MemoryBlobs
+from tests.fakes_rebuilds import MemoryRebuilds
 from tests.world import World
 
 
@@ -17,7 +18,9 @@ from tests.world import World
 def stores(world: World) -> tuple[CopiedBlobs, MemoryBlobs, MemoryBlobs]:
     first, second = MemoryBlobs(), MemoryBlobs()
     copies = Copies([first, second], lambda: 0.0)
-    replication = Replication(world.archive.guard, world.records, first, second, copies, lambda: NOW)
+    replication = Replication(
+        world.archive.guard, world.records, first, second, copies, MemoryRebuilds(world.records), lambda: NOW
+    )
     return CopiedBlobs(first, replication), first, second
 
 

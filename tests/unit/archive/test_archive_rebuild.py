@@ -10,6 +10,7 @@ from pacs_secure.archive import rebuild as module
 from pacs_secure.archive.adoption import NO_DEPARTMENT
 from pacs_secure.archive.rebuild import Rebuild
 from pacs_secure.archive.seals import Recoverer
+from pacs_secure.archive.store_check import NOBODYS
 from pacs_secure.core.access import Action, Role, Safeguard, Subject
 from pacs_secure.core.audit import Verdict
 from pacs_secure.core.errors import Conflict, Denied, Unavailable
@@ -255,7 +256,7 @@ def test_nothing_is_recovered_by_a_grant_for_something_else(world: World) -> Non
             recoverer.open(grant_, HERE, name)
 
 
-def test_what_a_rebuild_left_is_never_swept(world: World) -> None:
+def test_what_a_rebuild_left_is_never_swept_and_stays_a_finding(world: World) -> None:
     from datetime import timedelta
 
     anew = lost(world, data_set(1))
@@ -265,7 +266,7 @@ def test_what_a_rebuild_left_is_never_swept(world: World) -> None:
     world.blobs._written[strange] -= timedelta(days=5)
     verdict = anew.archive.verify.check_archive(OPERATOR, deep=False)
 
-    assert verdict.findings == ()
+    assert [one.problem for one in verdict.findings] == [f"{strange}: {NOBODYS}"]
     assert (strange in world.blobs.stored, verdict.told["swept"]) == (True, 0)
 
 

@@ -7,12 +7,15 @@ import pytest
 
 from pacs_secure.archive import replication as module
 from pacs_secure.archive.copies import Copies
-from pacs_secure.archive.replication import ALARM_AFTER, COMPARED_EVERY, DEAD_AFTER, TRIED_AGAIN_AFTER, Replication
+from pacs_secure.archive.left_over import DEAD_AFTER, YOUNG_FOR
+from pacs_secure.archive.replication import ALARM_AFTER, COMPARED_EVERY, TRIED_AGAIN_AFTER, Replication
 from pacs_secure.core.access import Role
 from pacs_secure.core.errors import Denied, Unavailable
 from pacs_secure.core.identifiers import ObjectId
-from tests.builders import new_object_id, subject
+from pacs_secure.core.rebuilding import RebuildState
+from tests.builders import subject, young_object_id
 from tests.fakes_blobs import MemoryBlobs
+from tests.fakes_rebuilds import MemoryRebuilds
 from tests.unit.archive.instances import acts, data_set, store
 from tests.world import World, memory_world
 
@@ -29,12 +32,15 @@ class Pair:
         self.first = self.world.blobs
         self.now = datetime.now(UTC)
         self.copies = Copies([self.first, self.second], lambda: 0.0)
+        self.rebuilds = MemoryRebuilds(self.world.records)
         guard, records = self.world.archive.guard, self.world.records
-        self.replication = Replication(guard, records, self.first, self.second, self.copies, lambda: self.now)
+        self.replication = Replication(
+            guard, records, self.first, self.second, self.copies, self.rebuilds, lambda: self.now
+        )
         self.alarms: list[Mapping[str, str | int]] = []
 
     def put(self, content: bytes = b"abc") -> ObjectId:
-        name = new_object_id()
+        name = young_object_id()
         self.first.put(name, [content])
         self.replication.stored(name)
         return name
@@ -206,6 +212,44 @@ def test_what_a_crash_left_in_the_second_store_only_goes_after_a_day(pair: Pair)
     assert (found.extra, found.removed, pair.second.stored) == (1, 1, pair.first.stored)
 
 
+def test_what_is_older_than_what_a_crash_leaves_stays_in_the_second_store_and_is_an_alarm(pair: Pair) -> None:
+    store(pair.world)
+    name = pair.put()
+    pair.look(leads=True)
+    pair.first.remove(name)
+    pair.age(pair.second, YOUNG_FOR + timedelta(minutes=1))
+    pair.now += COMPARED_EVERY
+
+    pair.look(leads=True)
+    assert name in pair.second.stored
+    assert pair.alarms == [{"store": "first", "refused": 1}]
+
+
+@pytest.mark.parametrize("ended", [True, False])
+def test_what_is_from_before_a_restore_or_rebuild_stays_in_the_second_store(pair: Pair, *, ended: bool) -> None:
+    store(pair.world)
+    name = pair.put()
+    pair.look(leads=True)
+    pair.first.remove(name)
+    pair.age(pair.second)
+    pair.rebuilds.state = RebuildState(pair.now, pair.now if ended else None)
+
+    found = pair.replication.mend(OPERATOR, details=NOTE)
+    assert (found.removed, found.refused, name in pair.second.stored) == (0, 1, True)
+
+
+def test_what_a_row_names_by_now_stays_in_the_second_store(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    store(pair.world)
+    name = pair.put()
+    pair.look(leads=True)
+    pair.first.remove(name)
+    pair.age(pair.second)
+    monkeypatch.setattr(pair.world.records, "naming_objects", frozenset)
+
+    found = pair.replication.mend(OPERATOR, details=NOTE)
+    assert (found.removed, name in pair.second.stored) == (0, True)
+
+
 def test_a_first_store_that_lost_everything_is_filled_again_from_the_second(pair: Pair) -> None:
     store(pair.world, data_set(1), data_set(2))
     pair.replication.mend(OPERATOR, details=NOTE)
@@ -225,7 +269,7 @@ def test_an_index_that_names_none_of_many_empties_nothing_and_is_an_alarm(
 ) -> None:
     monkeypatch.setattr(module, "MOST_DEAD", 2)
     for _ in range(3):
-        pair.second.put(new_object_id(), [b"abc"])
+        pair.second.put(young_object_id(), [b"abc"])
     pair.age(pair.second)
 
     pair.look(leads=True)
@@ -237,7 +281,7 @@ def test_an_index_that_names_none_of_many_empties_nothing_and_is_an_alarm(
 
 
 def test_comparing_says_what_differs_and_changes_nothing(pair: Pair) -> None:
-    same, other, missing, extra = (new_object_id() for _ in range(4))
+    same, other, missing, extra = (young_object_id() for _ in range(4))
     for name in (same, other, missing):
         pair.first.put(name, [b"abc"])
     for name, content in ((same, b"abc"), (other, b"ab"), (extra, b"abc")):
@@ -276,7 +320,7 @@ def test_a_comparison_that_fails_is_on_record_and_tried_again_after_a_while(pair
 
 
 def test_the_archive_that_leads_compares_when_it_starts_and_once_a_day(pair: Pair) -> None:
-    name = new_object_id()
+    name = young_object_id()
     pair.first.put(name, [b"abc"])  # by a process that is no more
     pair.look()
     assert pair.second.stored == {}
@@ -295,7 +339,7 @@ def test_what_is_put_while_both_stores_are_compared_does_not_wait_for_the_end(
 ) -> None:
     monkeypatch.setattr(module, "COMPARED_AT_ONCE", 2)
     for _ in range(6):
-        pair.first.put(new_object_id(), [b"abc"])
+        pair.first.put(young_object_id(), [b"abc"])
     put: list[ObjectId] = []
     waiting: list[int] = []
 
@@ -311,7 +355,7 @@ def test_what_is_put_while_both_stores_are_compared_does_not_wait_for_the_end(
 
 def test_an_archive_that_ends_does_not_wait_for_a_long_comparison(pair: Pair) -> None:
     for _ in range(5):
-        pair.first.put(new_object_id(), [b"abc"])
+        pair.first.put(young_object_id(), [b"abc"])
     seen: list[int] = []
 
     def progress(count: int) -> None:

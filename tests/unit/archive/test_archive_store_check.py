@@ -2,16 +2,18 @@
 
 from collections.abc import Collection
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from pacs_secure.archive import store_check
-from pacs_secure.archive.store_check import COPIED_AFTER
+from pacs_secure.archive.store_check import COPIED_AFTER, NOBODYS
 from pacs_secure.core.access import Role
-from pacs_secure.core.identifiers import KeyId
-from tests.builders import new_object_id, subject
+from pacs_secure.core.identifiers import KeyId, ObjectId
+from pacs_secure.core.rebuilding import RebuildState
+from tests.builders import subject, young_object_id
 from tests.fakes_blobs import MemoryBlobs
+from tests.fakes_rebuilds import MemoryRebuilds
 from tests.unit.archive.instances import data_set, store
 from tests.world import World, memory_world
 
@@ -35,13 +37,67 @@ def test_what_is_left_over_is_asked_for_in_batches(world: World, monkeypatch: py
 def test_the_listing_of_what_is_left_over_ends_where_it_is_too_much(world: World) -> None:
     store(world)
     for _ in range(store_check.MOST_DEAD * 3):
-        name = new_object_id()
+        name = young_object_id()
         world.blobs.put(name, [b"ciphertext"])
         world.blobs._written[name] -= timedelta(days=2)
     verdict = world.archive.verify.check_archive(subject(Role.OPERATOR), deep=False)
 
     assert [finding.place for finding in verdict.findings] == ["index"]
     assert verdict.told["swept"] == 0
+
+
+# --- what may be somebody's picture -------------------------------------------------------------
+
+
+def left(world: World, age: timedelta = timedelta(days=2)) -> ObjectId:
+    """Put an object that no row names and that is so old."""
+    name = young_object_id()
+    world.blobs.put(name, [b"ciphertext"])
+    world.blobs._written[name] -= age
+    return name
+
+
+def test_an_object_that_is_too_old_for_a_crash_and_has_no_row_is_a_finding_and_stays(world: World) -> None:
+    store(world, data_set(1), data_set(2))
+    (first, _) = world.blobs.stored
+    world.blobs._written[first] -= timedelta(days=1000)
+    del world.records._instances[next(iter(world.records._instances))]  # by an administrator of the database
+    verdict = world.archive.verify.check_archive(subject(Role.OPERATOR), deep=True)
+
+    assert [(one.place, one.problem) for one in verdict.findings] == [("store", f"{first}: {NOBODYS}")]
+    assert (first in world.blobs.stored, verdict.told["swept"]) == (True, 0)
+
+
+def test_what_was_there_before_a_restore_or_rebuild_ended_is_a_finding_and_stays(world: World) -> None:
+    store(world)
+    name = left(world)
+    rebuilds = world.house.engines.rebuilds
+    assert isinstance(rebuilds, MemoryRebuilds)
+    rebuilds.state = RebuildState(datetime.now(UTC), datetime.now(UTC) - timedelta(days=1))
+    verdict = world.archive.verify.check_archive(subject(Role.OPERATOR), deep=False)
+
+    assert [one.problem for one in verdict.findings] == [f"{name}: {NOBODYS}"]
+    assert (name in world.blobs.stored, verdict.told["swept"]) == (True, 0)
+
+
+def test_a_clock_that_is_a_day_ahead_sweeps_nothing_that_is_being_taken_in(world: World) -> None:
+    store(world, data_set(1))
+    name = left(world, timedelta())
+    verify = world.archive.verify
+    ahead = replace(verify, store=replace(verify.store, now=lambda: verify.now() + timedelta(hours=25)))
+    verdict = ahead.check_archive(subject(Role.OPERATOR), deep=False)
+
+    assert (verdict.findings, verdict.told["swept"], name in world.blobs.stored) == ((), 0, True)
+
+
+def test_what_a_row_names_by_the_time_it_would_be_removed_stays(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    store(world, data_set(1))
+    name = left(world)
+    answers = [frozenset(), frozenset({name})]
+    monkeypatch.setattr(world.records, "naming_objects", lambda _: answers.pop(0))
+    verdict = world.archive.verify.check_archive(subject(Role.OPERATOR), deep=False)
+
+    assert (verdict.told["swept"], name in world.blobs.stored, answers) == (0, True, [])
 
 
 # --- the second store -------------------------------------------------------------------------

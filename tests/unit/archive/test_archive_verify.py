@@ -15,7 +15,7 @@ from pacs_secure.core.errors import Denied, Malformed, Tampered, Unavailable
 from pacs_secure.core.identifiers import Institution, KeyId
 from pacs_secure.core.instance import InstanceRow
 from pacs_secure.ports import Shelf, Tombstone
-from tests.builders import ELSEWHERE, HERE, grant, new_object_id, subject
+from tests.builders import ELSEWHERE, HERE, grant, subject, young_object_id
 from tests.unit.archive.instances import acts, data_set, store
 from tests.world import World
 
@@ -291,7 +291,7 @@ def test_a_forgotten_key_that_is_on_the_shelf_again_is_found(world: World, minut
 
 def test_several_verifications_at_once_agree_and_sweep_once(world: World) -> None:
     store(world, *(data_set(study) for study in range(1, 9)))
-    dead = [new_object_id() for _ in range(5)]
+    dead = [young_object_id() for _ in range(5)]
     for name in dead:
         world.blobs.put(name, [b"ciphertext"])
         world.blobs._written[name] -= timedelta(days=2)
@@ -331,7 +331,7 @@ def test_the_keys_of_another_institution_are_looked_for_on_its_own_shelf(world: 
 
 def test_an_object_that_no_row_names_is_swept_after_a_day_and_that_is_counted(world: World) -> None:
     store(world)
-    dead, fresh = new_object_id(), new_object_id()
+    dead, fresh = young_object_id(), young_object_id()
     for name, age in ((dead, timedelta(days=1, seconds=1)), (fresh, timedelta(hours=23))):
         world.blobs.put(name, [b"ciphertext"])
         world.blobs._written[name] = datetime.now(UTC) - age
@@ -346,7 +346,7 @@ def test_an_object_that_no_row_names_is_swept_after_a_day_and_that_is_counted(wo
 def test_an_index_that_knows_too_few_of_the_objects_sweeps_none(world: World, rows: int) -> None:
     if rows:
         store(world)
-    names = [new_object_id() for _ in range(rows + 1)]
+    names = [young_object_id() for _ in range(rows + 1)]
     for name in names:
         world.blobs.put(name, [b"ciphertext"])
         world.blobs._written[name] -= timedelta(days=2)
