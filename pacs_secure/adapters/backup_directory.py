@@ -11,6 +11,7 @@ objects/, ledger/         ciphertext and published files, by reference
 import fcntl
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,8 @@ from pacs_secure.core.backups import MANIFEST
 from pacs_secure.core.errors import NotFound, Unavailable
 
 _BEGUN = ".begun-"
+# Neither a link nor a pipe in its place leads or holds anybody.
+_LOCK = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
 class BackupDirectory:
@@ -51,7 +54,9 @@ class BackupDirectory:
     def names(self) -> list[str]:
         """Return the names of the finished sets, oldest first."""
         with _usable():
-            return sorted(place.parent.name for place in self._directory.glob(f"[0-9]*/{MANIFEST}"))
+            found = self._directory.glob(f"[0-9]*/{MANIFEST}")
+            # A link is no set: what lies behind it is not of this place, and must never go with it.
+            return sorted(place.parent.name for place in found if not place.parent.is_symlink())
 
     def get(self, name: str) -> FileTree:
         """Return a finished set; raise `NotFound` when there is none."""
@@ -88,14 +93,16 @@ class BackupDirectory:
         """Remove a set; what it shares with others stays."""
         with _usable():
             # Without its manifest it is none any more, whatever comes between.
-            (self._directory / name / MANIFEST).unlink(missing_ok=True)
+            FileTree(self._directory / name).remove(MANIFEST)
             shutil.rmtree(self._directory / name, ignore_errors=True)
             sync_directory(self._directory)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Let nobody else change anything meanwhile; raise `Unavailable` when somebody does."""
-        with _usable(), (self._directory / ".lock").open("ab") as lock:
+        with _usable(), os.fdopen(os.open(self._directory / ".lock", _LOCK, 0o600), "rb") as lock:
+            if not stat.S_ISREG(os.fstat(lock.fileno()).st_mode):
+                raise Unavailable("the place for backups cannot be used")
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -112,7 +119,7 @@ def _usable() -> Iterator[None]:
 
 
 def _sync(file: Path) -> None:
-    descriptor = os.open(file, os.O_RDONLY)
+    descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
         os.fsync(descriptor)
     finally:

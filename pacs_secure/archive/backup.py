@@ -164,7 +164,7 @@ class Backup:
         )
         seal_manifest(files, manifest, signer)
         place.finish(name)
-        return Taken(manifest, new, prune(place, self.now()))
+        return Taken(manifest, new, prune(place, self.now(), self.origin, signer.public_key()))
 
     def _copy_published(self, place: BackupPlace, files: Files) -> tuple[list[FileDigest], FileDigest]:
         """Copy what is published of the ledger: what may change into the set, what never does beside it, once."""

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from pacs_secure.archive.backup_sets import objects_of, published_of
-from pacs_secure.core.backups import MANIFEST, SNAPSHOT, Manifest, read_manifest
-from pacs_secure.core.errors import ArchiveError
+from pacs_secure.archive.backup_sets import objects_of, published_of, signed
+from pacs_secure.core.backups import SNAPSHOT
+from pacs_secure.core.errors import NotFound
 from pacs_secure.ports.backups import BackupPlace
 
 
@@ -18,37 +18,33 @@ class Pruned:
     objects: int = 0
 
 
-def prune(place: BackupPlace, now: datetime) -> Pruned:
+def prune(place: BackupPlace, now: datetime, origin: str, public_key: bytes) -> Pruned:
     """Remove what is past its time, but the newest set: without a younger one it is all that there is.
 
-    A set whose manifest cannot be read stays, and with it everything that any set may refer to.
+    When a set goes is said by its manifest, so only by one that the ledger's key has signed. A set of which
+    nobody knows that stays, and with it everything that any set may refer to.
     """
     names = place.names()
-    told = {name: _manifest(place, name) for name in names}
-    over = [name for name in names[:-1] if (one := told[name]) is not None and one.expires_at <= now]
+    told = {name: one for name in names if (one := signed(place, name, origin, public_key)) is not None}
+    over = [name for name in list(told)[:-1] if told[name].expires_at <= now]
     snapshots = 0
-    for name in names[:-1]:
-        one = told[name]
-        if one is not None and one.vault is not None and one.vault.expires_at <= now and name not in over:
+    for name, one in list(told.items())[:-1]:
+        if one.vault is not None and one.vault.expires_at <= now and name not in over:
             snapshots += _remove_snapshot(place, name)
     for name in over:
         place.remove(name)
-    swept = _sweep(place) if over and None not in told.values() else 0
+    swept = _sweep(place) if over and len(told) == len(names) else 0
     return Pruned(len(over), snapshots, swept)
-
-
-def _manifest(place: BackupPlace, name: str) -> Manifest | None:
-    try:
-        return read_manifest(place.get(name).read(MANIFEST))
-    except ArchiveError:
-        return None
 
 
 def _remove_snapshot(place: BackupPlace, name: str) -> int:
     files = place.get(name)
-    there = SNAPSHOT in files.names()
+    try:
+        files.length(SNAPSHOT)
+    except NotFound:
+        return 0
     files.remove(SNAPSHOT)
-    return int(there)
+    return 1
 
 
 def _sweep(place: BackupPlace) -> int:

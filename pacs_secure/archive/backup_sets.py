@@ -135,6 +135,15 @@ def open_manifest(files: Files, origin: str, public_key: bytes) -> Manifest:
     return read_manifest(written)
 
 
+def signed(place: BackupPlace, name: str, origin: str, public_key: bytes) -> Manifest | None:
+    """Return the manifest of a set; None where the ledger's key has signed none for it."""
+    try:
+        manifest = open_manifest(place.get(name), origin, public_key)
+    except (NotFound, Tampered):
+        return None
+    return manifest if manifest.name == name else None
+
+
 def objects_of(files: Files) -> Iterator[HeldObject]:
     """Yield the objects of a set, in the order of their ids; raise `Tampered` when the list cannot be read."""
     return read_objects(files.lines(OBJECTS))

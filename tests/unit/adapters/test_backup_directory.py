@@ -1,5 +1,6 @@
 """Sets lie each in a folder of its own, and get their names when they are whole."""
 
+import os
 from contextlib import closing
 from pathlib import Path
 
@@ -54,3 +55,27 @@ def test_a_place_is_made_only_for_whoever_means_to(tmp_path: Path) -> None:
         BackupDirectory(tmp_path / "file" / "below")
     with closing(BackupDirectory(tmp_path)) as place, pytest.raises(Unavailable):
         place.finish(ONE)
+
+
+def test_a_link_is_no_set_and_nothing_behind_it_goes(tmp_path: Path) -> None:
+    (tmp_path / "archive").mkdir()
+    (tmp_path / "archive" / MANIFEST).write_bytes(b"{}")
+    with closing(BackupDirectory(tmp_path / "backups")) as place:
+        (tmp_path / "backups" / ONE).symlink_to(tmp_path / "archive", target_is_directory=True)
+
+        assert place.names() == []
+        with pytest.raises(Unavailable):
+            place.remove(ONE)
+    assert (tmp_path / "archive" / MANIFEST).exists()
+
+
+def test_what_is_no_lock_holds_nobody(tmp_path: Path) -> None:
+    with closing(BackupDirectory(tmp_path)) as place:
+        os.mkfifo(tmp_path / ".lock")
+        with pytest.raises(Unavailable), place.locked():
+            pass
+        (tmp_path / ".lock").unlink()
+        (tmp_path / ".lock").symlink_to(tmp_path / "elsewhere")
+        with pytest.raises(Unavailable), place.locked():
+            pass
+    assert not (tmp_path / "elsewhere").exists()

@@ -1,5 +1,7 @@
 """Files by relative names: whole or not at all, and never elsewhere."""
 
+import os
+import stat
 from hashlib import sha256
 from pathlib import Path
 
@@ -67,6 +69,49 @@ def test_no_name_leads_elsewhere(tmp_path: Path, name: str) -> None:
 
 
 def test_what_cannot_be_read_is_out_of_reach(tmp_path: Path) -> None:
-    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder").touch()
     with pytest.raises(Unavailable):
-        FileTree(tmp_path).read("folder")
+        FileTree(tmp_path).read("folder/file")
+
+
+def test_a_link_in_the_place_of_the_root_or_a_folder_leads_nowhere(tmp_path: Path) -> None:
+    (tmp_path / "archive" / "folder").mkdir(parents=True)
+    (tmp_path / "archive" / "folder" / "file").write_bytes(CONTENT)
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "root").symlink_to(tmp_path / "archive", target_is_directory=True)
+    (tmp_path / "tree" / "folder").symlink_to(tmp_path / "archive" / "folder", target_is_directory=True)
+
+    for files in (FileTree(tmp_path / "root"), FileTree(tmp_path / "tree")):
+        for act in (files.read, files.digest, files.length, files.remove, files.path):
+            with pytest.raises(Unavailable):
+                act("folder/file")
+        with pytest.raises(Unavailable):
+            files.write("folder/file", b"")
+        with pytest.raises(Unavailable):
+            list(files.names())
+    assert (tmp_path / "archive" / "folder" / "file").read_bytes() == CONTENT
+
+
+def test_a_link_a_pipe_a_socket_or_a_folder_in_the_place_of_a_file_is_none(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").write_bytes(CONTENT)
+    files = FileTree(tmp_path / "tree")
+    files.path("folder/file")
+    (tmp_path / "tree" / "link").symlink_to(tmp_path / "elsewhere")
+    os.mkfifo(tmp_path / "tree" / "pipe")
+    os.mknod(tmp_path / "tree" / "socket", stat.S_IFSOCK | 0o600)
+    for name in ("link", "pipe", "socket", "folder"):
+        with pytest.raises(NotFound):
+            files.read(name)
+
+    files.write("link", b"")
+    assert list(files.names()) == ["link"]
+    assert (tmp_path / "elsewhere").read_bytes() == CONTENT
+
+
+def test_what_was_begun_by_a_link_is_written_anew(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").write_bytes(CONTENT)
+    (tmp_path / ".file.new").symlink_to(tmp_path / "elsewhere")
+    FileTree(tmp_path).write("file", b"new")
+
+    assert FileTree(tmp_path).read("file") == b"new"
+    assert (tmp_path / "elsewhere").read_bytes() == CONTENT

@@ -1,6 +1,8 @@
 """Sets and snapshots go in their time, and nothing goes that a set still needs."""
 
+import json
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -8,11 +10,12 @@ import pytest
 
 from pacs_secure.archive.backup_pruning import Pruned, prune
 from pacs_secure.core.access import Action
-from pacs_secure.core.backups import MANIFEST, SNAPSHOT
+from pacs_secure.core.backups import MANIFEST, SIGNATURE, SNAPSHOT
+from pacs_secure.core.errors import Unavailable
 from tests.fakes_keys import FakeKeyring
 from tests.keeping import Kept, keep
 from tests.unit.archive.instances import data_set, store
-from tests.world import disk_world
+from tests.world import ORIGIN, disk_world
 
 
 @pytest.fixture
@@ -62,7 +65,8 @@ def test_a_set_goes_with_what_no_other_set_refers_to(kept: Kept) -> None:
 def test_the_newest_set_stays_whatever_its_time(kept: Kept) -> None:
     name = kept.take().manifest.name
 
-    assert prune(kept.place, kept.now() + timedelta(days=4000)) == Pruned()
+    later = kept.now() + timedelta(days=4000)
+    assert prune(kept.place, later, ORIGIN, kept.signer.public_key()) == Pruned()
     assert kept.verify(name).verdict.sound
 
 
@@ -91,3 +95,37 @@ def test_published_files_go_with_the_last_set_that_refers_to_them(kept: Kept) ->
     assert partial
     assert not set(partial) & set(kept.place.ledger.names())
     assert kept.verify(taken.manifest.name).verdict.sound
+
+
+@pytest.mark.parametrize("forged", ["expires_at", "name"])
+def test_what_nobody_signed_makes_no_set_go(kept: Kept, forged: str) -> None:
+    old, young = (kept.take().manifest.name for _ in range(2))
+    files = kept.place.get(old)
+    if forged == "name":  # the manifest of a set whose time has come, over that of another
+        kept.ahead = timedelta(days=31)
+        for name in (MANIFEST, SIGNATURE):
+            files.write(name, kept.place.get(young).read(name))
+    else:
+        told = json.loads(files.read(MANIFEST)) | {"expires_at": "2000-01-01T00:00:00+00:00"}
+        files.write(MANIFEST, json.dumps(told).encode())
+    kept.take()
+
+    assert old in kept.place.names()
+    assert SNAPSHOT in files.names()
+
+
+@pytest.mark.parametrize("where", ["ledger", "objects", "a set"])
+def test_a_link_in_the_place_of_sets_makes_nothing_of_the_archive_go(kept: Kept, tmp_path: Path, where: str) -> None:
+    old = kept.take().manifest.name
+    kept.take()
+    linked = tmp_path / "backups" / (old if where == "a set" else where)
+    linked.rename(tmp_path / "moved")
+    linked.symlink_to(tmp_path, target_is_directory=True)
+    (tmp_path / MANIFEST).write_bytes((tmp_path / "moved" / MANIFEST).read_bytes() if where == "a set" else b"")
+    before = {file for file in (tmp_path / "archive").rglob("*") if file.is_file()}
+    kept.ahead = timedelta(days=31)
+    with suppress(Unavailable):
+        kept.take()
+
+    assert {file for file in (tmp_path / "archive").rglob("*") if file.is_file()} >= before
+    assert (tmp_path / MANIFEST).exists()
