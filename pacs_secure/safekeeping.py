@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pacs_secure.adapters.backup_directory import BackupDirectory
@@ -114,7 +114,7 @@ def known(directory: Path) -> Known | None:
     """Return what a place says of its newest sets, None where there is none."""
     try:
         with closing(BackupDirectory(directory, make=False)) as place:
-            return newest_known(place)
+            return newest_known(place, datetime.now(UTC))
     except (NotFound, Unavailable):
         return None
 

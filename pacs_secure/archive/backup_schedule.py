@@ -8,7 +8,7 @@ from functools import partial
 
 from pacs_secure.archive.backup import Backup
 from pacs_secure.archive.backup_proof import ProveBackup
-from pacs_secure.archive.backup_sets import Known, newest_known
+from pacs_secure.archive.backup_sets import Known, dated_ahead, newest_known, signed
 from pacs_secure.core.access import Subject
 from pacs_secure.core.errors import ArchiveError, Tampered, Unavailable
 from pacs_secure.ports import Alarm, Gauges
@@ -57,15 +57,29 @@ class BackupSchedule:
         try:
             with self._place() as place:
                 self._take_when_due(place)
-                known = newest_known(place)
+                known = self._known(place)
+                self._watch_clock(place)
         except Unavailable as error:
             self._failed(error)
             return
         self._measure(known)
         self._watch_lateness(known)
 
+    def _known(self, place: BackupPlace) -> Known | None:
+        """Return what is known of the newest sets that the ledger's key has signed; a folder alone is none."""
+        origin, key = self._proof.origin, self._proof.public_key()
+        return newest_known(place, self._backup.now(), lambda name: signed(place, name, origin, key) is not None)
+
+    def _watch_clock(self, place: BackupPlace) -> None:
+        """Say that there are sets from the future: they count as none, and stay until somebody looks at them."""
+        ahead = dated_ahead(place, self._backup.now())
+        if self._leads() and ahead:
+            self._raise("backup dated ahead", {"sets": ahead})
+        else:
+            self._recovered("backup dated ahead", "no set is dated in the future")
+
     def _take_when_due(self, place: BackupPlace) -> None:
-        now, known = self._backup.now(), newest_known(place)
+        now, known = self._backup.now(), self._known(place)
         is_due = known is None or now - known.taken_at >= self._every
         if not self._leads() or now < self._not_before or not is_due:
             return
@@ -109,7 +123,7 @@ class BackupSchedule:
             self._alarm(kind, facts)
             self._alarmed.add(kind)
 
-    def _recovered(self, kind: str) -> None:
+    def _recovered(self, kind: str, because: str = "a backup was taken and proven") -> None:
         if kind in self._alarmed:
-            self._alarm(kind, {"recovered": "a backup was taken and proven"})
+            self._alarm(kind, {"recovered": because})
             self._alarmed.remove(kind)

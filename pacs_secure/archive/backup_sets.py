@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from hmac import compare_digest
 from typing import Protocol, TypeVar
@@ -34,10 +34,14 @@ _AT_ONCE = 1 << 20
 _COPIERS, _AHEAD = 8, 64
 """How many copy at once, and how far they may be ahead of who writes the list."""
 _NAME = "%Y%m%dT%H%M%S%fZ"
+_LONGEST_TIME = 64
+SKEW = timedelta(minutes=5)
+"""How far the clock of another process that takes sets may be ahead."""
 
 
 T = TypeVar("T")
 R = TypeVar("R")
+Believed = Callable[[str], bool]
 
 
 class Digest(Protocol):
@@ -72,14 +76,23 @@ class Known:
     """When the newest set that was found sound was taken."""
 
 
-def newest_known(place: BackupPlace) -> Known | None:
-    """Return what the place says of its newest sets; None where there is none."""
-    names = place.names()
+def newest_known(place: BackupPlace, now: datetime, believed: Believed = lambda _: True) -> Known | None:
+    """Return what the place says of its newest sets; None where there is none.
+
+    A set that is dated in the future counts as none: it would else be the newest for as long as it is.
+    """
+    dated = {name: at for name in place.names() if (at := taken_at(name)) is not None and at <= now + SKEW}
+    names = [name for name in dated if believed(name)]
     if not names:
         return None
-    proven = [(name, at) for name in names if (at := _proven_at(place.get(name))) is not None]
-    proven_of = _taken_at(proven[-1][0]) if proven else None
-    return Known(names[-1], _taken_at(names[-1]), max((at for _, at in proven), default=None), proven_of)
+    proven = [(name, at) for name in names if (at := proven_at(place.get(name), now)) is not None]
+    proven_of = dated[proven[-1][0]] if proven else None
+    return Known(names[-1], dated[names[-1]], max((at for _, at in proven), default=None), proven_of)
+
+
+def dated_ahead(place: BackupPlace, now: datetime) -> int:
+    """Return how many sets say that they were taken later than now: a clock was wrong, or somebody made them."""
+    return sum((at := taken_at(name)) is not None and at > now + SKEW for name in place.names())
 
 
 def note_proven(files: Files, at: datetime) -> None:
@@ -92,18 +105,23 @@ def name_of(at: datetime) -> str:
     return f"{at:{_NAME}}"
 
 
-def _taken_at(name: str) -> datetime:
+def taken_at(name: str) -> datetime | None:
+    """Return when a set was begun, as its name says; None where it says nothing."""
     try:
         return datetime.strptime(name, _NAME).replace(tzinfo=UTC)
     except ValueError:
-        return datetime.min.replace(tzinfo=UTC)
+        return None
 
 
-def _proven_at(files: Files) -> datetime | None:
+def proven_at(files: Files, now: datetime) -> datetime | None:
+    """Return when a set was last found sound, as the place says; None: never, or nothing that can be."""
     try:
-        return datetime.fromisoformat(files.read(PROVEN).decode())
+        if files.length(PROVEN) > _LONGEST_TIME:
+            return None
+        at = datetime.fromisoformat(files.read(PROVEN).decode())
     except (NotFound, ValueError):
         return None
+    return at if at.tzinfo is not None and at <= now + SKEW else None
 
 
 def signing_name(origin: str) -> str:

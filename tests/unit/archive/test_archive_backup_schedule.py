@@ -1,5 +1,6 @@
 """Backups come by themselves, and who watches hears when one fails or is late."""
 
+import os
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -9,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from pacs_secure.archive.backup_schedule import AFTER_FAILURE, BackupSchedule
+from pacs_secure.archive.backup_sets import name_of, newest_known, taken_at
+from pacs_secure.core.backups import PROVEN
 from pacs_secure.core.errors import Unavailable
 from tests.fakes_keys import FakeKeyring
 from tests.fakes_metrics import MemoryGauges
@@ -183,9 +186,59 @@ def test_a_place_tells_what_was_proven_and_a_stranger_in_it_tells_nothing(kept: 
     kept.verify(name)
     watch.look()
     assert watch.gauges.now()["backup_proven_age_seconds"] < 60
-    files = kept.place.begin("9999")
-    files.write("manifest.json", b"{}")
-    files.write("proven", b"never")
-    kept.place.finish("9999")
+    forge(kept, "9999")
+    forge(kept, name_of(kept.now()))
     watch.look()
-    assert watch.gauges.now()["backup_age_seconds"] > 10**9
+    assert watch.gauges.now()["backup_age_seconds"] < 60
+    assert watch.alarms == []
+
+
+def forge(kept: Kept, name: str) -> None:
+    files = kept.place.begin(name)
+    files.write("manifest.json", b"{}")
+    files.write("proven", b"9999-01-01T00:00:00+00:00")
+    kept.place.finish(name)
+
+
+@pytest.mark.parametrize("how", ["made by a stranger", "taken by a clock that was ahead"])
+def test_a_set_from_the_future_is_an_alarm_and_stops_no_backup(kept: Kept, how: str) -> None:
+    name = "99990101T000000000000Z"
+    if how == "made by a stranger":
+        forge(kept, name)
+    else:
+        kept.ahead = timedelta(days=3650)
+        name = kept.take().manifest.name
+        kept.verify(name)
+        kept.ahead = timedelta()
+    watch = Watch(kept)
+    for _ in range(3):
+        watch.look(DAY + timedelta(minutes=1))
+
+    assert watch.sets == 1 + 3
+    assert 0 <= watch.gauges.now()["backup_proven_age_seconds"] < 60
+    assert watch.alarms == [("backup dated ahead", {"sets": 1})]
+    kept.place.remove(name)
+    watch.look()
+    assert watch.alarms[1:] == [("backup dated ahead", {"recovered": "no set is dated in the future"})]
+
+
+@pytest.mark.parametrize(
+    "said", [b"2026-01-01", b"9999-01-01T00:00:00+00:00", b"never", b"\xff", b"2026-01-01T00:00:00+00:00" + bytes(99)]
+)
+def test_what_is_no_time_of_a_proof_proves_nothing(kept: Kept, said: bytes) -> None:
+    first, second = (kept.take().manifest.name for _ in range(2))
+    kept.verify(first)
+    kept.place.get(second).write(PROVEN, said)
+
+    known = newest_known(kept.place, kept.now())
+    assert known is not None
+    assert (known.name, known.proven_of) == (second, taken_at(first))
+
+
+def test_a_pipe_in_the_place_of_a_proof_holds_nobody(kept: Kept) -> None:
+    name = kept.take().manifest.name
+    os.mkfifo(kept.folder(name) / PROVEN)
+
+    known = newest_known(kept.place, kept.now())
+    assert known is not None
+    assert known.proven_at is None
