@@ -88,6 +88,7 @@ def safekeeping(settings: Settings, house: House, vault: Vault, unseal_file: Pat
         tombstones=engines.tombstones,
         signer=engines.signer,
         replay=house.resurrection.look_at_all,
+        now=now,
     )
     return Safekeeping(house, backup, proof, restoring)
 

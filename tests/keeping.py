@@ -118,6 +118,7 @@ class Kept:
             tombstones=engines.tombstones,
             signer=engines.signer,
             replay=self.world.house.resurrection.look_at_all,
+            now=self.now,
         )
 
     def restore(self, name: str, *, keep_objects: bool = False) -> Restored:

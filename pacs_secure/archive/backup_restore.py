@@ -8,6 +8,7 @@ again before anything opens (`resurrection`).
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 from hashlib import sha256
 
@@ -50,6 +51,7 @@ class RestoreBackup:
     """Asked whether the vault is there: without it nothing can be put on record."""
     replay: Callable[[], int]
     """Takes every forgotten key off the shelf again; returns how many were back."""
+    now: Callable[[], datetime]
 
     def restore(
         self,
@@ -88,7 +90,7 @@ class RestoreBackup:
         for said in manifest.ledger_files:
             self.published.write(said.name.removeprefix(LEDGER), files.read(said.name))
         # 3 the database, without what was forgotten
-        gone = self.database.load(files.path("database"), self.tombstones.holds, progress)
+        gone = self.database.load(files.path("database"), self.tombstones.holds, progress, self.now())
         for object_id in gone.objects:
             self.blobs.remove(object_id)
         # 4 on record, and forgotten keys off the shelf

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -69,8 +70,10 @@ class DatabaseBackups(Protocol):
     def is_empty(self) -> bool:
         """Say whether there is no row yet but those of a fresh installation."""
 
-    def load(self, folder: Path, forgotten: Forgotten, progress: Progress) -> LeftOut:
+    def load(self, folder: Path, forgotten: Forgotten, progress: Progress, at: datetime | None = None) -> LeftOut:
         """Fill the database with what `export` wrote, in one commit, but with no study that a forgotten key is of.
+
+        ``at``: note in that commit that the index is from before then, for whoever sweeps what no row names.
 
         Raises:
             Conflict: it is not empty.

@@ -2,13 +2,17 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import insert
 
 from pacs_secure.adapters.sql import Database
 from pacs_secure.adapters.sql.backup_files import TableFiles
 from pacs_secure.adapters.sql.backups import SqlBackups, SqlScratch
+from pacs_secure.adapters.sql.rebuild_tables import rebuilds
+from pacs_secure.adapters.sql.rebuilds import SqlRebuilds
 from pacs_secure.adapters.sql.row_codec import encode_row
 from pacs_secure.adapters.sql.tables import schema_version
 from pacs_secure.core.access import Action
@@ -16,7 +20,7 @@ from pacs_secure.core.backups import Content, NamedObject
 from pacs_secure.core.errors import Conflict, Tampered, Unavailable
 from pacs_secure.core.identifiers import Institution, KeyId, Uid
 from pacs_secure.ports import Shelf
-from tests.builders import HERE, draft
+from tests.builders import HERE, NOW, draft
 from tests.fakes_keys import FakeKeyring
 from tests.postgres_fixture import ENGINES, place_of
 from tests.unit.archive.instances import data_set, store, study_uid
@@ -134,6 +138,21 @@ def test_a_study_stays_whose_key_was_forgotten_under_the_same_name_elsewhere(
     with another(request, "sqlite", tmp_path / "other") as database:
         assert SqlBackups(database).load(tmp_path / "set", elsewhere, quiet).studies == 0
         assert SqlBackups(database).content(quiet).tables == content.tables
+
+
+@pytest.mark.parametrize("under_way", [False, True])
+def test_a_restore_leaves_its_mark_unless_a_rebuild_is_under_way_in_what_it_brings(
+    request: pytest.FixtureRequest, world: DiskWorld, tmp_path: Path, *, under_way: bool
+) -> None:
+    begun = {"begun_at": NOW - timedelta(hours=1), "finished_at": None if under_way else NOW}
+    world.database.write(lambda connection: connection.execute(insert(rebuilds), begun))
+    export(world, tmp_path / "set")
+    with another(request, "sqlite", tmp_path / "other") as database:
+        SqlBackups(database).load(tmp_path / "set", nothing, quiet, NOW + timedelta(hours=1))
+        newest = SqlRebuilds(database).newest()
+
+    assert newest is not None
+    assert newest.finished_at == (None if under_way else NOW + timedelta(hours=1))
 
 
 @pytest.mark.parametrize("content", [b"no database", b"SQLite format 3\0" + bytes(5000)])

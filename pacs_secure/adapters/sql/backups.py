@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from pacs_secure.adapters.sql.backup_files import SQLITE_FILE, TableFiles, copy_
 from pacs_secure.adapters.sql.engine import Database
 from pacs_secure.adapters.sql.forgettings import REMOVE_STUDY
 from pacs_secure.adapters.sql.ledger_key_tables import ledger_keys
+from pacs_secure.adapters.sql.rebuilds import note_restore_in
 from pacs_secure.adapters.sql.retention_tables import retained_tiles
 from pacs_secure.adapters.sql.row_codec import encode_row
 from pacs_secure.adapters.sql.tables import (
@@ -106,8 +108,10 @@ class SqlBackups:
             for row in connection.execute(_ordered(table)):
                 yield row._asdict()
 
-    def load(self, folder: Path, forgotten: Forgotten, progress: Progress) -> LeftOut:
+    def load(self, folder: Path, forgotten: Forgotten, progress: Progress, at: datetime | None = None) -> LeftOut:
         """Fill the database with what `export` wrote, in one commit, but with no study that a forgotten key is of.
+
+        ``at``: note in that commit that the index is from before then, for whoever sweeps what no row names.
 
         Raises:
             Conflict: it is not empty.
@@ -117,10 +121,10 @@ class SqlBackups:
             raise Conflict("the database is not empty")
         if (folder / SQLITE_FILE).is_file():
             with _opened(None, folder / SQLITE_FILE) as source:
-                return self._fill(source.rows, forgotten, progress)
-        return self._fill(TableFiles(folder).rows, forgotten, progress)
+                return self._fill(source.rows, forgotten, progress, at)
+        return self._fill(TableFiles(folder).rows, forgotten, progress, at)
 
-    def _fill(self, rows_of: Rows, forgotten: Forgotten, progress: Progress) -> LeftOut:
+    def _fill(self, rows_of: Rows, forgotten: Forgotten, progress: Progress, at: datetime | None) -> LeftOut:
         def fill(connection: Connection) -> LeftOut:
             for table in _filled():
                 rows = iter(rows_of(table))
@@ -128,6 +132,8 @@ class SqlBackups:
                     connection.execute(insert(table), some)
                     progress(len(some))
                 _count_on(connection, table)
+            if at is not None:
+                note_restore_in(connection, at)
             return _leave_out(connection, forgotten)
 
         return self._database.write(fill)

@@ -95,6 +95,13 @@ class SqlRebuilds:
         self._database.write(demand)
 
 
+def note_restore_in(connection: Connection, at: datetime) -> None:
+    """Note that the whole index came from a backup, unless a rebuild is under way in it, which ends later."""
+    state = _state(connection)
+    if state is None or state.finished_at is not None:
+        connection.execute(insert(rebuilds), {"begun_at": at, "finished_at": at})
+
+
 def _state(connection: Connection) -> RebuildState | None:
     row = connection.execute(_newest).first()
     return None if row is None else RebuildState(row.begun_at, row.finished_at)

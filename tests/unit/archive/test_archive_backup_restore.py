@@ -1,9 +1,12 @@
 """An empty place becomes the archive that was; what was forgotten stays so, and nothing is written over."""
 
+import os
+import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -182,3 +185,21 @@ def test_only_operators_restore_and_only_what_is_there(before: Kept, another: Op
     for role in (Role.ADMIN, Role.DPO, Role.RADIOLOGIST):
         with pytest.raises(Denied):
             after.restoring.restore(subject(role), None, after.place, name, details=NOTE)
+
+
+def test_pictures_that_came_after_the_set_and_survived_a_restore_are_findings_and_stay(
+    before: Kept, another: Open
+) -> None:
+    name = before.take().manifest.name
+    store(before.world, data_set(3), data_set(4))  # and the sender heard Success
+    after = another("after")
+    shutil.copytree(before.world.objects, after.world.objects, dirs_exist_ok=True)
+    after.restore(name, keep_objects=True)
+    files = [path for path in after.world.objects.rglob("*") if path.is_file()]
+    for path in files:
+        os.utime(path, (time.time(), time.time() - timedelta(days=2).total_seconds()))
+    store(after.world, data_set(5))
+
+    verdict = after.world.archive.verify.check_archive(OPERATOR, deep=True)
+    assert ([one.place for one in verdict.findings], verdict.told["swept"]) == (["store"] * 2, 0)
+    assert all(path.exists() for path in files)
