@@ -117,9 +117,12 @@ class Backup:
         place: BackupPlace,
         *,
         details: dict[str, str],
+        then_prune: bool = True,
         progress: Progress = lambda _: None,
     ) -> Taken:
         """Take a set and prune what is past its time; a set that is not whole never gets its name.
+
+        ``then_prune``: not where the set is proven first, by whoever calls `prune` afterwards.
 
         Raises:
             Denied: the caller may not.
@@ -129,17 +132,37 @@ class Backup:
         permit = self.guard.decide(AccessRequest(subject, Action.BACKUP_CREATE, purpose, details=details))
         grant = self.guard.grant(permit, 0)
         try:
-            if self.signer is None:
-                raise Unavailable("this process was not given the role that signs backup sets")
+            signer = self._demand_signer()
             with place.locked():
-                taken = self._take(place, self.signer, progress)
+                manifest, new = self._take(place, signer, progress)
+                taken = Taken(manifest, new, self._prune(place, signer) if then_prune else Pruned())
         except ArchiveError as error:
             self.guard.finish_later(grant, Outcome.FAILED, {"error": type(error).__name__})
             raise
         self.guard.finish(permit, Outcome.COMPLETED, taken.told())
         return taken
 
-    def _take(self, place: BackupPlace, signer: Signer, progress: Progress) -> Taken:
+    def prune(
+        self, subject: Subject, purpose: Purpose | None, place: BackupPlace, *, details: dict[str, str]
+    ) -> Pruned:
+        """Remove what is past its time, and put on record when something was; raises as `create` does."""
+        permit = self.guard.decide(AccessRequest(subject, Action.BACKUP_CREATE, purpose, details=details))
+        signer = self._demand_signer()
+        with place.locked():
+            pruned = self._prune(place, signer)
+        if pruned != Pruned():
+            self.guard.finish(permit, Outcome.COMPLETED, pruned.told())
+        return pruned
+
+    def _prune(self, place: BackupPlace, signer: Signer) -> Pruned:
+        return prune(place, self.now(), self.origin, signer.public_key())
+
+    def _demand_signer(self) -> Signer:
+        if self.signer is None:
+            raise Unavailable("this process was not given the role that signs backup sets")
+        return self.signer
+
+    def _take(self, place: BackupPlace, signer: Signer, progress: Progress) -> tuple[Manifest, int]:
         began = self.now()
         name = name_of(began)
         files = place.begin(name)
@@ -164,7 +187,7 @@ class Backup:
         )
         seal_manifest(files, manifest, signer)
         place.finish(name)
-        return Taken(manifest, new, prune(place, self.now(), self.origin, signer.public_key()))
+        return manifest, new
 
     def _copy_published(self, place: BackupPlace, files: Files) -> tuple[list[FileDigest], FileDigest]:
         """Copy what is published of the ledger: what may change into the set, what never does beside it, once."""

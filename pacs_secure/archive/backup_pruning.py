@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from pacs_secure.archive.backup_sets import objects_of, published_of, signed
+from pacs_secure.archive.backup_sets import is_ahead, objects_of, proven_at, published_of, signed
 from pacs_secure.core.backups import SNAPSHOT
 from pacs_secure.core.errors import NotFound
 from pacs_secure.ports.backups import BackupPlace
@@ -17,24 +17,36 @@ class Pruned:
     snapshots: int = 0
     objects: int = 0
 
+    def told(self) -> dict[str, str | int]:
+        """Return what the ledger says of it."""
+        return {"pruned": self.sets, "snapshots": self.snapshots, "swept": self.objects}
+
 
 def prune(place: BackupPlace, now: datetime, origin: str, public_key: bytes) -> Pruned:
-    """Remove what is past its time, but the newest set: without a younger one it is all that there is.
+    """Remove what is past its time, but the newest set and the newest that was proven, whatever their age.
 
     When a set goes is said by its manifest, so only by one that the ledger's key has signed. A set of which
     nobody knows that stays, and with it everything that any set may refer to.
     """
     names = place.names()
     told = {name: one for name in names if (one := signed(place, name, origin, public_key)) is not None}
-    over = [name for name in list(told)[:-1] if told[name].expires_at <= now]
+    staying = _staying(place, list(told), now)
+    over = [name for name, one in told.items() if one.expires_at <= now and name not in staying]
     snapshots = 0
-    for name, one in list(told.items())[:-1]:
-        if one.vault is not None and one.vault.expires_at <= now and name not in over:
+    for name, one in told.items():
+        if one.vault is not None and one.vault.expires_at <= now and name not in (*staying, *over):
             snapshots += _remove_snapshot(place, name)
     for name in over:
         place.remove(name)
     swept = _sweep(place) if over and len(told) == len(names) else 0
     return Pruned(len(over), snapshots, swept)
+
+
+def _staying(place: BackupPlace, names: list[str], now: datetime) -> set[str]:
+    """Return what may be all that there is: a clock far ahead must not end what is proven before something else is."""
+    names = [name for name in names if not is_ahead(name, now)]
+    proven = [name for name in names if proven_at(place.get(name), now) is not None]
+    return {*names[-1:], *proven[-1:]}
 
 
 def _remove_snapshot(place: BackupPlace, name: str) -> int:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -84,16 +84,23 @@ class BackupSchedule:
         if not self._leads() or now < self._not_before or not is_due:
             return
         try:
-            taken = self._backup.create(self._by, None, place, details=DETAILS)
+            taken = self._backup.create(self._by, None, place, details=DETAILS, then_prune=False)
             proof = self._proof.verify(self._by, None, place, taken.manifest.name, details=DETAILS)
             if not proof.verdict.sound:
                 raise Tampered("the backup that was just taken is not sound")
+            self._prune(place)
         except ArchiveError as error:
             self._failed(error)
+            # What was erased stays erased in its time also while backups fail.
+            with suppress(ArchiveError):
+                self._prune(place)
         else:
             log.info("a backup of %s objects was taken and proven", taken.manifest.objects.count)
             self._gauges.set("backup_failed", 0)
             self._recovered("backup failed")
+
+    def _prune(self, place: BackupPlace) -> None:
+        self._backup.prune(self._by, None, place, details=DETAILS)
 
     def _failed(self, error: ArchiveError) -> None:
         log.error("the backup failed: %s", error)

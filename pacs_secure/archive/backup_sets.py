@@ -92,7 +92,13 @@ def newest_known(place: BackupPlace, now: datetime, believed: Believed = lambda 
 
 def dated_ahead(place: BackupPlace, now: datetime) -> int:
     """Return how many sets say that they were taken later than now: a clock was wrong, or somebody made them."""
-    return sum((at := taken_at(name)) is not None and at > now + SKEW for name in place.names())
+    return sum(is_ahead(name, now) for name in place.names())
+
+
+def is_ahead(name: str, now: datetime) -> bool:
+    """Say whether a set's name says that it was taken later than now."""
+    at = taken_at(name)
+    return at is not None and at > now + SKEW
 
 
 def note_proven(files: Files, at: datetime) -> None:

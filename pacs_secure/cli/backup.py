@@ -63,7 +63,7 @@ def create(
         f"{manifest.content.ledger.count} entries"
         + ("" if manifest.vault else "; no snapshot of the vault: this process was not given the role for it")
     )
-    print(f"what is erased from now on is in no backup after {horizon.days} days")
+    print(f"what is erased from now on is in no backup after {horizon.days} days, where younger sets are proven")
 
 
 @backup_app.command("verify")

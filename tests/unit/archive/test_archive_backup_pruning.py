@@ -13,7 +13,7 @@ from pacs_secure.core.access import Action
 from pacs_secure.core.backups import MANIFEST, SIGNATURE, SNAPSHOT
 from pacs_secure.core.errors import Unavailable
 from tests.fakes_keys import FakeKeyring
-from tests.keeping import Kept, keep
+from tests.keeping import NOTE, OPERATOR, Kept, keep
 from tests.unit.archive.instances import data_set, store
 from tests.world import ORIGIN, disk_world
 
@@ -95,6 +95,45 @@ def test_published_files_go_with_the_last_set_that_refers_to_them(kept: Kept) ->
     assert partial
     assert not set(partial) & set(kept.place.ledger.names())
     assert kept.verify(taken.manifest.name).verdict.sound
+
+
+def test_the_newest_proven_set_stays_until_another_is_proven(kept: Kept) -> None:
+    proven = kept.take().manifest.name
+    kept.verify(proven)
+    kept.take()
+    kept.ahead = timedelta(days=45)  # a clock that is wrong
+    unproven = kept.take()
+
+    assert unproven.pruned.sets == 1
+    assert kept.place.names() == [proven, unproven.manifest.name]
+    assert SNAPSHOT in kept.place.get(proven).names()
+    kept.verify(unproven.manifest.name)
+    pruned = kept.backup.prune(OPERATOR, None, kept.place, details=NOTE)
+    assert pruned.sets == 1
+    assert kept.place.names() == [unproven.manifest.name]
+    facts = kept.world.entries()[-1]["facts"]
+    assert {name: facts[name] for name in pruned.told()} == {"pruned": 1, "snapshots": 0, "swept": 0}
+
+
+def test_a_set_from_the_future_takes_no_place_of_what_stays(kept: Kept) -> None:
+    proven = kept.take().manifest.name
+    kept.verify(proven)
+    kept.ahead = timedelta(days=3650)
+    ahead = kept.take().manifest.name
+    kept.ahead = timedelta()
+    kept.verify(ahead)
+    kept.ahead = timedelta(days=31)
+
+    assert kept.backup.prune(OPERATOR, None, kept.place, details=NOTE) == Pruned()
+    assert kept.place.names() == [proven, ahead]
+
+
+def test_that_nothing_was_pruned_is_not_put_on_record(kept: Kept) -> None:
+    kept.take()
+    before = len(kept.world.entries())
+
+    assert kept.backup.prune(OPERATOR, None, kept.place, details=NOTE) == Pruned()
+    assert len(kept.world.entries()) == before
 
 
 @pytest.mark.parametrize("forged", ["expires_at", "name"])

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -11,8 +11,9 @@ import pytest
 
 from pacs_secure.archive.backup_schedule import AFTER_FAILURE, BackupSchedule
 from pacs_secure.archive.backup_sets import name_of, newest_known, taken_at
-from pacs_secure.core.backups import PROVEN
+from pacs_secure.core.backups import PROVEN, SNAPSHOT
 from pacs_secure.core.errors import Unavailable
+from pacs_secure.ports import KeyUnwrapper
 from tests.fakes_keys import FakeKeyring
 from tests.fakes_metrics import MemoryGauges
 from tests.keeping import OPERATOR, FakeVault, Kept, keep
@@ -242,3 +243,40 @@ def test_a_pipe_in_the_place_of_a_proof_holds_nobody(kept: Kept) -> None:
     known = newest_known(kept.place, kept.now())
     assert known is not None
     assert known.proven_at is None
+
+
+def test_nothing_is_pruned_before_the_new_set_is_proven(kept: Kept, keyring: FakeKeyring) -> None:
+    class Looking(FakeVault):
+        """A vault whose trial sees which sets there are when a set is proven."""
+
+        @contextmanager
+        def restored(self, snapshot: Path) -> Iterator[KeyUnwrapper]:
+            seen.append(len(kept.place.names()))
+            with super().restored(snapshot) as unwrapper:
+                yield unwrapper
+
+    seen: list[int] = []
+    kept.trial = Looking(keyring)
+    watch = Watch(kept)
+    watch.look()
+    watch.look(DAY + timedelta(minutes=1))
+    watch.look(timedelta(days=45))  # the clock is a month ahead
+
+    assert seen == [1, 2, 3]
+    assert watch.sets == 1
+
+
+def test_snapshots_of_the_vault_go_in_their_time_also_while_backups_fail(kept: Kept, keyring: FakeKeyring) -> None:
+    vault = Failing(keyring)
+    vault.away = False
+    kept.vault = vault
+    watch = Watch(kept)
+    watch.look()
+    old = kept.place.names()[0]
+    watch.look(DAY + timedelta(minutes=1))
+    vault.away = True
+    watch.look(timedelta(days=15))
+
+    assert watch.sets == 2
+    assert SNAPSHOT not in kept.place.get(old).names()
+    assert ("backup:create", "failed") in acts(kept.world)
