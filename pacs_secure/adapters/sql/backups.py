@@ -19,7 +19,7 @@ from sqlalchemy.engine import Connection
 
 from pacs_secure.adapters.sql.backup_files import SQLITE_FILE, TableFiles, copy_pages
 from pacs_secure.adapters.sql.engine import Database
-from pacs_secure.adapters.sql.forgettings import REMOVE_STUDY
+from pacs_secure.adapters.sql.forgettings import REMOVE_STUDY, end_forgetting_in
 from pacs_secure.adapters.sql.ledger_key_tables import ledger_keys
 from pacs_secure.adapters.sql.rebuilds import note_restore_in
 from pacs_secure.adapters.sql.retention_tables import retained_tiles
@@ -260,6 +260,7 @@ def _leave_out(connection: Connection, forgotten: Forgotten) -> LeftOut:
     objects: list[ObjectId] = []
     for study_id in sorted(gone):
         objects += map(ObjectId, connection.scalars(of_study.where(series.c.study_id == study_id)))
+        end_forgetting_in(connection, study_id)
         for statement in REMOVE_STUDY:
             connection.execute(statement, {"a_study_id": study_id})
     return LeftOut(len(gone), tuple(objects))

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from sqlalchemy import Row, bindparam, delete, insert, select, update
 from sqlalchemy.engine import Connection
@@ -44,6 +44,9 @@ _buried = (
 _of_alias = select(forgettings).where(forgettings.c.study_alias == bindparam("an_alias"))
 _this = select(forgettings).where(forgettings.c.forgetting_id == bindparam("an_id")).with_for_update()
 _study = select(studies.c.id, *FACTS).join_from(studies, patients).where(THIS_STUDY).with_for_update(of=studies)
+_facts_of = (
+    select(studies.c.updated_at, *FACTS).join_from(studies, patients).where(studies.c.id == bindparam("a_study_id"))
+)
 _objects = (
     select(instances.c.object_id, instances.c.study_key_id)
     .select_from(series.join(instances))
@@ -124,6 +127,21 @@ class SqlForgettings:
     def _buried_behind(self, after: UUID) -> Sequence[Row[Any]]:
         with self._database.read() as connection:
             return connection.execute(_buried, {"after": after}).all()
+
+
+def end_forgetting_in(connection: Connection, study_id: int) -> None:
+    """Note of a study whose keys are gone already that it was forgotten, so that its epoch does not fall.
+
+    Nothing is left to be done by such a row, so it names no key and no object, and needs no proof.
+    """
+    study = connection.execute(_facts_of, {"a_study_id": study_id}).one()
+    ended = {"stage": Stage.SWEPT, "epoch": study.epoch + 1, "proof": bytes(32), "key_ids": b"", "object_ids": b""}
+    begun = update(forgettings).where(forgettings.c.study_alias == study.alias)
+    if connection.execute(begun.values(ended)).rowcount:
+        return
+    named = {name: getattr(study, name) for name in ("institution", "study_instance_uid", "department")}
+    named |= {"study_alias": study.alias, "patient_alias": study.patient_alias, "forgetting_id": uuid4()}
+    connection.execute(insert(forgettings), {**named, **ended, "requested_at": study.updated_at})
 
 
 def _fence(

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from pacs_secure.archive.forgetting import LONGEST_MEMORY
 from pacs_secure.core.access import Role
 from pacs_secure.core.backups import OBJECTS
 from pacs_secure.core.errors import Conflict, Denied, NotFound, Tampered, Unavailable
+from pacs_secure.core.forgetting import Stage
 from pacs_secure.core.identifiers import Uid
 from pacs_secure.ports import Shelf, Tombstone
 from tests.builders import HERE, new_object_id, subject
@@ -203,3 +205,27 @@ def test_pictures_that_came_after_the_set_and_survived_a_restore_are_findings_an
     verdict = after.world.archive.verify.check_archive(OPERATOR, deep=True)
     assert ([one.place for one in verdict.findings], verdict.told["swept"]) == (["store"] * 2, 0)
     assert all(path.exists() for path in files)
+
+
+@pytest.mark.parametrize("asked", ["before the set", "after the set"])
+def test_a_study_whose_forgetting_the_set_knows_half_stays_forgotten_and_its_epoch_does_not_fall(
+    before: Kept, another: Open, asked: str
+) -> None:
+    forget = before.world.archive.forget
+    if asked == "before the set":
+        forget.request(OPERATOR, None, study_uid(1), details=NOTE)
+    name = before.take().manifest.name
+    forget.request(OPERATOR, None, study_uid(1), details=NOTE)
+    forget.carry_on(OPERATOR, None, details=NOTE)
+    later = replace(forget, now=lambda: forget.now() + LONGEST_MEMORY + timedelta(seconds=1))
+    assert [one.stage for one in later.carry_on(OPERATOR, None, details=NOTE)] == [Stage.SWEPT]
+
+    after = another("after")
+    after.restore(name)
+    engines = after.world.house.engines
+    assert after.world.archive.forget.carry_on(OPERATOR, None, details=NOTE) == []
+    assert after.world.house.unburied.look() == 0
+    assert [engines.records.epoch(HERE, Uid(study_uid(number))) for number in (1, 2)] == [1, 0]
+    store(after.world, data_set(1, 9))  # which is another study of the same name
+    assert studies(after.world) == {study_uid(1), study_uid(2)}
+    assert opens(after.world)
