@@ -162,6 +162,7 @@ def _pool(settings: Settings, vault: Vault, database: Database) -> KeyPool | Non
     session = vault.session_if_given("minter") or vault.session("store")
     return KeyPool(
         VaultWrapper(session),
+        VaultShelf(vault.session("reader")),
         SqlSnapshots(database),
         institution(settings.institution),
         keys.pool,

@@ -254,9 +254,9 @@ class AsFetched:
         return frozenset(self.unwrapper.fetch(of, shelf, key_ids))
 
 
-def _pool(wrapper: KeyWrapper, database: Database, home: Institution, size: int) -> KeyPool:
+def _pool(wrapper: KeyWrapper, unwrapper: KeyUnwrapper, database: Database, home: Institution, size: int) -> KeyPool:
     now = lambda: datetime.now(UTC)  # noqa: E731 - a clock
-    return KeyPool(wrapper, SqlSnapshots(database), home, size, now, only_in_snapshot=True)
+    return KeyPool(wrapper, AsFetched(unwrapper), SqlSnapshots(database), home, size, now, only_in_snapshot=True)
 
 
 @contextmanager
@@ -321,7 +321,7 @@ def disk_world(
         key_list=key_list,
         eraser=eraser,
         rewraps=SqlRewraps(database),
-        pool=_pool(wrapper, database, home, pool) if pool else None,
+        pool=_pool(wrapper, unwrapper, database, home, pool) if pool else None,
         rewrapper=rewrapper,
         second=second,
     )

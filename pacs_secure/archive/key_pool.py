@@ -2,10 +2,11 @@
 
 A key younger than the vault's newest snapshot is lost with the vault, and every picture under it. So a key of the
 pool can be made to wait until a snapshot that somebody has verified holds it (crypto-and-ledger 5). On the shelf it
-lies wrapped like any other; in clear it is in the memory of this process only, and nowhere once that ends. What is
-then left on the shelf opens nothing.
+lies wrapped like any other, and the shelf is asked whether it still does before it may be used; in clear it is in the
+memory of this process only, and nowhere once that ends. What is then left on the shelf opens nothing.
 """
 
+import logging
 import threading
 from collections import defaultdict, deque
 from collections.abc import Callable
@@ -13,7 +14,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from pacs_secure.core.identifiers import Institution
-from pacs_secure.ports import ForgettableKey, KeyWrapper, Shelf, Snapshots
+from pacs_secure.ports import ForgettableKey, KeyShelf, KeyWrapper, Shelf, Snapshots
+
+log = logging.getLogger(__name__)
 
 POOLED = (Shelf.STUDY, Shelf.LEDGER)
 """What a new study of a new patient needs: a key for its pictures, one for what the ledger says of the patient."""
@@ -49,6 +52,7 @@ class KeyPool:
     def __init__(
         self,
         wrapper: KeyWrapper,
+        shelf: KeyShelf,
         snapshots: Snapshots,
         home: Institution,
         size: int,
@@ -57,6 +61,7 @@ class KeyPool:
         only_in_snapshot: bool,
     ) -> None:
         self._wrapper = wrapper
+        self._shelf = shelf
         self._snapshots = snapshots
         self._size = size
         self._now = now
@@ -84,11 +89,15 @@ class KeyPool:
     def fill(self) -> int:
         """Make some of the keys that are missing and return how many; the vault may be asked for more next time.
 
+        What the shelf lacks by now is dropped before: a vault that was restored has no key from after its snapshot.
+
         Raises:
-            Unavailable: vault or index are out of reach; what is there stays.
+            Unavailable: vault or index are out of reach; what is there stays, and nothing more of it may be used.
         """
-        if self._only_in_snapshot:
-            self._held_until = self._snapshots.newest_verified()
+        held_until = self._snapshots.newest_verified() if self._only_in_snapshot else None
+        for place in self._places():
+            self._drop_lost(place, held_until)
+        self._held_until = held_until
         made = 0
         for place in self._places():
             while made < MOST_AT_ONCE and len(self._keys[place]) < self._size:
@@ -114,7 +123,30 @@ class KeyPool:
         with self._lock:
             return [(institution, shelf) for institution in sorted(self._met) for shelf in POOLED]
 
+    def _drop_lost(self, place: Place, held_until: datetime | None) -> None:
+        """Drop what is to become assignable and is not on the shelf; everything, when the youngest key is not.
+
+        What a restored vault lacks is what was made last: the youngest tells of a restore, one question a look.
+        """
+        with self._lock:
+            pooled = list(self._keys[place])
+        if not pooled:
+            return
+        youngest = pooled[-1].key.key_id
+        new = [one for one in pooled if _is_held(one, held_until) and not _is_held(one, self._held_until)]
+        asked = {youngest, *(one.key.key_id for one in new)}
+        lost = asked - self._shelf.lying(*place, asked)
+        if youngest in lost:
+            lost = {one.key.key_id for one in pooled}
+        if lost:
+            log.error("%s keys made beforehand are not on the shelf any more, and are not used", len(lost))
+            with self._lock:
+                self._keys[place] = deque(one for one in self._keys[place] if one.key.key_id not in lost)
+
     def _assignable(self, pooled: _Pooled) -> bool:
-        if not self._only_in_snapshot:
-            return True
-        return self._held_until is not None and pooled.made_at + MARGIN <= self._held_until
+        return not self._only_in_snapshot or _is_held(pooled, self._held_until)
+
+
+def _is_held(pooled: _Pooled, until: datetime | None) -> bool:
+    """Whether a key was surely made before a moment."""
+    return until is not None and pooled.made_at + MARGIN <= until

@@ -61,7 +61,9 @@ class Pool:
     def __init__(self) -> None:
         self.at = NOW
         self.keyring = FakeKeyring()
-        self.pool = KeyPool(self.keyring, MemorySnapshots(), HERE, 1, lambda: self.at, only_in_snapshot=False)
+        self.pool = KeyPool(
+            self.keyring, self.keyring, MemorySnapshots(), HERE, 1, lambda: self.at, only_in_snapshot=False
+        )
         self.alarms: list[tuple[str, dict[str, str | int]]] = []
         self.work = Filling(self.pool, lambda kind, facts: self.alarms.append((kind, dict(facts))), lambda: self.at)
 

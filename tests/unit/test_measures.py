@@ -118,7 +118,7 @@ def test_a_token_is_long_and_for_its_owner_only(tmp_path: Path) -> None:
 
 def test_the_pool_of_keys_tells_how_full_it_is() -> None:
     gauges, keyring = MemoryGauges(), FakeKeyring()
-    pool = KeyPool(keyring, MemorySnapshots(), HERE, 3, lambda: NOON, only_in_snapshot=True)
+    pool = KeyPool(keyring, keyring, MemorySnapshots(), HERE, 3, lambda: NOON, only_in_snapshot=True)
     measures.measure_pool(gauges, pool)
     pool.fill()
 

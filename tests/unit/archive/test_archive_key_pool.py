@@ -24,7 +24,7 @@ class Kept:
         self.at: datetime = NOW
         self.keyring, self.snapshots = FakeKeyring(), MemorySnapshots()
         self.pool = KeyPool(
-            self.keyring, self.snapshots, HERE, size, lambda: self.at, only_in_snapshot=only_in_snapshot
+            self.keyring, self.keyring, self.snapshots, HERE, size, lambda: self.at, only_in_snapshot=only_in_snapshot
         )
 
     def snapshot(self, at: datetime) -> None:
@@ -56,6 +56,53 @@ def test_a_key_of_the_pool_lies_on_the_shelf_as_any_other() -> None:
     key = kept.pool.mint(HERE, Shelf.STUDY)
 
     assert kept.keyring.fetch(HERE, Shelf.STUDY, [key.key_id]) == {key.key_id: key}
+
+
+def test_a_key_that_a_restored_vault_does_not_hold_is_never_handed_out() -> None:
+    kept = Kept()
+    old = kept.keyring.snapshot()
+    kept.pool.fill()
+    kept.keyring.restore(old)
+    kept.snapshot(NOW + HOUR)
+
+    assert kept.pool.level() == Level(4, 0)
+    key = kept.pool.mint(HERE, Shelf.STUDY)
+    assert kept.keyring.lying(HERE, Shelf.STUDY, [key.key_id]) == {key.key_id}
+
+
+@pytest.mark.parametrize("only_in_snapshot", [True, False])
+def test_a_restored_vault_ends_also_keys_that_could_be_used_already(*, only_in_snapshot: bool) -> None:
+    kept = Kept(only_in_snapshot=only_in_snapshot)
+    old = kept.keyring.snapshot()
+    kept.pool.fill()
+    kept.snapshot(NOW + HOUR)
+    kept.keyring.restore(old)
+    kept.at += 2 * HOUR
+
+    assert kept.pool.fill() == 4
+    key = kept.pool.mint(HERE, Shelf.STUDY)
+    assert kept.keyring.lying(HERE, Shelf.STUDY, [key.key_id]) == {key.key_id}
+
+
+def test_a_single_key_that_went_from_the_shelf_is_dropped_when_it_would_become_usable() -> None:
+    kept = Kept()
+    kept.pool.fill()
+    oldest = next(place for place in kept.keyring.snapshot() if place[1] is Shelf.STUDY)
+    kept.keyring.forget(oldest[2])
+    kept.at += 2 * HOUR
+    kept.snapshot(NOW + HOUR)
+
+    assert kept.pool.level() == Level(3, 1)
+
+
+def test_nothing_more_becomes_usable_while_the_shelf_cannot_be_asked() -> None:
+    kept = Kept()
+    kept.pool.fill()
+    kept.keyring.sealed = True
+    with pytest.raises(Unavailable):
+        kept.snapshot(NOW + HOUR)
+
+    assert kept.pool.level() == Level(0, 4)
 
 
 def test_what_is_not_pooled_or_not_there_is_made_at_once() -> None:
@@ -118,7 +165,7 @@ def test_what_is_dropped_is_gone() -> None:
 @pytest.fixture
 def pooled(world: World) -> World:
     """Return the archive in memory, with keys of each kind made beforehand."""
-    pool = KeyPool(world.keyring, MemorySnapshots(), HERE, 3, lambda: NOW, only_in_snapshot=False)
+    pool = KeyPool(world.keyring, world.keyring, MemorySnapshots(), HERE, 3, lambda: NOW, only_in_snapshot=False)
     pooled = replace(world, house=furnish(replace(world.house.engines, pool=pool)))
     store(pooled)
     pool.fill()
@@ -146,7 +193,7 @@ def test_without_the_vault_no_index_key_serves_a_search(pooled: World) -> None:
 
 
 def test_an_archive_that_never_had_its_index_key_takes_nothing_in(world: World) -> None:
-    pool = KeyPool(world.keyring, MemorySnapshots(), HERE, 3, lambda: NOW, only_in_snapshot=False)
+    pool = KeyPool(world.keyring, world.keyring, MemorySnapshots(), HERE, 3, lambda: NOW, only_in_snapshot=False)
     pool.fill()
     fresh = replace(world, house=furnish(replace(world.house.engines, pool=pool)))
     fresh.archive.search.seals.details(HERE)

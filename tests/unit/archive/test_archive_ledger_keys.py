@@ -292,7 +292,7 @@ def test_a_refusal_about_a_patient_names_nobodys_key_which_stays(house: House) -
 
 def test_when_the_vault_is_away_a_key_that_was_made_beforehand_takes_the_place_of_one_to_fetch(house: House) -> None:
     known = house.recorded(house.keys)
-    pool = KeyPool(house.keyring, MemorySnapshots(), HERE, 1, lambda: AT, only_in_snapshot=False)
+    pool = KeyPool(house.keyring, house.keyring, MemorySnapshots(), HERE, 1, lambda: AT, only_in_snapshot=False)
     pool.fill()
     other = LedgerKeys(house.list, house.ledger, pool, house.keyring, None, None, lambda _: PROVING, lambda: house.now)
     house.keyring.sealed = True
