@@ -26,6 +26,7 @@ from pacs_secure.archive.facts import Facts
 from pacs_secure.archive.guard import Guard
 from pacs_secure.archive.indexing import index
 from pacs_secure.archive.institutions import IndexSeals
+from pacs_secure.archive.left_over import was_just_put
 from pacs_secure.archive.proofs import of_study
 from pacs_secure.archive.seals import Sealer
 from pacs_secure.core.access import AccessRequest, Action, Permit, Purpose, StudyFacts, Subject
@@ -203,6 +204,9 @@ class Reception:
         if transfer.facts is None and transfer.permit.request.study is None:
             of, token = indexed.row.identity.institution, indexed.study.patient_token
             self._ingest.guard.prepare(of, self._ingest.patients.of_token(of, token))
+        if not was_just_put(indexed.row.sealed.object_id, self._ingest.now()):
+            self._ingest.blobs.remove(indexed.row.sealed.object_id)
+            raise Unavailable("it took too long to put the object: send it again")
         try:
             begun = None if transfer.facts else begin
             added = self._ingest.records.add(transfer.permit, indexed, begun, prove, transfer.epoch)

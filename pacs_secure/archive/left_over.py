@@ -8,7 +8,7 @@ was there before a restore or a rebuild ended, for then the index may be older t
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from pacs_secure.core.identifiers import made_at
+from pacs_secure.core.identifiers import ObjectId, made_at
 from pacs_secure.core.rebuilding import RebuildState
 from pacs_secure.ports import StoredName
 
@@ -17,6 +17,9 @@ DEAD_AFTER = timedelta(days=1)
 
 YOUNG_FOR = timedelta(days=7)
 """What has no row and is older than this stays: a verification a week finds what crashes leave."""
+
+LONGEST_PUT = timedelta(hours=1)
+"""From an object's id to its row at most: far below the age at which what has no row is swept."""
 
 
 @dataclass(slots=True)
@@ -56,6 +59,11 @@ class LeftOver:
         """Whether an object without a row may be what a crash left, by both clocks."""
         latest = self.now if self.newest is None else max(self.now, self.newest)
         return latest - _born(stored) <= YOUNG_FOR
+
+
+def was_just_put(object_id: ObjectId, now: datetime) -> bool:
+    """Whether an object may still get its row: one that may be swept meanwhile must not."""
+    return now - made_at(object_id) <= LONGEST_PUT
 
 
 def _born(stored: StoredName) -> datetime:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from pacs_secure.archive.ingest import Received
+from pacs_secure.archive.left_over import LONGEST_PUT
 from pacs_secure.core.access import AccessRequest, Permit, Purpose, Role
 from pacs_secure.core.audit import Outcome
 from pacs_secure.core.errors import ArchiveError, Conflict, Denied, Hidden, Malformed, OverLimit, Unavailable
@@ -277,6 +279,17 @@ def test_a_power_cut_leaves_no_row_without_its_object_and_no_success_without_bot
     (stored,) = store(world)
     assert stored.added is (Added.DUPLICATE if added else Added.NEW)
     assert set(rows(world)) <= set(world.blobs.stored)
+
+
+def test_an_object_that_was_put_so_long_ago_that_it_may_be_swept_gets_no_row_and_no_success(world: World) -> None:
+    ingest = world.archive.ingest
+    reception = replace(ingest, now=lambda: ingest.now() + LONGEST_PUT + timedelta(seconds=1)).begin(
+        TECHNOLOGIST, None, {}
+    )
+    with pytest.raises(Unavailable, match="send it again"):
+        reception.store(received())
+
+    assert (rows(world), world.blobs.stored) == ([], {})
 
 
 def test_an_object_that_no_row_names_is_swept_after_a_day(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

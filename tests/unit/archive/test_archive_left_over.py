@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from pacs_secure.archive.left_over import DEAD_AFTER, YOUNG_FOR, LeftOver
+from pacs_secure.archive.left_over import DEAD_AFTER, LONGEST_PUT, YOUNG_FOR, LeftOver, was_just_put
 from pacs_secure.core.identifiers import object_id
 from pacs_secure.core.rebuilding import RebuildState
 from pacs_secure.ports import StoredName
@@ -46,3 +46,9 @@ def test_what_is_from_before_the_end_of_a_rebuild_is_known_by_its_id_also_where_
     under_way = LeftOver(NOW, RebuildState(NOW))
     assert (under_way.is_open, under_way.is_from_before(aged(timedelta(hours=1)))) == (True, False)
     assert (LeftOver(NOW, None).is_open, LeftOver(NOW, None).is_from_before(aged(timedelta(hours=1)))) == (False, False)
+
+
+def test_an_object_gets_its_row_long_before_it_may_be_swept() -> None:
+    assert was_just_put(aged(LONGEST_PUT).object_id, NOW)
+    assert not was_just_put(aged(LONGEST_PUT + SECOND).object_id, NOW)
+    assert LONGEST_PUT * 10 < DEAD_AFTER
