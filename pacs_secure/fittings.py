@@ -22,6 +22,7 @@ from pacs_secure.archive.ledger_report import LedgerReport
 from pacs_secure.archive.ledger_retention import LedgerRetention
 from pacs_secure.archive.living_keys import LivingKeys
 from pacs_secure.archive.object_check import ObjectCheck
+from pacs_secure.archive.own_objects import OwnObjects
 from pacs_secure.archive.proven_devices import ProvenDevices
 from pacs_secure.archive.rebuild import Rebuild
 from pacs_secure.archive.replication import Replication
@@ -70,7 +71,7 @@ class Fittings:
         """Return what says of one object whether it still is what was received, in one store."""
         engines = self.engines
         opener = Opener(self.keys, Copies([blobs], time.monotonic))  # another copy would hide what is wanting
-        return ObjectCheck(opener, self.seals, blobs, engines.records, engines.tombstones, Limits())
+        return ObjectCheck(opener, self.seals, blobs, engines.records, Limits())
 
     def drop_keys(self) -> None:
         """Forget every key that opens something."""
@@ -194,10 +195,9 @@ def forget(fittings: Fittings, verify: Verify) -> Forget:
         fittings.blobs,
         engines.ledger,
         engines.retention,
-        engines.unwrapper,
+        OwnObjects(engines.unwrapper, fittings.opener),
         engines.eraser,
         fittings.keys,
-        fittings.opener,
         fittings.seals,
         verify.writer_key,
         now,

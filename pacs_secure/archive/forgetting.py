@@ -9,11 +9,10 @@ steps, each of them on record and each of them safe to be taken again, by whoeve
 4. forget    tombstones first, then the keys, each proven gone
 5. sweep     the objects, which nothing opens any more
 
-A row in the database is no reason to delete a key: each forgetting carries the archive's proof, each key is proven by
-an object of the very study to be its own, and a legal hold stops everything, be it in the index or only in the ledger.
+A row in the database is no reason to delete anything: each forgetting carries the archive's proof, each object and its
+key are proven to be of the very study, and a legal hold stops everything, be it in the index or only in the ledger.
 """
 
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -24,22 +23,20 @@ from pacs_secure.archive.facts import Facts
 from pacs_secure.archive.guard import Guard
 from pacs_secure.archive.institutions import InstitutionSeals
 from pacs_secure.archive.locating import located
+from pacs_secure.archive.own_objects import Own, OwnObjects
 from pacs_secure.archive.proofs import demand_forgetting, demand_study, of_forgetting
-from pacs_secure.archive.seals import Opener
 from pacs_secure.archive.spoken_holds import Hold, SpokenHolds
 from pacs_secure.archive.study_keys import OLDEST, StudyKeys
 from pacs_secure.core.access import AccessRequest, Action, Permit, Purpose, StudyFacts, Subject
 from pacs_secure.core.audit import Draft, Outcome
 from pacs_secure.core.errors import ArchiveError, Conflict, Held, Tampered, Unavailable
 from pacs_secure.core.forgetting import Forgetting, Stage
-from pacs_secure.core.identifiers import Institution, KeyId
-from pacs_secure.core.instance import InstanceRow
+from pacs_secure.core.identifiers import KeyId
 from pacs_secure.ports import (
     Blobs,
     Doomed,
     Forgettings,
     KeyEraser,
-    KeyUnwrapper,
     Ledger,
     Records,
     Retention,
@@ -63,11 +60,10 @@ class Forget:
     blobs: Blobs
     ledger: Ledger
     retention: Retention
-    unwrapper: KeyUnwrapper
+    own: OwnObjects
     eraser: KeyEraser | None
     """Buries each key before it deletes it; None: this process forgets nothing."""
     keys: StudyKeys
-    opener: Opener
     seals: InstitutionSeals
     writer_key: Callable[[KeyId], bytes | None]
     """Returns a writer's first key, None when the shelf has none."""
@@ -147,14 +143,14 @@ class Forget:
         permit = self._permit(run, one, study)
         self._demand_not_held(permit, run.spoken, one)
         seal = self.seals.index(one.institution)
-        own: frozenset[KeyId] = frozenset()
+        own = Own()
 
         def change(before: Forgetting, doomed: Doomed) -> tuple[Forgetting, Draft]:
             facts = demand_study(seal, doomed.stored)
             if facts.held:
                 raise Held("a legal hold forbids this")
-            if not doomed.key_ids <= own:
-                raise Conflict("pictures came in under another key meanwhile")
+            if not own.covers(doomed.key_ids, doomed.object_ids):
+                raise Conflict("pictures came in meanwhile")
             demand_forgetting(seal, before)
             after = self._proven(
                 replace(
@@ -162,15 +158,16 @@ class Forget:
                     stage=Stage.FENCED,
                     epoch=facts.epoch + 1,
                     fenced_at=self.now(),
-                    key_ids=tuple(sorted(doomed.key_ids)),
-                    object_ids=doomed.object_ids,
+                    key_ids=own.keys(),
+                    object_ids=own.objects(),
                 )
             )
             return after, self._entry(permit, after, {"epoch": after.epoch, "objects": len(after.object_ids)})
 
         tries = TRIES
         while True:
-            own |= self._own_keys(one.institution, self.records.instances(one.institution, one.study_instance_uid))
+            rows = self.records.instances(one.institution, one.study_instance_uid)
+            own = self.own.look(one.institution, rows, own)
             try:
                 after = self.forgettings.fence(permit, one.forgetting_id, change)
             except Conflict:
@@ -200,25 +197,13 @@ class Forget:
     def _sweep(self, run: "_Run", one: Forgetting) -> Forgetting:
         # 5 sweep
         permit = self._permit(run, one)
+        # What a row names again is somebody's: no row is left of what is this study's.
+        named = self.records.naming_objects(one.object_ids)
         for object_id in one.object_ids:
-            self.blobs.remove(object_id)
-        told: dict[str, str | int] = {"objects": len(one.object_ids)}
+            if object_id not in named:
+                self.blobs.remove(object_id)
+        told: dict[str, str | int] = {"objects": len(one.object_ids) - len(named), "named": len(named)}
         return self._advance(permit, replace(one, stage=Stage.SWEPT, object_ids=()), told)
-
-    def _own_keys(self, of: Institution, rows: Sequence[InstanceRow]) -> frozenset[KeyId]:
-        """Return the keys that the rows name; raise `Tampered` where one is there and is another study's.
-
-        Whoever owns the database can write the key of another study into a row of this one. They cannot make an
-        object of this study under it.
-        """
-        named: defaultdict[KeyId, list[InstanceRow]] = defaultdict(list)
-        for row in rows:
-            named[row.sealed.study_key_id].append(row)
-        there = self.unwrapper.fetch(of, Shelf.STUDY, list(named))
-        for key_id, key in there.items():
-            if not any(self.opener.is_of(row, key) for row in named[key_id]):
-                raise Tampered("no object of the study is sealed under a key that its rows name")
-        return frozenset(named)
 
     def _permit(self, run: "_Run", one: Forgetting, study: StudyFacts | None = None) -> Permit:
         """Decide anew: whoever carries on need not be who began, nor the same process."""

@@ -10,7 +10,7 @@ from pacs_secure.core.errors import ArchiveError, NotFound, Tampered, Unavailabl
 from pacs_secure.core.instance import FrameIndex, InstanceRow
 from pacs_secure.dicom.header import Limits
 from pacs_secure.dicom.reading import read_back
-from pacs_secure.ports import Blobs, Records, Shelf, Tombstones
+from pacs_secure.ports import Blobs, Records
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,6 @@ class ObjectCheck:
     seals: InstitutionSeals
     blobs: Blobs
     records: Records
-    tombstones: Tombstones
     limits: Limits
 
     def look(self, row: InstanceRow) -> str:
@@ -50,9 +49,10 @@ class ObjectCheck:
         return ""
 
     def unless_gone(self, row: InstanceRow, problem: str) -> str:
-        """Return the problem where the row still names the object: what is forgotten meanwhile is no finding."""
-        if self.tombstones.holds(row.identity.institution, Shelf.STUDY, row.sealed.study_key_id):
-            return ""
+        """Return the problem where the row still names the object: what is forgotten meanwhile is no finding.
+
+        A tombstone excuses no row that stands: the rows of a study go before its keys.
+        """
         identity = row.identity
         kept = self.records.instances(
             identity.institution,

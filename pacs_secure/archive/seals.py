@@ -195,6 +195,19 @@ class Opener:
             return False
         return True
 
+    def names_key(self, row: InstanceRow) -> bool:
+        """Say whether a stored object itself names the key that its row names; nothing of that is proven."""
+        object_id = row.sealed.object_id
+
+        def read(blobs: Blobs, _: int) -> Iterator[bytes]:
+            with blobs.open(object_id) as blob:
+                yield _own_header(blob, object_id)[1].study_key_id.bytes
+
+        try:
+            return b"".join(self._copies.read(object_id, 0, read)) == row.sealed.study_key_id.bytes
+        except (Tampered, NotFound):
+            return False
+
     def _unwrap(self, grant: Grant, row: InstanceRow) -> tuple[bytes, bytes]:
         _demand(grant, row)
         key_id = row.sealed.study_key_id

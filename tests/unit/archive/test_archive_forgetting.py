@@ -349,6 +349,67 @@ def test_a_key_of_another_study_that_stands_in_a_row_does_not_go(story: Story) -
     assert story.lying(theirs) == theirs
 
 
+def change_row(story: Story, number: int, **sealed: Any) -> None:
+    """Write other columns into the row of one instance of the first study."""
+    records = story.world.records
+    place = (HERE, uid(f"{study_uid()}.1.{number}"))
+    before = records._instances[place]
+    after = replace(before, row=replace(before.row, sealed=replace(before.row.sealed, **sealed)))
+    records._instances[place] = after
+    for series in records._studies[HERE, uid(study_uid())].series.values():
+        series.instances[:] = [after if one is before else one for one in series.instances]
+
+
+def house_key(story: Story) -> KeyId:
+    keys = story.world.records.institution_keys(HERE, None)
+    assert keys is not None
+    return keys.index
+
+
+def key_elsewhere(story: Story) -> KeyId:
+    return story.world.keyring.mint(ELSEWHERE, Shelf.STUDY).key_id
+
+
+@pytest.mark.parametrize("foreign", [house_key, key_elsewhere], ids=["another shelf", "another house"])
+def test_only_keys_that_lay_on_the_study_shelf_of_this_house_are_buried(
+    story: Story, foreign: Callable[[Story], KeyId]
+) -> None:
+    shelf = story.world.keyring.snapshot()
+    change_row(story, 2, study_key_id=foreign(story))
+    story.request()
+
+    with pytest.raises(Tampered):
+        story.carry_on()
+    assert list(story.world.tombstones.all()) == []
+    assert story.world.keyring.snapshot().keys() >= shelf.keys()
+
+
+def test_an_object_of_another_study_that_stands_in_a_row_is_not_removed(story: Story) -> None:
+    (victim,) = story.world.records.instances(HERE, uid(study_uid(2)))
+    change_row(story, 2, object_id=victim.sealed.object_id)
+    story.request()
+
+    with pytest.raises(Tampered):
+        story.carry_on()
+    assert story.kept().stage is Stage.REQUESTED
+    assert victim.sealed.object_id in story.world.blobs.stored
+
+
+def test_what_a_row_names_at_the_sweep_is_not_removed(story: Story) -> None:
+    story.request()
+    story.carry_on()
+    kept, *others = story.kept().object_ids
+    store(story.world, data_set(1, 1))
+    change_row(story, 1, object_id=kept)
+    story.wait()
+
+    assert story.carry_on() == [Stage.SWEPT]
+    assert kept in story.world.blobs.stored
+    assert set(others).isdisjoint(story.world.blobs.stored)
+    swept = [entry["facts"] for entry in story.world.entries() if entry["facts"].get("stage") == "swept"]
+    assert [(one["objects"], one["named"]) for one in swept] == [(2, 1)]
+
+
 def test_a_key_none_of_whose_objects_is_left_does_not_go(story: Story) -> None:
     keys = story.keys()
     for row in story.world.records.instances(HERE, uid(study_uid())):
@@ -360,15 +421,16 @@ def test_a_key_none_of_whose_objects_is_left_does_not_go(story: Story) -> None:
     assert story.lying(keys) == keys
 
 
-def test_a_key_that_is_gone_already_is_as_good(story: Story) -> None:
-    one, *_ = story.keys()
+def test_a_key_that_is_gone_already_is_not_buried_and_keeps_nothing_else(story: Story) -> None:
+    one, other = story.keys()
     story.world.keyring.forget(one)
     story.request()
     story.carry_on()
     story.wait()
 
     assert story.carry_on() == [Stage.SWEPT]
-    assert story.world.tombstones.holds(HERE, Shelf.STUDY, one)
+    assert [buried.key_id for buried in story.world.tombstones.all()] == [other]
+    assert not story.readable()
 
 
 def test_a_study_whose_row_is_another_is_not_fenced(story: Story) -> None:

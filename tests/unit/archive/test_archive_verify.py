@@ -264,13 +264,13 @@ def test_a_study_forgotten_while_it_was_looked_at_is_no_finding(
 
 
 @pytest.mark.parametrize("deep", [False, True])
-def test_a_study_whose_keys_are_buried_is_on_its_way_out_and_no_finding(world: World, deep: bool) -> None:  # noqa: FBT001
+def test_a_row_that_names_a_buried_key_and_still_stands_is_found(world: World, deep: bool) -> None:  # noqa: FBT001
     store(world)
     world.house.drop_keys()
     bury(world, datetime.now(UTC))
     forget(world)
 
-    assert [one for one in verify_archive(world, deep=deep).findings if one.place == "object"] == []
+    assert len([one for one in verify_archive(world, deep=deep).findings if one.place == "object"]) == 1
 
 
 def bury(world: World, at: datetime) -> KeyId:
