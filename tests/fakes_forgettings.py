@@ -1,12 +1,14 @@
 """Forgettings in memory beside an index in memory."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from uuid import UUID
 
 from pacs_secure.core.access import Permit
 from pacs_secure.core.audit import Draft
 from pacs_secure.core.errors import Conflict, NotFound, Tampered
 from pacs_secure.core.forgetting import Forgetting, Stage
+from pacs_secure.core.identifiers import ObjectId
+from pacs_secure.core.instance import InstanceRow
 from pacs_secure.ports import Doomed
 from tests.fakes import MemoryRecords
 
@@ -29,6 +31,12 @@ class MemoryForgettings:
     def fence(
         self, permit: Permit, forgetting_id: UUID, change: Callable[[Forgetting, Doomed], tuple[Forgetting, Draft]]
     ) -> Forgetting:
+        with self._records._lock:
+            return self._fence(forgetting_id, change)
+
+    def _fence(
+        self, forgetting_id: UUID, change: Callable[[Forgetting, Doomed], tuple[Forgetting, Draft]]
+    ) -> Forgetting:
         before = self.kept.get(forgetting_id)
         if before is None:
             raise NotFound("no such object")
@@ -39,7 +47,12 @@ class MemoryForgettings:
             raise Tampered("the study that is to be forgotten is not in the index")
         rows = self._records.instances(before.institution, before.study_instance_uid)
         key_ids = frozenset(row.sealed.study_key_id for row in rows)
-        after, draft = change(before, Doomed(stored, key_ids, tuple(row.sealed.object_id for row in rows)))
+        object_ids = tuple(row.sealed.object_id for row in rows)
+
+        def some(wanted: Collection[ObjectId]) -> Sequence[InstanceRow]:
+            return [row for row in rows if row.sealed.object_id in wanted]
+
+        after, draft = change(before, Doomed(stored, key_ids, object_ids, some))
         self._records.ledger.append(draft)
         self._records.remove(before.institution, before.study_instance_uid, after.epoch)
         self.kept[forgetting_id] = after

@@ -19,6 +19,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from uuid import UUID, uuid4
 
+from pacs_secure.archive.adoption import NO_DEPARTMENT
 from pacs_secure.archive.facts import Facts
 from pacs_secure.archive.guard import Guard
 from pacs_secure.archive.institutions import InstitutionSeals
@@ -27,7 +28,7 @@ from pacs_secure.archive.own_objects import Own, OwnObjects
 from pacs_secure.archive.proofs import demand_forgetting, demand_study, of_forgetting
 from pacs_secure.archive.spoken_holds import Hold, SpokenHolds
 from pacs_secure.archive.study_keys import OLDEST, StudyKeys
-from pacs_secure.core.access import AccessRequest, Action, Permit, Purpose, StudyFacts, Subject
+from pacs_secure.core.access import AccessRequest, Action, Permit, Purpose, Safeguard, StudyFacts, Subject
 from pacs_secure.core.audit import Draft, Outcome
 from pacs_secure.core.errors import ArchiveError, Conflict, Held, Tampered, Unavailable
 from pacs_secure.core.forgetting import Forgetting, Stage
@@ -78,7 +79,7 @@ class Forget:
             Malformed: the UID is none.
             NotFound: there is no such study, or the caller may not know of it (`Hidden`).
             Denied: the caller may know of it but not have it forgotten.
-            Held: a legal hold forbids it.
+            Held: a legal hold forbids it, or no officer has looked since a rebuild, which knows of no hold.
         """
         asked = AccessRequest(subject, Action.STUDY_FORGET, purpose, details=details)
         asked, study = located(self.facts, asked, study_instance_uid)
@@ -86,6 +87,7 @@ class Forget:
         named = (study.institution, study.study_instance_uid, study.alias, study.patient_alias, study.department)
         wanted = Forgetting(uuid4(), *named, self.now())
         self._demand_not_held(permit, self._spoken(), wanted)
+        self._demand_seen(permit, study)
         wanted = self._proven(wanted)
         return self.forgettings.request(permit, wanted, self._entry(permit, wanted, {}))
 
@@ -142,6 +144,7 @@ class Forget:
             raise Tampered("the study that is to be forgotten is not in the index")
         permit = self._permit(run, one, study)
         self._demand_not_held(permit, run.spoken, one)
+        self._demand_seen(permit, study)
         seal = self.seals.index(one.institution)
         own = Own()
 
@@ -149,17 +152,16 @@ class Forget:
             facts = demand_study(seal, doomed.stored)
             if facts.held:
                 raise Held("a legal hold forbids this")
-            if not own.covers(doomed.key_ids, doomed.object_ids):
-                raise Conflict("pictures came in meanwhile")
             demand_forgetting(seal, before)
+            whole = self.own.look_in_commit(doomed, own)
             after = self._proven(
                 replace(
                     before,
                     stage=Stage.FENCED,
                     epoch=facts.epoch + 1,
                     fenced_at=self.now(),
-                    key_ids=own.keys(),
-                    object_ids=own.objects(),
+                    key_ids=whole.keys(),
+                    object_ids=whole.objects(),
                 )
             )
             return after, self._entry(permit, after, {"epoch": after.epoch, "objects": len(after.object_ids)})
@@ -233,6 +235,12 @@ class Forget:
         if Hold(one.study_alias, one.patient_alias) in spoken.held():
             self.guard.refuse(permit.request, {"error": Held.__name__})
             raise Held("a legal hold forbids this")
+
+    def _demand_seen(self, permit: Permit, study: StudyFacts) -> None:
+        """Demand that an officer has looked at what came back by a rebuild: its hold was lost with the index."""
+        if study.department == NO_DEPARTMENT and Safeguard.RESTRICTED in study.safeguards:
+            self.guard.refuse(permit.request, {"error": Held.__name__})
+            raise Held("no officer has looked at this since the index was rebuilt")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,14 +5,17 @@ cannot make an object of this study under that key: each row is held against its
 stops everything.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from pacs_secure.archive.seals import Opener
-from pacs_secure.core.errors import Tampered
+from pacs_secure.core.errors import Conflict, Tampered
 from pacs_secure.core.identifiers import Institution, KeyId, ObjectId
 from pacs_secure.core.instance import InstanceRow
-from pacs_secure.ports import KeyUnwrapper, Shelf
+from pacs_secure.ports import Doomed, ForgettableKey, KeyUnwrapper, Shelf
+
+MOST_LATE = 50
+"""Objects that are proven inside a commit: whoever else writes waits for it."""
 
 Pair = tuple[ObjectId, KeyId]
 
@@ -26,10 +29,19 @@ class Own:
     lost: frozenset[Pair] = frozenset()
     """Objects that name, as their rows do, a key that is not on the shelf: dead, and nobody can say whose."""
 
-    def covers(self, key_ids: frozenset[KeyId], object_ids: Sequence[ObjectId]) -> bool:
-        """Say whether all of them were looked at."""
+    there: Mapping[KeyId, ForgettableKey] = field(default_factory=dict, repr=False)
+    """The keys of the proven ones."""
+
+    def late(self, doomed: Doomed) -> Collection[ObjectId]:
+        """Return the objects of a study that nobody has looked at yet.
+
+        Raises:
+            Conflict: one of its keys neither.
+        """
         pairs = self.proven | self.lost
-        return key_ids <= {key_id for _, key_id in pairs} and {one for one, _ in pairs}.issuperset(object_ids)
+        if not doomed.key_ids <= {key_id for _, key_id in pairs}:
+            raise Conflict("pictures came in under another key meanwhile")
+        return set(doomed.object_ids) - {object_id for object_id, _ in pairs}
 
     def keys(self) -> tuple[KeyId, ...]:
         """Return the keys that may go."""
@@ -56,14 +68,33 @@ class OwnObjects:
         """
         seen = known.proven | known.lost
         fresh = [row for row in rows if _pair(row) not in seen]
-        there = self.unwrapper.fetch(of, Shelf.STUDY, list({row.sealed.study_key_id for row in fresh}))
+        return self._proven(known, fresh, self.unwrapper.fetch(of, Shelf.STUDY, list({_pair(row)[1] for row in fresh})))
+
+    def look_in_commit(self, doomed: Doomed, known: Own) -> Own:
+        """Return what is known, with the few that came in since under keys that are known; no vault is waited for.
+
+        Raises:
+            Conflict: there are many, or one of their keys is not known.
+            Tampered: as `look`.
+            Unavailable: the store is out of reach.
+        """
+        late = known.late(doomed)
+        if not late:
+            return known
+        fresh = doomed.rows(late) if len(late) <= MOST_LATE else []
+        if not fresh or not {row.sealed.study_key_id for row in fresh} <= known.there.keys():
+            raise Conflict("pictures came in meanwhile")
+        return self._proven(known, fresh, {})
+
+    def _proven(self, known: Own, fresh: Sequence[InstanceRow], fetched: Mapping[KeyId, ForgettableKey]) -> Own:
+        there = {**known.there, **fetched}
         for row in fresh:
             key = there.get(row.sealed.study_key_id)
             if not (self.opener.names_key(row) if key is None else self.opener.is_of(row, key)):
                 raise Tampered("an object that the rows of the study name is not its own, or not under this key")
         pairs = set(map(_pair, fresh))
         lost = {pair for pair in pairs if pair[1] not in there}
-        return Own(known.proven | (pairs - lost), known.lost | lost)
+        return Own(known.proven | (pairs - lost), known.lost | lost, there)
 
 
 def _pair(row: InstanceRow) -> Pair:

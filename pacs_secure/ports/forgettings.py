@@ -1,6 +1,6 @@
 """How far the forgetting of each study has come."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
@@ -9,6 +9,7 @@ from pacs_secure.core.access import Permit, StoredFacts
 from pacs_secure.core.audit import Draft
 from pacs_secure.core.forgetting import Forgetting
 from pacs_secure.core.identifiers import KeyId, ObjectId
+from pacs_secure.core.instance import InstanceRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,8 @@ class Doomed:
     stored: StoredFacts
     key_ids: frozenset[KeyId]
     object_ids: tuple[ObjectId, ...]
+    rows: Callable[[Collection[ObjectId]], Sequence[InstanceRow]]
+    """Returns the rows of the study that name some of its objects, at the same moment; of few, for a commit waits."""
 
 
 class Forgettings(Protocol):

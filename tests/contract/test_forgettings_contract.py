@@ -17,7 +17,7 @@ from pacs_secure.core.audit import Draft
 from pacs_secure.core.errors import Conflict, NotFound, Tampered
 from pacs_secure.core.forgetting import Forgetting, Stage
 from pacs_secure.core.identifiers import Institution, uid
-from pacs_secure.core.instance import IndexedInstance
+from pacs_secure.core.instance import IndexedInstance, InstanceRow
 from pacs_secure.core.query import Level, Narrowing
 from pacs_secure.ports import Added, Doomed, Forgettings, Ledger, Records
 from tests.builders import ELSEWHERE, HERE, NOW, ROOT, digest, draft, indexed_instance, permit, scope, subject, viewer
@@ -161,6 +161,19 @@ def test_a_fence_stands_once(kept: Kept) -> None:
     assert kept.fence(requested) == first
     assert kept.found() == [STUDY]
     assert kept.ledger.size() == 2
+
+
+def test_at_the_fence_some_rows_of_the_study_can_be_looked_at(kept: Kept) -> None:
+    first, second = (kept.add(instance=number).row for number in (1, 2))
+    other = kept.add(OTHER).row
+    seen: list[InstanceRow] = []
+
+    def look(before: Forgetting, doomed: Doomed) -> tuple[Forgetting, Draft]:
+        seen.extend(doomed.rows({second.sealed.object_id, other.sealed.object_id}))
+        return fenced(before, doomed)
+
+    kept.forgettings.fence(permit(), kept.request().forgetting_id, look)
+    assert [row.identity for row in seen] == [second.identity] != [first.identity]
 
 
 def refuse(_before: Forgetting, _doomed: Doomed) -> tuple[Forgetting, Draft]:

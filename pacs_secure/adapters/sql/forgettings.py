@@ -1,6 +1,6 @@
 """Forgetting in SQL: a study's rows go and its epoch rises in the commit that says so."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
@@ -13,6 +13,7 @@ from pacs_secure.adapters.sql.engine import Database
 from pacs_secure.adapters.sql.forgetting_tables import forgettings
 from pacs_secure.adapters.sql.growth import FACTS, THIS_STUDY
 from pacs_secure.adapters.sql.ledger import append_in
+from pacs_secure.adapters.sql.records import INSTANCE_ROWS
 from pacs_secure.adapters.sql.tables import (
     RandomId,
     instances,
@@ -27,6 +28,7 @@ from pacs_secure.core.audit import Draft
 from pacs_secure.core.errors import Conflict, NotFound, Tampered
 from pacs_secure.core.forgetting import Forgetting, Stage
 from pacs_secure.core.identifiers import Institution, KeyId, ObjectId, Uid
+from pacs_secure.core.instance import InstanceRow
 from pacs_secure.ports.forgettings import Doomed
 
 _ID = 16
@@ -161,7 +163,13 @@ def _fence(
     this = {"a_study_id": study.id}
     found = connection.execute(_objects, this).all()
     keys = frozenset(KeyId(one.study_key_id) for one in found)
-    doomed = Doomed(rows.stored_facts(study), keys, tuple(ObjectId(one.object_id) for one in found))
+    objects = tuple(ObjectId(one.object_id) for one in found)
+
+    def some(wanted: Collection[ObjectId]) -> Sequence[InstanceRow]:
+        asked = INSTANCE_ROWS.where(series.c.study_id == study.id, instances.c.object_id.in_(list(wanted)))
+        return [rows.instance_row(row) for row in connection.execute(asked)]
+
+    doomed = Doomed(rows.stored_facts(study), keys, objects, some)
     after, draft = change(before, doomed)
     for statement in REMOVE_STUDY:
         connection.execute(statement, this)

@@ -27,12 +27,12 @@ _AT_ONCE = 200
 _keys = select(institutions.c.index_key_id, institutions.c.ledger_key_id).where(
     institutions.c.name == bindparam("an_institution")
 )
-_rows = select(
+INSTANCE_ROWS = select(
     studies.c.study_instance_uid,
     series.c.series_instance_uid,
     *(column for column in instances.c if column.name not in {"id", "box", "instance_number"}),
 ).select_from(studies.join(series).join(instances))
-_every = _rows.add_columns(instances.c.id).where(instances.c.id > bindparam("after")).order_by(instances.c.id)
+_every = INSTANCE_ROWS.add_columns(instances.c.id).where(instances.c.id > bindparam("after")).order_by(instances.c.id)
 _last_place = select(func.coalesce(func.max(instances.c.id), 0))
 _every_study = (
     select(studies.c.id, *growth.FACTS)
@@ -110,7 +110,7 @@ class SqlRecords:
         sop_instance_uid: Uid | None = None,
     ) -> Sequence[InstanceRow]:
         """Return the rows of a study, series or instance in series and instance number order."""
-        wanted = _rows.where(growth.THIS_STUDY).order_by(*search.SERIES_ORDER, *search.INSTANCE_ORDER)
+        wanted = INSTANCE_ROWS.where(growth.THIS_STUDY).order_by(*search.SERIES_ORDER, *search.INSTANCE_ORDER)
         named: dict[str, str] = {"an_institution": institution, "a_study": study_instance_uid}
         if series_instance_uid is not None:
             wanted = wanted.where(series.c.series_instance_uid == series_instance_uid)

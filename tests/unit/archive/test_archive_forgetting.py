@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from pacs_secure.archive.adoption import NO_DEPARTMENT
 from pacs_secure.archive.forgetting import LONGEST_MEMORY, TRIES, Forget
 from pacs_secure.archive.proofs import of_forgetting, of_study
-from pacs_secure.core.access import Action, Role, StoredFacts
+from pacs_secure.core.access import Action, Role, Safeguard, StoredFacts
 from pacs_secure.core.classification import Reclassification
 from pacs_secure.core.errors import ArchiveError, Denied, Held, Hidden, Malformed, NotFound, Tampered, Unavailable
 from pacs_secure.core.forgetting import Forgetting, Stage
@@ -20,7 +21,7 @@ from pacs_secure.crypto.tlog import read_draft
 from pacs_secure.ports import Shelf
 from tests.builders import ELSEWHERE, HERE, subject
 from tests.unit.archive.instances import data_set, received, store, study_uid
-from tests.world import World
+from tests.world import World, memory_world
 
 OPERATOR = subject(Role.OPERATOR, identifier="os:root", department="")
 OFFICER = subject(Role.OFFICER, identifier="o.amt", department="")
@@ -298,6 +299,24 @@ def test_one_that_is_held_does_not_keep_the_others(story: Story) -> None:
     with pytest.raises(Held):
         story.carry_on()
     assert sorted(one.stage for one in story.world.forgettings.kept.values()) == [Stage.FENCED, Stage.REQUESTED]
+
+
+def test_a_study_that_came_back_by_a_rebuild_is_not_forgotten_before_an_officer_has_looked(story: Story) -> None:
+    hold(story, held=True)
+    story.world.notary.attest()
+    lost = Story(memory_world(of=story.world))
+    lost.world.archive.rebuild.run(OPERATOR)
+
+    with pytest.raises(Held):
+        lost.request()
+    assert lost.stages() == story.stages() == []
+    seen = Reclassification(restricted=False, department="radiology")
+    lost.world.archive.classify.change(OFFICER, None, study_uid(), seen, "the officer has looked")
+    lost.request()
+    put_back(lost, department=NO_DEPARTMENT, safeguards=frozenset({Safeguard.RESTRICTED}))
+    with pytest.raises(Held):
+        lost.carry_on()
+    assert lost.kept().stage is Stage.REQUESTED
 
 
 FORGERIES: dict[str, Callable[[Forgetting, Story], dict[str, Any]]] = {
