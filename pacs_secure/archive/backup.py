@@ -21,7 +21,6 @@ from pacs_secure.archive.backup_sets import (
     Held,
     abreast,
     copied,
-    digest_of,
     held_before,
     name_of,
     seal_manifest,
@@ -166,8 +165,8 @@ class Backup:
         began = self.now()
         name = name_of(began)
         files = place.begin(name)
-        changing, published = self._copy_published(place, files)
-        content, objects, size, new = self._copy_data(place, files, progress)
+        changing, published = self._copy_published(place, files, signer)
+        content, objects, size, new = self._copy_data(place, files, signer, progress)
         vault = self._snapshot(files)
         manifest = Manifest(
             name=name,
@@ -189,7 +188,7 @@ class Backup:
         place.finish(name)
         return manifest, new
 
-    def _copy_published(self, place: BackupPlace, files: Files) -> tuple[list[FileDigest], FileDigest]:
+    def _copy_published(self, place: BackupPlace, files: Files, signer: Signer) -> tuple[list[FileDigest], FileDigest]:
         """Copy what is published of the ledger: what may change into the set, what never does beside it, once."""
         changing = []
         for name in PUBLISHED_LATELY:
@@ -197,22 +196,27 @@ class Backup:
                 changing.append(files.write(f"ledger/{name}", self.published.read(name)))
             except NotFound:
                 continue
-        before = held_before(place).published
+        before = held_before(place, self.origin, signer.public_key()).published
         settled = (name for name in self.published.names() if name not in PUBLISHED_LATELY)
         copied_files = (self._copy_file(place, name, before) for name in settled)
         lines = [one.line() for one in copied_files if one is not None]
         return changing, files.write(PUBLISHED, "".join(lines).encode())
 
     def _copy_file(self, place: BackupPlace, name: str, before: dict[str, FileDigest]) -> FileDigest | None:
-        there = digest_of(place.ledger, name, before.get(name))
-        if there is not None:
-            return there
+        known = before.get(name)
+        try:
+            if known is not None and place.ledger.length(name) == known.length:
+                return known
+        except NotFound:
+            pass  # it is written again
         try:
             return place.ledger.write(name, self.published.read(name))
         except NotFound:
             return None  # a partial tile went when the full one came, which the newest checkpoint does not need
 
-    def _copy_data(self, place: BackupPlace, files: Files, progress: Progress) -> tuple[Content, Tally, int, int]:
+    def _copy_data(
+        self, place: BackupPlace, files: Files, signer: Signer, progress: Progress
+    ) -> tuple[Content, Tally, int, int]:
         """Copy the database and every object that its rows name; when one has gone meanwhile, of another moment."""
         for _ in range(ATTEMPTS):
             for name in list(files.names()):
@@ -222,7 +226,7 @@ class Backup:
                 with TemporaryFile() as named:
                     folder = files.path("database/any").parent
                     content = self.database.export(folder, partial(_note, named), progress)
-                    return content, *self._copy_objects(place, files, named, progress)
+                    return content, *self._copy_objects(place, files, named, signer, progress)
             except NotFound:
                 continue
             except OSError:
@@ -230,15 +234,16 @@ class Backup:
         raise Tampered("a row names an object that is missing: verify the archive")
 
     def _copy_objects(
-        self, place: BackupPlace, files: Files, named: BinaryIO, progress: Progress
+        self, place: BackupPlace, files: Files, named: BinaryIO, signer: Signer, progress: Progress
     ) -> tuple[Tally, int, int]:
         frontier, size, new = Frontier(), 0, 0
+        before = held_before(place, self.origin, signer.public_key())
 
         def copy(one: tuple[NamedObject, HeldObject | None]) -> tuple[HeldObject, bool]:
             return copied(self.blobs, place.objects, *one)
 
         with files.writing(OBJECTS) as listed:
-            for held, fresh in abreast(copy, _with_known(named, held_before(place))):
+            for held, fresh in abreast(copy, _with_known(named, before)):
                 listed.write(held.line().encode())
                 frontier.append(leaf_hash(held.line().encode()))
                 size, new = size + held.length, new + fresh

@@ -23,7 +23,8 @@ from pacs_secure.core.backups import (
     read_manifest,
     read_objects,
 )
-from pacs_secure.core.errors import ArchiveError, NotFound, Tampered
+from pacs_secure.core.errors import NotFound, Tampered
+from pacs_secure.core.identifiers import ObjectId
 from pacs_secure.crypto.tlog import sign_note, verify_note
 from pacs_secure.ports import Blob, Blobs, Signer
 from pacs_secure.ports.backups import BackupPlace, Files
@@ -53,7 +54,7 @@ class Digest(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What the newest set refers to, so that it need not be read again."""
+    """What the newest set that is believed refers to, so that it need not be read again."""
 
     files: Files | None
     published: dict[str, FileDigest] = field(default_factory=dict)
@@ -178,26 +179,21 @@ def published_of(files: Files) -> Iterator[FileDigest]:
     return read_files(files.lines(PUBLISHED))
 
 
-def held_before(place: BackupPlace) -> Held:
-    """Return what the newest set refers to; nothing where there is none, or none that can be read."""
-    names = place.names()
-    if not names:
-        return Held(None)
-    files = place.get(names[-1])
-    try:
-        return Held(files, {one.name: one for one in published_of(files)})
-    except ArchiveError:
-        return Held(None)
+def held_before(place: BackupPlace, origin: str, public_key: bytes) -> Held:
+    """Return what the newest set refers to whose lists are those that were signed; nothing where there is none."""
+    for name in reversed(place.names()):
+        manifest = signed(place, name, origin, public_key)
+        if manifest is not None and _lists_hold(files := place.get(name), manifest):
+            return Held(files, {one.name: one for one in published_of(files)})
+    return Held(None)
 
 
-def digest_of(files: Files, name: str, known: FileDigest | None) -> FileDigest | None:
-    """Return the digest of a file that is there, as known or as read; None when there is none."""
+def _lists_hold(files: Files, manifest: Manifest) -> bool:
     try:
-        if known is not None and files.length(name) == known.length:
-            return known
-        return files.digest(name)
+        found = [files.digest(said.name) for said in (manifest.published, manifest.objects_list)]
     except NotFound:
-        return None
+        return False
+    return found == [manifest.published, manifest.objects_list]
 
 
 def abreast(do: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
@@ -215,28 +211,39 @@ def abreast(do: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
 def copied(source: Blobs, to: Blobs, one: NamedObject, known: HeldObject | None) -> tuple[HeldObject, bool]:
     """Return an object as it lies in the backup, and whether it had to be copied.
 
+    ``known`` is what a signed set says of it. Of what lies there and no such set knows, the source is asked.
+
     Raises:
         NotFound: the source has none.
         Tampered: it has another length than its row says.
     """
-    there = _held(to, one, known)
-    if there is not None:
-        return there, False
+    if known is not None and known.length == one.length and _length(to, one.object_id) == one.length:
+        return known, False
     digest = sha256()
     with source.open(one.object_id) as blob:
         if blob.length != one.length:
             raise Tampered("an object has another length than its row says: verify the archive")
+        there = _there(to, one)
+        if there is not None and there.sha256 == digest_of_blob(blob):
+            return there, False
         to.remove(one.object_id)  # what lies there is damaged
         to.put(one.object_id, pieces(blob, digest))
     return HeldObject(one.object_id, one.length, digest.hexdigest()), True
 
 
-def _held(to: Blobs, one: NamedObject, known: HeldObject | None) -> HeldObject | None:
+def _length(blobs: Blobs, object_id: ObjectId) -> int | None:
+    try:
+        with blobs.open(object_id) as blob:
+            return blob.length
+    except NotFound:
+        return None
+
+
+def _there(to: Blobs, one: NamedObject) -> HeldObject | None:
+    """Return what lies there, as it is; None where there is none of that length."""
     try:
         with to.open(one.object_id) as blob:
-            if blob.length != one.length:
-                return None
-            return known or HeldObject(one.object_id, one.length, digest_of_blob(blob))
+            return HeldObject(one.object_id, one.length, digest_of_blob(blob)) if blob.length == one.length else None
     except NotFound:
         return None
 

@@ -1,19 +1,24 @@
 """A set is consistent, incremental, on record, and refused where it would not be whole."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
+from pacs_secure.adapters.disk_blobs import DiskBlob, DiskBlobs
 from pacs_secure.adapters.file_tree import FileTree
 from pacs_secure.adapters.sql import SqlBackups
 from pacs_secure.archive import backup
 from pacs_secure.archive.backup import ATTEMPTS, Backup, Keeping
-from pacs_secure.core.access import Role
-from pacs_secure.core.backups import PUBLISHED, Content, NamedObject, Progress
+from pacs_secure.core.access import Action, Role
+from pacs_secure.core.backups import MANIFEST, OBJECTS, PUBLISHED, Content, HeldObject, NamedObject, Progress
 from pacs_secure.core.errors import Denied, NotFound, Tampered, Unavailable
+from pacs_secure.core.identifiers import ObjectId
 from tests.builders import subject
 from tests.fakes_keys import FakeKeyring
 from tests.keeping import NOTE, OPERATOR, Kept, keep
@@ -213,6 +218,61 @@ def test_where_the_newest_set_cannot_be_read_everything_is_measured_anew(kept: K
     assert kept.verify(taken.manifest.name).verdict.sound
 
 
+def objects_in(kept: Kept) -> list[Path]:
+    below = kept.world.directory.parent / "backups" / "objects"
+    return [file for file in below.rglob("*") if file.is_file()]
+
+
+@pytest.mark.parametrize("name", [PUBLISHED, OBJECTS, MANIFEST])
+@pytest.mark.parametrize("how", ["forged", "missing"])
+def test_what_no_signed_set_vouches_for_is_compared_with_the_source(kept: Kept, name: str, how: str) -> None:
+    first = kept.take().manifest.name
+    files = kept.place.get(first)
+    for file in objects_in(kept):
+        file.chmod(0o600)
+        file.write_bytes(bytes(file.stat().st_size))
+    tiles = list(kept.place.ledger.names())
+    for tile in tiles:
+        kept.place.ledger.write(tile, bytes(kept.place.ledger.length(tile)))
+    if how == "missing":
+        files.remove(name)
+    else:  # lists that say of the garbage what it is
+        held = [
+            HeldObject(ObjectId(UUID(file.name)), file.stat().st_size, sha256(file.read_bytes()).hexdigest())
+            for file in objects_in(kept)
+        ]
+        said = {
+            OBJECTS: "".join(one.line() for one in sorted(held, key=lambda one: one.object_id)),
+            PUBLISHED: "".join(kept.place.ledger.digest(tile).line() for tile in tiles),
+            MANIFEST: "{}",
+        }
+        files.write(name, said[name].encode())
+    taken = kept.take()
+
+    assert taken.copied == 3
+    assert kept.verify(taken.manifest.name).verdict.sound
+
+
+def test_an_older_set_vouches_where_the_newest_does_not(kept: Kept) -> None:
+    kept.take()
+    forged = kept.place.begin("99990101T000000000000Z")
+    forged.write(MANIFEST, b"{}")
+    kept.place.finish("99990101T000000000000Z")
+    read: list[str] = []
+
+    class Watched(DiskBlobs):
+        @contextmanager
+        def open(self, object_id: ObjectId) -> Iterator[DiskBlob]:
+            read.append(str(object_id))
+            with super().open(object_id) as blob:
+                yield blob
+
+    with closing(Watched(kept.world.objects)) as blobs:
+        verb: Backup = replace(kept.backup, blobs=blobs)
+        assert verb.create(OPERATOR, None, kept.place, details=NOTE).copied == 0
+    assert read == []
+
+
 def test_without_room_for_temporary_files_there_is_no_set(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
     def full() -> None:
         raise OSError(28, "the disk is full")
@@ -221,3 +281,17 @@ def test_without_room_for_temporary_files_there_is_no_set(kept: Kept, monkeypatc
     with pytest.raises(Unavailable, match="no room"):
         kept.take()
     assert kept.place.names() == []
+
+
+def test_a_published_file_that_is_missing_or_cut_off_is_copied_again(kept: Kept) -> None:
+    kept.take()
+    for number in range(300):
+        kept.world.archive.guard.announce(kept.home, Action.SYSTEM_START, {"n": number})
+    kept.world.notary.attest()
+    kept.take()
+    first, second = [name for name in kept.place.ledger.names() if ".p/" not in name][:2]
+    kept.place.ledger.remove(first)
+    kept.place.ledger.write(second, b"cut")
+    taken = kept.take()
+
+    assert kept.verify(taken.manifest.name).verdict.sound
