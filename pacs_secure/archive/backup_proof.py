@@ -5,7 +5,7 @@ Whatever is damaged is named. Keys are proven where the shares are given that op
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -118,12 +118,26 @@ class ProveBackup:
             self.snapshots.add(proof.manifest.vault.taken_at, self.now(), name)
 
     def prove(self, place: BackupPlace, name: str, progress: Progress = lambda _: None) -> Proof:
-        """Compare, and record nothing: for restoring, whose own act is on record."""
+        """Compare, and record nothing."""
+        with self.restored(place, name, progress) as (proof, _):
+            return proof
+
+    @contextmanager
+    def restored(
+        self, place: BackupPlace, name: str, progress: Progress = lambda _: None
+    ) -> Iterator[tuple[Proof, DatabaseBackups | None]]:
+        """Lend the database that was compared with what it showed: for restoring, whose own act is on record."""
+        with ExitStack() as scratch:
+            yield self._prove(place, name, progress, scratch)
+
+    def _prove(
+        self, place: BackupPlace, name: str, progress: Progress, scratch: ExitStack
+    ) -> tuple[Proof, DatabaseBackups | None]:
         files, findings = place.get(name), _Findings()
         try:
             manifest = open_manifest(files, self.origin, self.public_key())
         except Tampered as error:
-            return Proof(Verdict(0, (Finding("manifest", None, str(error)),)), None, None)
+            return Proof(Verdict(0, (Finding("manifest", None, str(error)),)), None, None), None
         if manifest.name != name:
             findings.say("manifest", "it is another set's")
         bad = _compare_files(files, manifest, self.now(), findings)
@@ -131,25 +145,27 @@ class ProveBackup:
             _compare_objects(place, files, manifest, findings, progress)
         if PUBLISHED not in bad:
             _compare_published(place, files, findings)
-        keys = None
+        keys, database = None, None
         if not any(name.startswith("database/") for name in bad):
             with findings.of("database"):
-                keys = self._compare_content(files, manifest, findings, progress)
-        return Proof(Verdict(findings.checked, tuple(findings.found)), manifest, keys)
+                database = scratch.enter_context(self.scratch.restored(files.path("database"), progress))
+                keys = self._compare_content(files, manifest, database, findings, progress)
+        return Proof(Verdict(findings.checked, tuple(findings.found)), manifest, keys), database
 
-    def _compare_content(self, files: Files, manifest: Manifest, findings: _Findings, progress: Progress) -> int | None:
-        with self.scratch.restored(files.path("database"), progress) as database:
-            there, said = database.content(progress), manifest.content
-            for name in said.differences(there):
-                findings.say("database", f"the table {name} does not restore to what it was")
-            if said.ledger != there.ledger:
-                findings.say("ledger", "it does not restore to the root that it had")
-            with findings.of("object"):
-                _compare_named(database, files)
-            with findings.of("checkpoint"):
-                self._compare_checkpoint(files, manifest, database)
-            findings.checked += sum(tally.count for tally in there.tables.values())
-            return None if findings.found else self._open_keys(files, manifest, database, findings)
+    def _compare_content(
+        self, files: Files, manifest: Manifest, database: DatabaseBackups, findings: _Findings, progress: Progress
+    ) -> int | None:
+        there, said = database.content(progress), manifest.content
+        for name in said.differences(there):
+            findings.say("database", f"the table {name} does not restore to what it was")
+        if said.ledger != there.ledger:
+            findings.say("ledger", "it does not restore to the root that it had")
+        with findings.of("object"):
+            _compare_named(database, files)
+        with findings.of("checkpoint"):
+            self._compare_checkpoint(files, manifest, database)
+        findings.checked += sum(tally.count for tally in there.tables.values())
+        return None if findings.found else self._open_keys(files, manifest, database, findings)
 
     def _compare_checkpoint(self, files: Files, manifest: Manifest, database: DatabaseBackups) -> None:
         """Demand that the published checkpoint is signed, and of this very ledger."""

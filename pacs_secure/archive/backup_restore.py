@@ -6,22 +6,24 @@ their descriptions back. The keys themselves, which an older snapshot of the vau
 again before anything opens (`resurrection`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
 from hashlib import sha256
 
 from pacs_secure.archive.backup_proof import ProveBackup
-from pacs_secure.archive.backup_sets import abreast, copied, objects_of, published_of
+from pacs_secure.archive.backup_sets import abreast, digest_of_blob, objects_of, pieces
 from pacs_secure.archive.guard import Guard
 from pacs_secure.core.access import AccessRequest, Action, Purpose, Subject
 from pacs_secure.core.audit import Outcome
-from pacs_secure.core.backups import HeldObject, Manifest, NamedObject, Progress
-from pacs_secure.core.errors import Conflict, Tampered, Unavailable
-from pacs_secure.ports import Blobs, Signer, Tombstones
+from pacs_secure.core.backups import FileDigest, HeldObject, Manifest, Progress, Tally, read_files
+from pacs_secure.core.errors import Conflict, NotFound, Tampered, Unavailable
+from pacs_secure.crypto.tlog import Frontier, leaf_hash
+from pacs_secure.ports import Blob, Blobs, Signer, Tombstones
 from pacs_secure.ports.backups import BackupPlace, DatabaseBackups, Files
 
+CHANGED = "the set changed after it was proven: somebody writes to it"
 LEDGER = "ledger/"
 """Where in a set the published files lie that change."""
 
@@ -72,38 +74,56 @@ class RestoreBackup:
             Conflict: something is there already; nothing was changed.
             Denied: the caller may not.
             NotFound: there is no such set.
-            Tampered: the set is not what was signed; nothing was changed.
+            Tampered: the set is not what was signed, and nothing was changed; or it changed since it was proven,
+                and no row was brought.
             Unavailable: something is out of reach, or a forgotten key is back that this process may not delete.
         """
         permit = self.guard.decide(AccessRequest(subject, Action.BACKUP_RESTORE, purpose, details=details))
         if not self.database.is_empty():
             raise Conflict("the database is not empty")
-        manifest = self._demand_sound(place, name, progress)
-        files = place.get(name)
-        self._demand_nothing_else(files, manifest, keep_objects=keep_objects)
-        # 1 objects
-        for _ in abreast(partial(self._bring, place.objects), objects_of(files)):
-            progress(1)
-        # 2 the published ledger
-        for said in published_of(files):
-            self.published.write(said.name, place.ledger.read(said.name))
-        for said in manifest.ledger_files:
-            self.published.write(said.name.removeprefix(LEDGER), files.read(said.name))
-        # 3 the database, without what was forgotten
-        gone = self.database.load(files.path("database"), self.tombstones.holds, progress, self.now())
+        with self._demand_sound(place, name, progress) as (manifest, proven):
+            files = place.get(name)
+            published = _published(files, manifest)
+            self._demand_nothing_else(files, manifest, published, keep_objects=keep_objects)
+            self._bring_objects(place, files, manifest, progress)
+            self._publish(place, files, manifest, published)
+            # The database without what was forgotten, and the very one that was proven: nobody else can reach it.
+            gone = self.database.load_from(proven, self.tombstones.holds, progress, self.now())
         for object_id in gone.objects:
             self.blobs.remove(object_id)
-        # 4 on record, and forgotten keys off the shelf
+        # On record, and forgotten keys off the shelf.
         told: dict[str, str | int] = {"set": name, "manifest": sha256(manifest.to_json()).hexdigest()}
         told |= {"studies": manifest.content.studies.count, "forgotten": gone.studies}
         self.guard.finish(permit, Outcome.COMPLETED, told)
         return Restored(manifest, gone.studies, self.replay())
 
-    def _demand_nothing_else(self, files: Files, manifest: Manifest, *, keep_objects: bool) -> None:
+    def _bring_objects(self, place: BackupPlace, files: Files, manifest: Manifest, progress: Progress) -> None:
+        """Bring every object, each as it was proven, and demand that the list of them is the one that was."""
+        frontier = Frontier()
+
+        def bring(held: HeldObject) -> HeldObject:
+            self._bring(place.objects, held)
+            return held
+
+        for held in abreast(bring, objects_of(files)):
+            frontier.append(leaf_hash(held.line().encode()))
+            progress(1)
+        if Tally(frontier.size, frontier.root().hex()) != manifest.objects:
+            raise Tampered(CHANGED)
+
+    def _publish(self, place: BackupPlace, files: Files, manifest: Manifest, published: Sequence[FileDigest]) -> None:
+        for said in published:
+            self.published.write(said.name, _as_said(place.ledger, said))
+        for said in manifest.ledger_files:
+            self.published.write(said.name.removeprefix(LEDGER), _as_said(files, said))
+
+    def _demand_nothing_else(
+        self, files: Files, manifest: Manifest, published: Sequence[FileDigest], *, keep_objects: bool
+    ) -> None:
         """Demand that nothing is there but what of this very set an interrupted restore has brought."""
         if next(self.published.names(), None) is not None:
             lately = (replace(one, name=one.name.removeprefix(LEDGER)) for one in manifest.ledger_files)
-            brought = {one.name: one for one in (*published_of(files), *lately)}
+            brought = {one.name: one for one in (*published, *lately)}
             if any(brought.get(name) != self.published.digest(name) for name in self.published.names()):
                 raise Conflict("another ledger is published there already")
         if not keep_objects and next(self.blobs.names(), None) is not None:
@@ -113,17 +133,41 @@ class RestoreBackup:
 
     def _bring(self, source: Blobs, held: HeldObject) -> None:
         """Have an object there as it lies in the set; one that is there and differs is a damaged one."""
-        named = NamedObject(held.object_id, held.length)
-        there, _ = copied(source, self.blobs, named, None)
-        if there != held:
-            self.blobs.remove(held.object_id)
-            copied(source, self.blobs, named, None)
+        with suppress(NotFound), self.blobs.open(held.object_id) as there:
+            if there.length == held.length and digest_of_blob(there) == held.sha256:
+                return
+        self.blobs.remove(held.object_id)
+        with source.open(held.object_id) as blob:
+            self.blobs.put(held.object_id, _proven_pieces(blob, held))
 
-    def _demand_sound(self, place: BackupPlace, name: str, progress: Progress) -> Manifest:
+    @contextmanager
+    def _demand_sound(
+        self, place: BackupPlace, name: str, progress: Progress
+    ) -> Iterator[tuple[Manifest, DatabaseBackups]]:
         if self.signer is None:
             raise Unavailable("this process was not given the role that signs")
         self.signer.public_key()
-        proof = self.proof.prove(place, name, progress)
-        if proof.manifest is None or not proof.verdict.sound:
-            raise Tampered("the set is not what was signed: verify it, it says what is damaged")
-        return proof.manifest
+        with self.proof.restored(place, name, progress) as (proof, database):
+            if proof.manifest is None or not proof.verdict.sound or database is None:
+                raise Tampered("the set is not what was signed: verify it, it says what is damaged")
+            yield proof.manifest, database
+
+
+def _published(files: Files, manifest: Manifest) -> list[FileDigest]:
+    """Return the list of published files, and demand that it is the one that was proven."""
+    return list(read_files(_as_said(files, manifest.published).splitlines(keepends=True)))
+
+
+def _as_said(files: Files, said: FileDigest) -> bytes:
+    content = files.read(said.name)
+    if sha256(content).hexdigest() != said.sha256:
+        raise Tampered(CHANGED)
+    return content
+
+
+def _proven_pieces(blob: Blob, held: HeldObject) -> Iterator[bytes]:
+    """Yield an object, and fail before it gets its name when it is not the one that was proven."""
+    digest = sha256()
+    yield from pieces(blob, digest)
+    if digest.hexdigest() != held.sha256:
+        raise Tampered(CHANGED)

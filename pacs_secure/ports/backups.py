@@ -80,6 +80,11 @@ class DatabaseBackups(Protocol):
             Tampered: what was written cannot be read.
         """
 
+    def load_from(
+        self, proven: "DatabaseBackups", forgotten: Forgotten, progress: Progress, at: datetime | None = None
+    ) -> LeftOut:
+        """Fill the database as `load` does, with what a `Scratch` holds: that which was compared, and nothing else."""
+
 
 class BackupPlace(Protocol):
     """Where sets are kept; what they share lies beside them."""

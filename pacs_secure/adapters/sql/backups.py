@@ -38,7 +38,7 @@ from pacs_secure.core.errors import Conflict, Tampered, Unavailable
 from pacs_secure.core.identifiers import Institution, KeyId, ObjectId
 from pacs_secure.crypto.tlog import Frontier, leaf_hash
 from pacs_secure.ports import Shelf
-from pacs_secure.ports.backups import Forgotten
+from pacs_secure.ports.backups import DatabaseBackups, Forgotten
 
 SQLITE = "sqlite"
 _AT_ONCE = 500
@@ -123,6 +123,16 @@ class SqlBackups:
             with _opened(None, folder / SQLITE_FILE) as source:
                 return self._fill(source.rows, forgotten, progress, at)
         return self._fill(TableFiles(folder).rows, forgotten, progress, at)
+
+    def load_from(
+        self, proven: DatabaseBackups, forgotten: Forgotten, progress: Progress, at: datetime | None = None
+    ) -> LeftOut:
+        """Fill the database as `load` does, with what a scratch database holds."""
+        if not isinstance(proven, SqlBackups):
+            raise TypeError("only another SQL database can be read row by row")
+        if not self.is_empty():
+            raise Conflict("the database is not empty")
+        return self._fill(proven.rows, forgotten, progress, at)
 
     def _fill(self, rows_of: Rows, forgotten: Forgotten, progress: Progress, at: datetime | None) -> LeftOut:
         def fill(connection: Connection) -> LeftOut:

@@ -2,22 +2,27 @@
 
 import os
 import shutil
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from dataclasses import replace
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from pacs_secure.archive.backup_proof import Proof, ProveBackup
+from pacs_secure.archive.backup_restore import RestoreBackup
+from pacs_secure.archive.backup_sets import digest_of_blob, objects_of
 from pacs_secure.archive.forgetting import LONGEST_MEMORY
 from pacs_secure.core.access import Role
-from pacs_secure.core.backups import OBJECTS
+from pacs_secure.core.backups import OBJECTS, PUBLISHED, Progress
 from pacs_secure.core.errors import Conflict, Denied, NotFound, Tampered, Unavailable
 from pacs_secure.core.forgetting import Stage
 from pacs_secure.core.identifiers import Uid
 from pacs_secure.ports import Shelf, Tombstone
+from pacs_secure.ports.backups import BackupPlace, DatabaseBackups
 from tests.builders import HERE, new_object_id, subject
 from tests.fakes_keys import FakeKeyring
 from tests.keeping import NOTE, OPERATOR, Kept, keep
@@ -228,4 +233,63 @@ def test_a_study_whose_forgetting_the_set_knows_half_stays_forgotten_and_its_epo
     assert [engines.records.epoch(HERE, Uid(study_uid(number))) for number in (1, 2)] == [1, 0]
     store(after.world, data_set(1, 9))  # which is another study of the same name
     assert studies(after.world) == {study_uid(1), study_uid(2)}
+
+
+def change_database(folder: Path) -> None:
+    with closing(sqlite3.connect(folder / "database" / "index.db")) as database, database:
+        database.execute("UPDATE studies SET department = 'another'")
+
+
+def write_over(folder: Path) -> None:
+    for file in (file for file in folder.rglob("*") if file.is_file()):
+        file.chmod(0o600)
+        file.write_bytes(bytes(file.stat().st_size))
+
+
+@pytest.mark.parametrize("what", ["objects", "list of objects", "published", "list of published", "checkpoint"])
+def test_what_changes_between_proof_and_copy_is_not_restored(
+    before: Kept, another: Open, tmp_path: Path, what: str
+) -> None:
+    name = before.take().manifest.name
+    after = another("after")
+    files = after.place.get(name)
+    held = {one.sha256 for one in objects_of(files)}
+    changes = {
+        "objects": lambda: write_over(tmp_path / "backups" / "objects"),
+        "list of objects": lambda: files.write(OBJECTS, b"".join(list(files.lines(OBJECTS))[1:])),
+        "published": lambda: write_over(tmp_path / "backups" / "ledger"),
+        "list of published": lambda: files.write(PUBLISHED, b""),
+        "checkpoint": lambda: files.write("ledger/checkpoint", b"another"),
+    }
+    with pytest.raises(Tampered, match="changed after it was proven"):
+        changing(after, changes[what]).restore(OPERATOR, None, after.place, name, details=NOTE)
+    assert after.restoring.database.is_empty()
+    for stored in after.world.house.engines.blobs.names():
+        with after.world.house.engines.blobs.open(stored.object_id) as blob:
+            assert digest_of_blob(blob) in held
+
+
+def changing(after: Kept, change: Callable[[], object]) -> RestoreBackup:
+    """Restore a set that somebody changes as soon as it was proven."""
+
+    class Changing(ProveBackup):
+        @contextmanager
+        def restored(
+            self, place: BackupPlace, name: str, progress: Progress = lambda _: None
+        ) -> Iterator[tuple[Proof, DatabaseBackups | None]]:
+            with super().restored(place, name, progress) as proven:
+                change()
+                yield proven
+
+    proof = after.proof
+    parts = {field.name: getattr(proof, field.name) for field in fields(proof)}
+    return replace(after.restoring, proof=Changing(**parts))
+
+
+def test_the_database_that_is_loaded_is_the_one_that_was_proven(before: Kept, another: Open) -> None:
+    name = before.take().manifest.name
+    after = another("after")
+    folder = before.folder(name)
+    changing(after, lambda: change_database(folder)).restore(OPERATOR, None, after.place, name, details=NOTE)
+
     assert opens(after.world)
