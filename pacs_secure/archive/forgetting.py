@@ -21,6 +21,7 @@ from uuid import UUID, uuid4
 
 from pacs_secure.archive.adoption import NO_DEPARTMENT
 from pacs_secure.archive.facts import Facts
+from pacs_secure.archive.forgotten_studies import STUDY_TOKEN, token_of
 from pacs_secure.archive.guard import Guard
 from pacs_secure.archive.institutions import InstitutionSeals
 from pacs_secure.archive.locating import located
@@ -164,7 +165,8 @@ class Forget:
                     object_ids=whole.objects(),
                 )
             )
-            return after, self._entry(permit, after, {"epoch": after.epoch, "objects": len(after.object_ids)})
+            told = {"epoch": after.epoch, "objects": len(after.object_ids)}
+            return after, self._entry(permit, after, {**told, STUDY_TOKEN: token_of(seal, after.study_instance_uid)})
 
         tries = TRIES
         while True:

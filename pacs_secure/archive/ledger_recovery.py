@@ -59,6 +59,10 @@ class LedgerRecovery:
             raise Conflict("the ledger did not keep what it was given")
         return checkpoint.size
 
+    def entries(self) -> Iterator[LedgerEntry]:
+        """Yield what was taken back, in order."""
+        yield from self.ledger.entries(0, self.ledger.size())
+
     def _demand_signed(self, size: int, root: bytes) -> None:
         frontier = Frontier()
         for leaf in self.publisher.leaf_hashes(0, size):

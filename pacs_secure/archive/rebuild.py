@@ -11,7 +11,8 @@ The order of steps:
 6. finish    only now may the archive open its doors
 
 What neither objects nor vault say falls to the safer side: every study is restricted, in no department, until an
-officer has looked (GDPR 18). An object that does not open is a finding, and stays where it is.
+officer has looked (GDPR 18). An object that does not open is a finding, and stays where it is; so does one that a
+crash left of a study which the ledger says was forgotten.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +21,7 @@ from datetime import datetime
 from itertools import islice
 
 from pacs_secure.archive.adoption import Adoption
+from pacs_secure.archive.forgotten_studies import ForgottenStudies
 from pacs_secure.archive.guard import Guard
 from pacs_secure.archive.institution_recovery import InstitutionRecovery
 from pacs_secure.archive.ledger_check import MOST_FINDINGS
@@ -48,6 +50,7 @@ class _Run:
     subject: Subject
     grant: Grant
     begun: float
+    forgotten: ForgottenStudies
     findings: list[Finding] = field(default_factory=list)
     shelves: dict[Institution, frozenset[KeyId]] = field(default_factory=dict)
     acts: dict[Study, Permit] = field(default_factory=dict)
@@ -105,7 +108,8 @@ class Rebuild:
         # 3 keys
         known = [self.institutions.settle(of) for of in sorted(self._known_institutions())]
         # 4 admit
-        run = _Run(subject, self.guard.admit(request), self.monotonic())
+        forgotten = ForgottenStudies(self.ledger.entries(), self.adoption.seals.index)
+        run = _Run(subject, self.guard.admit(request), self.monotonic(), forgotten)
         try:
             # 5 adopt
             self._adopt_all(run, watch)
@@ -144,6 +148,9 @@ class Rebuild:
                 return
             recovered = recoverer.open(run.grant, of, object_id)
             run.octets += recovered.sealed.stored_length
+            if run.forgotten.had(of, recovered.identity.study_instance_uid, object_id):
+                run.found(object_id, "its study was forgotten: it stays out of the index")
+                return
             permit, new = self._permit(run, (of, recovered.identity.study_instance_uid))
             indexed = self.adoption.row_of(recovered, permit.act)
             if new:

@@ -1,5 +1,6 @@
 """Rebuilding in memory: the safer side, what cannot be known, several institutions, and who may."""
 
+import time
 from dataclasses import replace
 from hashlib import sha256
 from random import Random
@@ -8,6 +9,7 @@ import pytest
 
 from pacs_secure.archive import rebuild as module
 from pacs_secure.archive.adoption import NO_DEPARTMENT
+from pacs_secure.archive.forgetting import LONGEST_MEMORY
 from pacs_secure.archive.rebuild import Rebuild
 from pacs_secure.archive.seals import Recoverer
 from pacs_secure.archive.store_check import NOBODYS
@@ -19,10 +21,11 @@ from pacs_secure.core.rebuilding import Seen
 from pacs_secure.ports import Shelf
 from tests.builders import ELSEWHERE, HERE, grant, new_object_id, subject, viewer
 from tests.fakes_blobs import MemoryBlobs
-from tests.unit.archive.instances import TECHNOLOGIST, acts, data_set, instance_uid, store, study_uid
+from tests.unit.archive.instances import TECHNOLOGIST, acts, data_set, instance_uid, received, store, study_uid
 from tests.world import World, memory_world
 
 OPERATOR = subject(Role.OPERATOR)
+NOTE = {"protocol": "test"}
 
 
 def lost(world: World, *contents: bytes, by: Subject = TECHNOLOGIST) -> World:
@@ -306,3 +309,38 @@ def test_what_one_store_lacks_or_has_damaged_comes_from_the_other(world: World) 
     assert verdict.told["adopted"] == 3
     (finding,) = verdict.findings
     assert finding.problem.startswith(str(names[3]))
+
+
+def test_what_a_crash_left_of_a_study_that_was_forgotten_stays_out_of_a_rebuilt_index(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = memory_world()
+    store(world, data_set(1), data_set(2))
+    world.house.drop_keys()
+
+    def cut(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(world.records, "add", cut)
+        with pytest.raises(KeyboardInterrupt):
+            world.archive.ingest.begin(TECHNOLOGIST, None, {}).store(received(data_set(1, 2)))
+    (left,) = world.blobs.stored.keys() - {one.row.sealed.object_id for one in world.records._instances.values()}
+    world.house.drop_keys()
+    forget = world.archive.forget
+    forget.request(OPERATOR, None, study_uid(1), details=NOTE)
+    forget.carry_on(OPERATOR, None, details=NOTE)
+    replace(forget, now=lambda: forget.now() + LONGEST_MEMORY).carry_on(OPERATOR, None, details=NOTE)
+    time.sleep(0.002)  # what comes now is made in another millisecond
+    store(world, data_set(1, 3))  # another study of the same UID
+
+    anew = lost(world)
+    verdict = rebuilt(anew)
+    assert [one.problem for one in verdict.findings] == [f"{left}: its study was forgotten: it stays out of the index"]
+    assert {
+        row.identity.sop_instance_uid for row in anew.records.every_instance(grant(OPERATOR, Action.ARCHIVE_VERIFY))
+    } == {
+        instance_uid(1, 3),
+        instance_uid(2, 1),
+    }
+    assert left in anew.blobs.stored
