@@ -65,6 +65,9 @@ class MemoryForgettings:
         self._records.ledger.append(draft)
         self.kept[after.forgetting_id] = after
 
+    def malformed(self) -> int:
+        return 0
+
     def buried(self) -> Iterator[Forgetting]:
         yield from [one for one in self.kept.values() if one.stage in {Stage.FORGOTTEN, Stage.SWEPT}]
 

@@ -109,6 +109,9 @@ class Forget:
             raise Unavailable("this process was not given the right to erase keys")
         every = (one for one in self.forgettings.under_way() if one.institution == subject.institution)
         waiting = [one for one in every if only in {None, one.forgetting_id}]
+        malformed = self.forgettings.malformed()
+        if malformed:
+            self.guard.alarm(subject.institution, "forgettings are forged", {"rows": malformed})
         spoken, failed, standing = self._spoken(), list[ArchiveError](), list[Forgetting]()
         for one in waiting:
             try:

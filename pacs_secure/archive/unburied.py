@@ -40,7 +40,7 @@ class Unburied:
             Tampered: the tombstones are not what was buried.
             Unavailable: tombstones are missing and this process may not bury, or something is out of reach.
         """
-        lacking, forged = 0, 0
+        lacking, forged = 0, self.forgettings.malformed()
         for one in self.forgettings.buried():
             lies = partial(self.tombstones.holds, one.institution, Shelf.STUDY)
             key_ids = [key_id for key_id in one.key_ids if not lies(key_id)]

@@ -52,5 +52,8 @@ class Forgettings(Protocol):
     def under_way(self) -> Sequence[Forgetting]:
         """Return every forgetting that is not done, oldest first; whoever acts by one holds it against its proof."""
 
+    def malformed(self) -> int:
+        """Count the rows that are no forgetting at all: `under_way` and `buried` pass them over."""
+
     def buried(self) -> Iterator[Forgetting]:
         """Yield every forgetting whose keys are gone, in no order; whoever acts by one holds it against its proof."""

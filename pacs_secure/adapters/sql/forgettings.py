@@ -1,12 +1,27 @@
 """Forgetting in SQL: a study's rows go and its epoch rises in the commit that says so."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from functools import cache
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Row, bindparam, delete, insert, select, update
+from sqlalchemy import (
+    BigInteger,
+    LargeBinary,
+    Row,
+    Select,
+    bindparam,
+    cast,
+    delete,
+    insert,
+    select,
+    type_coerce,
+    update,
+)
 from sqlalchemy.engine import Connection
+from sqlalchemy.types import NullType
 
 from pacs_secure.adapters.sql import rows
 from pacs_secure.adapters.sql.engine import Database
@@ -15,8 +30,8 @@ from pacs_secure.adapters.sql.growth import FACTS, THIS_STUDY
 from pacs_secure.adapters.sql.ledger import append_in
 from pacs_secure.adapters.sql.records import INSTANCE_ROWS
 from pacs_secure.adapters.sql.tables import (
-    RandomId,
     instances,
+    moment_of,
     name_tokens,
     patients,
     series,
@@ -33,18 +48,26 @@ from pacs_secure.ports.forgettings import Doomed
 
 _ID = 16
 
-_under_way = select(forgettings).where(forgettings.c.stage != Stage.SWEPT).order_by(forgettings.c.requested_at)
-_buried = (
-    select(forgettings)
-    .where(
-        forgettings.c.stage.in_((Stage.FORGOTTEN, Stage.SWEPT)),
-        forgettings.c.forgetting_id > bindparam("after", type_=RandomId),
-    )
-    .order_by(forgettings.c.forgetting_id)
-    .limit(200)
-)
-_of_alias = select(forgettings).where(forgettings.c.study_alias == bindparam("an_alias"))
-_this = select(forgettings).where(forgettings.c.forgetting_id == bindparam("an_id")).with_for_update()
+_NUMBERS = frozenset({"requested_at", "epoch", "fenced_at"})
+_TEXTS = ("institution", "study_instance_uid", "department", "stage")
+_AT_ONCE = 200
+
+
+@cache
+def _rows_of(dialect: str) -> Select[*tuple[Any, ...]]:
+    """Return what reads every column as it lies there, so that one row that is none keeps nobody from the others."""
+    if dialect != "sqlite":
+        return select(*(type_coerce(column, NullType()).label(column.name) for column in forgettings.c))
+    # SQLite keeps anything in any column, and its driver fails on what is no text.
+    kinds = {column: BigInteger() if column.name in _NUMBERS else LargeBinary() for column in forgettings.c}
+    return select(*(cast(column, kind).label(column.name) for column, kind in kinds.items()))
+
+
+def _every(connection: Connection) -> Select[*tuple[Any, ...]]:
+    return _rows_of(connection.dialect.name)
+
+
+_BURIED = forgettings.c.stage.in_((Stage.FORGOTTEN, Stage.SWEPT))
 _study = select(studies.c.id, *FACTS).join_from(studies, patients).where(THIS_STUDY).with_for_update(of=studies)
 _facts_of = (
     select(studies.c.updated_at, *FACTS).join_from(studies, patients).where(studies.c.id == bindparam("a_study_id"))
@@ -78,7 +101,9 @@ class SqlForgettings:
         """Begin and record it in one commit, unless that was done already; return what stands then."""
 
         def begin(connection: Connection) -> Forgetting:
-            there = connection.execute(_of_alias, {"an_alias": forgetting.study_alias}).first()
+            there = connection.execute(
+                _every(connection).where(forgettings.c.study_alias == forgetting.study_alias)
+            ).first()
             if there is not None:
                 return _forgetting(there)
             connection.execute(insert(forgettings), _values(forgetting))
@@ -117,18 +142,27 @@ class SqlForgettings:
     def under_way(self) -> Sequence[Forgetting]:
         """Return every forgetting that is not done, oldest first; whoever acts by one holds it against its proof."""
         with self._database.read() as connection:
-            return list(map(_forgetting, connection.execute(_under_way)))
+            wanted = _every(connection).where(forgettings.c.stage != Stage.SWEPT).order_by(forgettings.c.requested_at)
+            return _readable(connection.execute(wanted))
 
     def buried(self) -> Iterator[Forgetting]:
         """Yield every forgetting whose keys are gone, in no order; whoever acts by one holds it against its proof."""
-        after = UUID(int=0)
+        after = b""
         while found := self._buried_behind(after):
-            yield from map(_forgetting, found)
+            yield from _readable(found)
             after = found[-1].forgetting_id
 
-    def _buried_behind(self, after: UUID) -> Sequence[Row[Any]]:
+    def malformed(self) -> int:
+        """Count the rows that are no forgetting at all: `under_way` and `buried` pass them over."""
         with self._database.read() as connection:
-            return connection.execute(_buried, {"after": after}).all()
+            found = connection.execute(_every(connection)).all()
+        return len(found) - len(_readable(found))
+
+    def _buried_behind(self, after: bytes) -> Sequence[Row[Any]]:
+        with self._database.read() as connection:
+            behind = type_coerce(forgettings.c.forgetting_id, LargeBinary) > after
+            wanted = _every(connection).where(_BURIED, behind).order_by(forgettings.c.forgetting_id).limit(_AT_ONCE)
+            return connection.execute(wanted).all()
 
 
 def end_forgetting_in(connection: Connection, study_id: int) -> None:
@@ -149,7 +183,9 @@ def end_forgetting_in(connection: Connection, study_id: int) -> None:
 def _fence(
     connection: Connection, forgetting_id: UUID, change: Callable[[Forgetting, Doomed], tuple[Forgetting, Draft]]
 ) -> Forgetting:
-    row = connection.execute(_this, {"an_id": forgetting_id}).first()
+    row = connection.execute(
+        _every(connection).where(forgettings.c.forgetting_id == forgetting_id).with_for_update()
+    ).first()
     if row is None:
         raise NotFound("no such object")
     before = _forgetting(row)
@@ -191,26 +227,42 @@ def _values(forgetting: Forgetting) -> dict[str, object]:
     return {**values, "key_ids": _packed(forgetting.key_ids), "object_ids": _packed(forgetting.object_ids)}
 
 
+def _readable(found: Iterable[Row[Any]]) -> list[Forgetting]:
+    made: list[Forgetting] = []
+    for row in found:
+        with suppress(Tampered):
+            made.append(_forgetting(row))
+    return made
+
+
 def _forgetting(row: Row[Any]) -> Forgetting:
+    """Build a forgetting from columns as they lie there; raise `Tampered` when they are none."""
     try:
-        stage = Stage(row.stage)
-    except ValueError:
-        raise Tampered("a stage of forgetting is none") from None
-    made = Forgetting(
-        row.forgetting_id,
-        Institution(row.institution),
-        Uid(row.study_instance_uid),
-        row.study_alias,
-        row.patient_alias,
-        row.department,
-        row.requested_at,
-        stage,
-        row.epoch,
-        row.fenced_at,
-        proof=row.proof,
-    )
+        house, study, department, stage = (_text(getattr(row, name)) for name in _TEXTS)
+        forgetting_id, study_alias, patient_alias = (
+            UUID(bytes=value) for value in (row.forgetting_id, row.study_alias, row.patient_alias)
+        )
+        made = Forgetting(
+            forgetting_id,
+            Institution(house),
+            Uid(study),
+            study_alias,
+            patient_alias,
+            department,
+            moment_of(row.requested_at),
+            Stage(stage),
+            row.epoch,
+            None if row.fenced_at is None else moment_of(row.fenced_at),
+            proof=row.proof,
+        )
+    except (TypeError, ValueError):
+        raise Tampered("a forgetting of the index is none") from None
     key_ids = tuple(map(KeyId, _unpacked(row.key_ids)))
     return replace(made, key_ids=key_ids, object_ids=tuple(map(ObjectId, _unpacked(row.object_ids))))
+
+
+def _text(value: str | bytes) -> str:
+    return value if isinstance(value, str) else value.decode()
 
 
 def _packed(ids: Sequence[UUID]) -> bytes:

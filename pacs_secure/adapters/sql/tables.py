@@ -45,10 +45,15 @@ class Moment(TypeDecorator[datetime]):
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - the same
         """Read a time back."""
-        try:
-            return None if value is None else _EPOCH + value * _MICROSECOND
-        except (TypeError, OverflowError):
-            raise Tampered("a stored time is none") from None
+        return None if value is None else moment_of(value)
+
+
+def moment_of(value: int) -> datetime:
+    """Return the time that is stored so; raise `Tampered` when it is none."""
+    try:
+        return _EPOCH + value * _MICROSECOND
+    except (TypeError, OverflowError):
+        raise Tampered("a stored time is none") from None
 
 
 class RandomId(TypeDecorator[UUID]):
