@@ -277,7 +277,10 @@ def _leave_out(connection: Connection, forgotten: Forgotten) -> LeftOut:
 
 
 def _count_on(connection: Connection, table: Table) -> None:
-    """Let PostgreSQL number the next row behind those that were brought; SQLite does so by itself."""
+    """Let PostgreSQL number the next row behind those that were brought; SQLite does so by itself.
+
+    Number by number: the archive's own role may take the next one, and no role of it may set a sequence back.
+    """
     numbered = table.autoincrement_column
     if connection.dialect.name == SQLITE or numbered is None:
         return
@@ -285,5 +288,9 @@ def _count_on(connection: Connection, table: Table) -> None:
     sequence = connection.execute(
         text("SELECT pg_get_serial_sequence(:name, :column)"), {"name": table.name, "column": numbered.name}
     ).scalar()
-    if highest is not None and sequence is not None:
-        connection.execute(text("SELECT setval(:sequence, :highest)"), {"sequence": sequence, "highest": highest})
+    if highest is None or sequence is None:
+        return
+    taking = text("SELECT nextval(CAST(:sequence AS regclass))")
+    missing = highest - connection.execute(taking, {"sequence": sequence}).scalar_one()
+    on = text("SELECT count(nextval(CAST(:sequence AS regclass))) FROM generate_series(1, CAST(:missing AS bigint))")
+    connection.execute(on, {"sequence": sequence, "missing": missing})
