@@ -11,6 +11,9 @@
 -- tables are made; 4. run this again; 5. run the archive as pacs_secure. It may be run as often as you like.
 -- A new version of the archive: stop the old one, run `pacs-secure init` as pacs_secure_owner, then this file again.
 
+-- In one transaction: whoever is at work meanwhile, or when this fails, never holds what is granted and taken back below.
+BEGIN;
+
 DO $$
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'pacs_secure_owner') THEN
@@ -69,3 +72,5 @@ BEGIN
         GRANT SELECT ON schema_version TO pacs_secure;
     END IF;
 END $$;
+
+COMMIT;

@@ -231,6 +231,23 @@ class TestRoles:
         Database(urls["pacs_secure_owner"]).close()
         assert "roles.sql" in caplog.text
 
+    def test_what_the_roles_are_given_and_lose_again_nobody_ever_holds(
+        self, urls: dict[str, str], postgres_server: PostgresServer
+    ) -> None:
+        """As ``psql -f`` runs the file, statement by statement, when it ends in the middle."""
+        name = urls["pacs_secure"].partition("@/")[2].partition("?")[0]
+        broad = "ON ALL TABLES IN SCHEMA public TO pacs_secure;"
+        begun, _, _ = ROLES.partition(broad)
+        asked = "SELECT has_table_privilege('pacs_secure', 'ledger', 'UPDATE')"
+        head, begin, rest = begun.partition("BEGIN;")
+        with closing(psycopg.connect(postgres_server.url(name), autocommit=True)) as shell:
+            for statement in (head + begin, rest + broad):
+                shell.execute(statement)
+            with psycopg.connect(postgres_server.url(name)) as another:
+                assert another.execute(asked).fetchone() == (False,)
+        with psycopg.connect(postgres_server.url(name)) as another:
+            assert another.execute(asked).fetchone() == (False,)
+
 
 class TestFiles:
     def test_nothing_personal_stands_in_any_file_of_the_server(
