@@ -98,6 +98,17 @@ def test_a_copy_that_was_cut_off_is_copied_again(kept: Kept) -> None:
     assert kept.verify(again.manifest.name).verdict.sound
 
 
+def test_a_copy_that_was_removed_is_copied_again(kept: Kept) -> None:
+    kept.take()
+    (first, *_) = kept.place.objects.names()
+    kept.place.objects.remove(first.object_id)
+
+    again = kept.take()
+
+    assert again.copied == 1
+    assert kept.verify(again.manifest.name).verdict.sound
+
+
 def test_what_an_interrupted_backup_copied_is_not_copied_again(kept: Kept) -> None:
     kept.signer = None  # type: ignore[assignment]  # after the copying nobody would sign
     with pytest.raises(Unavailable):
