@@ -21,6 +21,7 @@ from pacs_secure.archive.ledger_recovery import LedgerRecovery
 from pacs_secure.archive.ledger_report import LedgerReport
 from pacs_secure.archive.ledger_retention import LedgerRetention
 from pacs_secure.archive.living_keys import LivingKeys
+from pacs_secure.archive.missed_forgettings import MissedForgettings
 from pacs_secure.archive.object_check import ObjectCheck
 from pacs_secure.archive.own_objects import OwnObjects
 from pacs_secure.archive.proven_devices import ProvenDevices
@@ -184,6 +185,12 @@ def _burying(engines: Engines) -> KeyEraser | None:
     return None if engines.eraser is None else Burying(engines.eraser, engines.tombstones, now)
 
 
+def missed_forgettings(fittings: Fittings, verify: Verify) -> MissedForgettings:
+    """Return what holds the forgettings of the index against the ledger."""
+    engines = fittings.engines
+    return MissedForgettings(engines.forgettings, engines.ledger, engines.retention, fittings.seals, verify.writer_key)
+
+
 def forget(fittings: Fittings, verify: Verify) -> Forget:
     """Return what forgets the keys of studies."""
     engines = fittings.engines
@@ -196,6 +203,7 @@ def forget(fittings: Fittings, verify: Verify) -> Forget:
         engines.ledger,
         engines.retention,
         OwnObjects(engines.unwrapper, fittings.opener),
+        missed_forgettings(fittings, verify),
         engines.eraser,
         fittings.keys,
         fittings.seals,

@@ -101,5 +101,6 @@ def furnish(engines: Engines, terms: Terms | None = None, session_terms: Session
         replication=common.replication,
     )
     resurrection = Resurrection(engines.tombstones, engines.shelf, engines.eraser, guard, engines.home, now)
-    unburied = Unburied(guard, engines.forgettings, engines.tombstones, engines.eraser, seals, engines.home)
+    missed = fittings.missed_forgettings(common, verify)
+    unburied = Unburied(guard, engines.forgettings, engines.tombstones, engines.eraser, seals, missed, engines.home)
     return House(archive, engines, common.drop_keys, resurrection, unburied)

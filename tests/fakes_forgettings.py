@@ -68,6 +68,9 @@ class MemoryForgettings:
     def malformed(self) -> int:
         return 0
 
+    def of_study(self, study_alias: UUID) -> Forgetting | None:
+        return next((one for one in self.kept.values() if one.study_alias == study_alias), None)
+
     def buried(self) -> Iterator[Forgetting]:
         yield from [one for one in self.kept.values() if one.stage in {Stage.FORGOTTEN, Stage.SWEPT}]
 

@@ -25,6 +25,7 @@ from pacs_secure.archive.forgotten_studies import STUDY_TOKEN, token_of
 from pacs_secure.archive.guard import Guard
 from pacs_secure.archive.institutions import InstitutionSeals
 from pacs_secure.archive.locating import located
+from pacs_secure.archive.missed_forgettings import MissedForgettings
 from pacs_secure.archive.own_objects import Own, OwnObjects
 from pacs_secure.archive.proofs import demand_forgetting, demand_study, of_forgetting
 from pacs_secure.archive.spoken_holds import Hold, SpokenHolds
@@ -63,6 +64,7 @@ class Forget:
     ledger: Ledger
     retention: Retention
     own: OwnObjects
+    missed: MissedForgettings
     eraser: KeyEraser | None
     """Buries each key before it deletes it; None: this process forgets nothing."""
     keys: StudyKeys
@@ -102,7 +104,7 @@ class Forget:
         Raises:
             Denied: the caller may not.
             Held: a legal hold lies on one of them.
-            Tampered: a row is not what the archive wrote, or a key is not that of the study.
+            Tampered: a row is not what the archive wrote or is missing, or a key is not that of the study.
             Unavailable: this process may not erase, or something is out of reach; the rest goes next time.
         """
         if self.eraser is None:
@@ -113,6 +115,10 @@ class Forget:
         if malformed:
             self.guard.alarm(subject.institution, "forgettings are forged", {"rows": malformed})
         spoken, failed, standing = self._spoken(), list[ArchiveError](), list[Forgetting]()
+        missed = self.missed.count(subject.institution)
+        if missed:
+            self.guard.alarm(subject.institution, "forgettings are missing", {"studies": missed})
+            failed.append(Tampered("the ledger tells of forgettings that the index does not"))
         for one in waiting:
             try:
                 demand_forgetting(self.seals.index(one.institution), one)

@@ -10,6 +10,7 @@ from functools import partial
 
 from pacs_secure.archive.guard import Guard
 from pacs_secure.archive.institutions import InstitutionSeals
+from pacs_secure.archive.missed_forgettings import MissedForgettings
 from pacs_secure.archive.proofs import demand_forgetting
 from pacs_secure.core.errors import Tampered, Unavailable
 from pacs_secure.core.identifiers import Institution
@@ -28,6 +29,7 @@ class Unburied:
     eraser: KeyEraser | None
     """Buries each key before it deletes it; None: this process may not."""
     seals: InstitutionSeals
+    missed: MissedForgettings
     of: Institution
     """Whose ledger hears of it."""
 
@@ -60,4 +62,15 @@ class Unburied:
             lacking += len(key_ids)
         if forged:
             self.guard.alarm(self.of, "forgettings are forged", {"rows": forged})
+        self._miss()
         return lacking
+
+    def _miss(self) -> None:
+        """Say which forgettings only the ledger knows of; none of it keeps an archive from starting."""
+        try:
+            missed = self.missed.count()
+        except Tampered:
+            self.guard.alarm(self.of, "forgettings are missing", {"ledger": "it is not what was recorded"})
+            return
+        if missed:
+            self.guard.alarm(self.of, "forgettings are missing", {"studies": missed})

@@ -55,5 +55,8 @@ class Forgettings(Protocol):
     def malformed(self) -> int:
         """Count the rows that are no forgetting at all: `under_way` and `buried` pass them over."""
 
+    def of_study(self, study_alias: UUID) -> Forgetting | None:
+        """Return the forgetting of a study, by its random name; raise `Tampered` when the row is none."""
+
     def buried(self) -> Iterator[Forgetting]:
         """Yield every forgetting whose keys are gone, in no order; whoever acts by one holds it against its proof."""

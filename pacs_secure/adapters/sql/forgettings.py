@@ -145,6 +145,12 @@ class SqlForgettings:
             wanted = _every(connection).where(forgettings.c.stage != Stage.SWEPT).order_by(forgettings.c.requested_at)
             return _readable(connection.execute(wanted))
 
+    def of_study(self, study_alias: UUID) -> Forgetting | None:
+        """Return the forgetting of a study, by its random name; raise `Tampered` when the row is none."""
+        with self._database.read() as connection:
+            found = connection.execute(_every(connection).where(forgettings.c.study_alias == study_alias)).first()
+            return None if found is None else _forgetting(found)
+
     def buried(self) -> Iterator[Forgetting]:
         """Yield every forgetting whose keys are gone, in no order; whoever acts by one holds it against its proof."""
         after = b""

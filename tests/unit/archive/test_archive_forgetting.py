@@ -340,7 +340,8 @@ def test_by_a_row_that_the_archive_did_not_write_nothing_goes(story: Story, forg
 
     with pytest.raises(Tampered):
         story.carry_on()
-    assert (story.world.keyring.snapshot(), dict(story.world.blobs.stored)) == (shelf, objects)
+    assert story.world.keyring.snapshot().items() >= shelf.items()
+    assert dict(story.world.blobs.stored) == objects
     assert list(story.world.tombstones.all()) == []
 
 

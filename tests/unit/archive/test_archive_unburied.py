@@ -29,7 +29,9 @@ def forgotten(world: World, stage: Stage = Stage.SWEPT, *, proven: bool = True) 
 def watch(world: World, *, may_erase: bool = True) -> Unburied:
     eraser = Burying(world.keyring, world.tombstones, lambda: NOW) if may_erase else None
     seals = world.archive.forget.seals
-    return Unburied(world.archive.guard, world.forgettings, world.tombstones, eraser, seals, HERE)
+    return Unburied(
+        world.archive.guard, world.forgettings, world.tombstones, eraser, seals, world.archive.forget.missed, HERE
+    )
 
 
 def alarms(world: World) -> list[str]:
