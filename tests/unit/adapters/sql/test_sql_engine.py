@@ -128,10 +128,10 @@ class TestOpening:
     @pytest.mark.parametrize(
         ("statement", "message"),
         [
-            ("UPDATE schema_version SET version = 99", "schema version 99; this build needs 3"),
-            ("INSERT INTO schema_version VALUES (7)", "schema version 3, 7; this build needs 3"),
-            ("DELETE FROM schema_version", "schema version none; this build needs 3"),
-            ("DROP TABLE schema_version", "schema version none; this build needs 3"),
+            ("UPDATE schema_version SET version = 99", "schema version 99; this build needs 4"),
+            ("INSERT INTO schema_version VALUES (7)", "schema version 4, 7; this build needs 4"),
+            ("DELETE FROM schema_version", "schema version none; this build needs 4"),
+            ("DROP TABLE schema_version", "schema version none; this build needs 4"),
         ],
     )
     def test_a_schema_of_another_version_is_refused(self, path: Path, statement: str, message: str) -> None:
