@@ -241,4 +241,4 @@ def now() -> datetime:
 
 def new_object_id() -> ObjectId:
     """Return a name for a new object."""
-    return object_id(time.time_ns() // 1_000_000, os.urandom(10))
+    return object_id(int(now().timestamp() * 1000), os.urandom(10))

@@ -11,7 +11,9 @@ from pacs_secure.core.forgetting import Stage
 from pacs_secure.core.identifiers import Institution, KeyId
 from pacs_secure.crypto.tlog import AuthorCheck, parse_entry, read_draft
 
-_TOLD = (f'"{Action.STUDY_FORGET}"'.encode(), f'"{Action.ARCHIVE_REBUILD}"'.encode())
+_ANEW = frozenset({Action.ARCHIVE_REBUILD, Action.BACKUP_RESTORE})
+"""Acts after which an index stands that was not there before."""
+_TOLD = tuple(f'"{action}"'.encode() for action in (Action.STUDY_FORGET, *_ANEW))
 _DONE = frozenset({Stage.FORGOTTEN, Stage.SWEPT})
 
 
@@ -19,7 +21,8 @@ class SpokenForgettings:
     """Follows the ledger from its first entry on.
 
     Whoever says that a study is being forgotten is believed; that it is done, only by the signature of a writer. A
-    rebuild knows of no forgetting that was under way: whatever came back by it must be asked for again.
+    rebuild knows of no forgetting that was under way, and a restore has ended those whose keys were gone: whatever
+    else came back by either must be asked for again.
     """
 
     def __init__(self, key_of: Callable[[KeyId], bytes | None], start: int) -> None:
@@ -53,7 +56,7 @@ class SpokenForgettings:
         draft = read_draft(entry.content)
         if draft.outcome is not Outcome.COMPLETED:
             return
-        if draft.action is Action.ARCHIVE_REBUILD and draft.study_alias is None:
+        if draft.action in _ANEW and draft.study_alias is None:
             if self._under_way and self._is_signed(entry):
                 self._under_way.clear()
         elif draft.action is Action.STUDY_FORGET and draft.study_alias is not None:
