@@ -119,7 +119,7 @@ def pages(by: Subject, purpose: Purpose | None, level: Level) -> list[bytes]:
         assert len(answer.results) == 2
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(
     subjects,
     st.sampled_from([None, Purpose.TREATMENT]) | st.sampled_from(sorted(Purpose)),

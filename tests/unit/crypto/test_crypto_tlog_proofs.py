@@ -73,7 +73,7 @@ def test_a_tree_never_was_of_a_size_beyond_it(at: int) -> None:
         frontier_from_tiles(PUBLISHED.tile, at, 300)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(two_sizes())
 def test_both_proofs_are_those_made_from_every_leaf(sizes: tuple[int, int]) -> None:
     old, size = sizes
