@@ -1,7 +1,7 @@
-"""What a search may see is what each study's own decision allows, in SQL, over hundreds of worlds, ``WORLDS=2000`` for more (ACC-02, ACC-03).
+"""What a search may see is what each study's own decision allows, in SQL, over hundreds of worlds (ACC-02, ACC-03).
 
 A world is a few studies in three institutions (some under one UID in two of them), with departments, labels,
-restrictions and ended treatments, and ties of every kind between people and what is there.
+restrictions and ended treatments, and ties of every kind between people and what is there. ``WORLDS=2000`` makes more.
 """
 
 import os
